@@ -1,0 +1,94 @@
+//! The nouns every other layer speaks of: numbers, agents, bindings, touches, calls, decisions.
+//!
+//! Values only. It has no serde, no async, no clock, no carrier's spelling, and names nothing else
+//! of ours: who needs a wire form, a row or a timestamp brings its own.
+
+mod account;
+mod agent;
+mod attestation;
+mod call;
+mod decision;
+mod e164;
+mod id;
+mod media;
+mod number;
+mod outcome;
+mod record;
+mod refusal;
+mod target;
+mod tenant;
+mod time;
+mod touch;
+
+pub use account::{
+    Account, AccountApi, AccountOrigin, ApiKey, CarrierId, MediaKey, Secret, SharedKey,
+};
+pub use agent::{Agent, AgentState, Callback, Direction};
+pub use attestation::Attestation;
+pub use call::{Ani, CallEnd, CallStatus, DialFailure, DialState, InboundCall};
+pub use decision::{Decision, RouteReason, Rung, Verdict};
+pub use e164::E164;
+pub use id::{AccountId, AgentId, CallId, KeyId, NumberId, TenantId, TouchId};
+pub use media::{Codec, MediaFormat};
+pub use number::{Number, Owner, default_agent};
+pub use outcome::{Outcome, OutcomeSet};
+pub use record::{
+    AgentRecord, BindingRecord, CallBrief, CallPatch, CallRecord, CallSummary, DialRecord,
+    KeyRecord, KeyScope, MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried,
+    TenantRecord, TouchRecord, TraceStep,
+};
+pub use refusal::{FieldError, Refusal, Warning, WarningCode};
+pub use target::{Builtin, Target, TargetError};
+pub use tenant::{BelowMin, Tenant, TenantSettings};
+pub use time::{UnixMillis, UnixSeconds};
+pub use touch::{REMEMBERED_MAX, Touch};
+
+/// Declares an enum whose variants each have one spelling, with `as_str`, `Display` and `FromStr`.
+macro_rules! spelled {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $vis enum $name { $($(#[$vmeta])* $variant,)+ }
+
+        impl $name {
+            /// Every variant, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The one spelling used in rows, the log, labels and our own API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::domain::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err($crate::domain::UnknownWord),
+                }
+            }
+        }
+    };
+}
+pub(crate) use spelled;
+
+/// A word that is not in the closed set it was looked up in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownWord;
+
+impl std::fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("unknown word")
+    }
+}
+
+impl std::error::Error for UnknownWord {}

@@ -1,0 +1,120 @@
+//! Why a write is refused, and what it warns of. The dialects give these their words and numbers.
+
+use super::{AgentId, DialFailure, E164, spelled};
+
+/// Why a write or a read is refused: the asker's fault, sorted by what they must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such agent for this tenant.
+    AgentNotFound,
+    /// No such number for this tenant.
+    NumberNotFound,
+    /// No such call for this tenant.
+    CallNotFound,
+    /// No such tenant.
+    TenantNotFound,
+    /// No such carrier account, or not this tenant's.
+    AccountNotFound,
+    /// The account is kept by the configuration file.
+    AccountFromFile,
+    /// Nothing is signed for anybody: the control API is not on loopback.
+    SigningOff,
+    /// No such key.
+    KeyNotFound,
+    /// Nothing is remembered of this person.
+    ContactNotFound,
+    /// The agent does not hold the callback role.
+    NotCallbackAgent,
+    /// Only an inbound agent can do this.
+    NotInbound,
+    /// Only an outbound agent can do this.
+    NotOutbound,
+    /// The agent is not live.
+    AgentInactive,
+    /// The agent has no number that a carrier account delivers, so nothing to show.
+    NoCallerId,
+    /// The number to call is missing.
+    PhoneMissing,
+    /// The number to call is none.
+    PhoneInvalid,
+    /// The call was not placed: why, and in the carrier's words.
+    NotPlaced(DialFailure, String),
+    /// The agent is archived.
+    AgentArchived,
+    /// The agent must be unpublished first.
+    AgentPublished,
+    /// The agent has calls in progress.
+    AgentHasActiveCalls,
+    /// The agent holds the callback role, which keeps it inbound.
+    AgentHasCallbackRole,
+    /// Another inbound agent answers on the number (CallingBox's rule).
+    NumberClaimed(AgentId),
+    /// The number is not attached to the agent.
+    NumberNotAttached,
+    /// Somebody owns (account, number) already. It says nothing of whom.
+    NumberTaken,
+    /// The number is attached to agents.
+    NumberInUse,
+    /// The tenant has more than one account: say which.
+    AccountAmbiguous,
+    /// A name that must be unique is taken.
+    NameTaken,
+    /// A source agent does not qualify, by its place in the list.
+    SourceNotOutbound(usize),
+    /// The agent is not ready to publish; what is missing.
+    NotReady(Vec<&'static str>),
+    /// The agent's type cannot change (CallingBox).
+    TypeFixed,
+    /// The call is over.
+    CallNotActive,
+    /// One or more fields are wrong; nothing was applied.
+    Invalid(Vec<FieldError>),
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field's path, as the asker wrote it: `source_agent_ids.1`.
+    pub field: String,
+    /// What is wrong, as a sentence.
+    pub message: String,
+}
+
+impl Refusal {
+    /// One wrong field.
+    #[must_use]
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+}
+
+/// Something a write did that its writer may not have meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What kind.
+    pub code: WarningCode,
+    /// For people.
+    pub message: String,
+    /// The number it concerns.
+    pub number: Option<E164>,
+    /// The default before, where it moved.
+    pub from: Option<AgentId>,
+    /// The default after, where it moved.
+    pub to: Option<AgentId>,
+}
+
+spelled! {
+    /// The kinds of warning.
+    pub enum WarningCode {
+        /// A callback agent does not own a caller ID that its sources use.
+        CallerIdNotOwned = "caller_id_not_owned",
+        /// A number's default agent moved.
+        DefaultMoved = "default_moved",
+        /// A live agent has no target: it is passed over.
+        NoTarget = "no_target",
+        /// A builtin target answers real callers.
+        BuiltinTarget = "builtin_target",
+        /// An inbound agent keeps bindings that claim nothing.
+        NoClaim = "no_claim",
+    }
+}

@@ -1,0 +1,3 @@
+//! The `switchback` program: arguments in, exit code out.
+
+fn main() {}
