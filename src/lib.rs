@@ -65,3 +65,4 @@
 //! - Time is an argument everywhere but in [`telemetry::clock`].
 
 pub mod domain;
+pub mod telemetry;

@@ -1,0 +1,388 @@
+//! Every metric there is. Names and labels are the contract's; labels come from closed sets and
+//! are never a number, an id or a URL.
+//!
+//! Handles are made once and kept: counting on the hot path is an atomic addition. They bind to the
+//! recorder that is installed when they are first used, so [`install`] comes first in a process.
+
+use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::domain::{
+    Account, AccountId, CallStatus, CarrierId, Direction, OrphanCause, RouteReason, spelled,
+};
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Seconds of what is done in memory: a decision takes a microsecond, its worst day a millisecond.
+const MEMORY_SECONDS: &[f64] =
+    &[1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 2.5e-2, 0.1];
+/// Seconds of what goes through sockets of ours: a webhook, a frame of audio.
+const WIRE_SECONDS: &[f64] =
+    &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.5, 1.0];
+/// Seconds of a disk's sync: a tenth of a millisecond, or a stall.
+const DISK_SECONDS: &[f64] =
+    &[1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Seconds of what a caller can hear; connecting may take one, silence two.
+const HEARD_SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0, 10.0];
+
+/// Installs the process's recorder. A second call changes nothing.
+///
+/// # Errors
+/// Another recorder is installed, or a bucket list is refused.
+pub fn install() -> Result<(), String> {
+    if RECORDER.get().is_some() {
+        return Ok(());
+    }
+    let mut builder = PrometheusBuilder::new();
+    for (name, buckets) in [
+        ("switchback_decision_seconds", MEMORY_SECONDS),
+        ("switchback_webhook_seconds", WIRE_SECONDS),
+        ("switchback_media_relay_seconds", WIRE_SECONDS),
+        ("switchback_store_commit_seconds", DISK_SECONDS),
+        ("switchback_runtime_connect_seconds", HEARD_SECONDS),
+        ("switchback_first_audio_seconds", HEARD_SECONDS),
+    ] {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)
+            .map_err(|error| error.to_string())?;
+    }
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if RECORDER.set(handle).is_ok() {
+        metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
+        describe();
+        begin();
+    }
+    Ok(())
+}
+
+/// What needs no event to be told: an absent series cannot be told from a broken one.
+fn begin() {
+    runtime_breaker_open(0);
+    media_calls_silent(0);
+    sync_connected(false);
+    touches_evicted(0);
+    for cause in OrphanCause::ALL {
+        orphaned(*cause).absolute(0);
+    }
+    for carrier in CarrierId::ALL {
+        for fate in CommandFate::ALL {
+            commands(*carrier, *fate).absolute(0);
+        }
+    }
+    LazyLock::force(&MEDIA_CALLS);
+    LazyLock::force(&MEDIA_RELAY);
+    LazyLock::force(&DECISIONS);
+    LazyLock::force(&DECISION_SECONDS);
+    LazyLock::force(&WEBHOOK_SECONDS);
+    LazyLock::force(&STORE_COMMIT);
+}
+
+/// The metrics in Prometheus' text format.
+#[must_use]
+pub fn render() -> String {
+    RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Lets the recorder fold what it has gathered; due every few seconds.
+pub fn upkeep() {
+    if let Some(handle) = RECORDER.get() {
+        handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_counter!("switchback_webhooks_total", "Carriers' requests, by what became of them");
+    describe_histogram!("switchback_webhook_seconds", "From a request's last byte to our answer");
+    describe_counter!("switchback_decisions_total", "Decisions, by reason");
+    describe_histogram!("switchback_decision_seconds", "How long a decision took");
+    describe_counter!("switchback_signature_failures_total", "Requests that proved nothing");
+    describe_counter!("switchback_calls_total", "Calls that are over");
+    describe_counter!("switchback_targets_total", "Targets that were tried, by what came of it");
+    describe_counter!("switchback_touches_evicted_total", "Touches a full contact forgot");
+    describe_counter!("switchback_touches_orphaned_total", "Foreign calls that no agent owns");
+    describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
+    describe_counter!("switchback_media_frames_total", "Media frames passed on");
+    describe_counter!("switchback_media_dropped_total", "Media frames dropped, by cause");
+    describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
+    describe_counter!("switchback_journal_dropped_total", "Call updates lost to a full queue");
+    describe_counter!("switchback_events_missed_total", "Changes of calls that no event told");
+    describe_counter!("switchback_log_lines_dropped_total", "Log lines nobody read in time");
+    describe_gauge!("switchback_index_entries", "Things in the index, by kind");
+    describe_gauge!("switchback_index_seq", "Last log entry in the index, by stream");
+    describe_gauge!("switchback_sync_lag_seconds", "From the newest entry's arrival to its use");
+    describe_gauge!("switchback_sync_connected", "1 while the log is followed");
+    describe_gauge!("switchback_media_calls", "Calls with an open media socket");
+    describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
+    describe_gauge!("switchback_runtime_breaker_open", "Runtimes that are not tried for now");
+    describe_histogram!("switchback_media_relay_seconds", "A frame's way through, one in many");
+    describe_histogram!("switchback_runtime_connect_seconds", "Connecting to a runtime");
+    describe_histogram!("switchback_first_audio_seconds", "From the carrier's start to audio");
+    describe_histogram!("switchback_store_commit_seconds", "A group commit");
+}
+
+spelled! {
+    /// What became of a carrier's request.
+    pub enum WebhookOutcome {
+        /// Answered or taken note of.
+        Accepted = "accepted",
+        /// Answered with the bytes of the first time.
+        Repeated = "repeated",
+        /// Refused: it did not prove itself.
+        Refused = "refused",
+        /// Refused: proven, but malformed.
+        Malformed = "malformed",
+        /// About something we do not know.
+        Unknown = "unknown",
+    }
+}
+
+spelled! {
+    /// Which of an account's URLs was asked.
+    pub enum WebhookKind {
+        /// Instructions for a call.
+        Voice = "voice",
+        /// Progress.
+        Status = "status",
+        /// What follows.
+        Resume = "resume",
+    }
+}
+
+type WebhookKey = (AccountId, WebhookKind, WebhookOutcome);
+static WEBHOOKS: LazyLock<DashMap<WebhookKey, Counter>> = LazyLock::new(DashMap::new);
+
+/// Counts a carrier's request. Accounts are configuration, so their names are a closed set.
+pub fn webhook(account: &Account, kind: WebhookKind, outcome: WebhookOutcome) {
+    WEBHOOKS
+        .entry((account.id, kind, outcome))
+        .or_insert_with(|| {
+            counter!(
+                "switchback_webhooks_total",
+                "carrier" => account.carrier.as_str(),
+                "account" => account.name.clone(),
+                "kind" => kind.as_str(),
+                "outcome" => outcome.as_str(),
+            )
+        })
+        .increment(1);
+}
+
+static WEBHOOK_SECONDS: LazyLock<Histogram> =
+    LazyLock::new(|| histogram!("switchback_webhook_seconds"));
+
+/// Records how long a carrier's request took, from its last byte to our answer's first.
+pub fn webhook_seconds(took: Duration) {
+    WEBHOOK_SECONDS.record(took.as_secs_f64());
+}
+
+static DECISIONS: LazyLock<Vec<Counter>> = LazyLock::new(|| {
+    RouteReason::ALL
+        .iter()
+        .map(|reason| counter!("switchback_decisions_total", "reason" => reason.as_str()))
+        .collect()
+});
+static DECISION_SECONDS: LazyLock<Histogram> =
+    LazyLock::new(|| histogram!("switchback_decision_seconds"));
+
+/// Counts a live decision.
+pub fn decision(reason: RouteReason, took: Duration) {
+    if let Some(counter) = DECISIONS.get(reason as usize) {
+        counter.increment(1);
+    }
+    DECISION_SECONDS.record(took.as_secs_f64());
+}
+
+/// Counts a request that did not prove itself. `cause` is a `Refused`'s.
+pub fn signature_failure(carrier: CarrierId, cause: &'static str) {
+    counter!(
+        "switchback_signature_failures_total",
+        "carrier" => carrier.as_str(), "cause" => cause
+    )
+    .increment(1);
+}
+
+/// Sets how many things of a kind the index holds.
+pub fn index_entries(kind: &'static str, count: u64) {
+    gauge!("switchback_index_entries", "kind" => kind).set(count as f64);
+}
+
+/// Sets the last log entry that the index holds.
+pub fn index_seq(stream: &'static str, seq: u64) {
+    gauge!("switchback_index_seq", "stream" => stream).set(seq as f64);
+}
+
+/// Sets how many touches full contacts have forgotten.
+pub fn touches_evicted(total: u64) {
+    counter!("switchback_touches_evicted_total").absolute(total);
+}
+
+/// Sets how long the newest log entry took from its commit into the index.
+pub fn sync_lag(lag: Duration) {
+    gauge!("switchback_sync_lag_seconds").set(lag.as_secs_f64());
+}
+
+/// Sets whether the log is followed.
+pub fn sync_connected(is_connected: bool) {
+    gauge!("switchback_sync_connected").set(if is_connected { 1.0 } else { 0.0 });
+}
+
+static STORE_COMMIT: LazyLock<Histogram> =
+    LazyLock::new(|| histogram!("switchback_store_commit_seconds"));
+
+/// Records a group commit.
+pub fn store_commit(took: Duration) {
+    STORE_COMMIT.record(took.as_secs_f64());
+}
+
+static MEDIA_CALLS: LazyLock<Gauge> = LazyLock::new(|| gauge!("switchback_media_calls"));
+
+/// Counts an open media socket until it is dropped.
+pub struct MediaCall(());
+
+impl MediaCall {
+    /// A media socket has opened.
+    #[must_use]
+    pub fn open() -> Self {
+        MEDIA_CALLS.increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for MediaCall {
+    fn drop(&mut self) {
+        MEDIA_CALLS.decrement(1.0);
+    }
+}
+
+/// Sets how many calls with an open media socket have a caller who hears nothing.
+pub fn media_calls_silent(count: usize) {
+    gauge!("switchback_media_calls_silent").set(count as f64);
+}
+
+static MEDIA_RELAY: LazyLock<Histogram> =
+    LazyLock::new(|| histogram!("switchback_media_relay_seconds"));
+
+/// Records a frame's way through, from the read of one socket to the write of the other.
+pub fn media_relay(took: Duration) {
+    MEDIA_RELAY.record(took.as_secs_f64());
+}
+
+spelled! {
+    /// Which way audio flows.
+    pub enum MediaDirection {
+        /// From the carrier to the runtime.
+        ToRuntime = "to_runtime",
+        /// From the runtime to the carrier.
+        ToCarrier = "to_carrier",
+    }
+}
+
+/// Counts media frames passed on; called once in a while with what has gathered.
+pub fn media_frames(direction: MediaDirection, frames: u64) {
+    counter!("switchback_media_frames_total", "direction" => direction.as_str()).increment(frames);
+}
+
+/// Counts media frames dropped.
+pub fn media_dropped(direction: MediaDirection, cause: &'static str, frames: u64) {
+    counter!(
+        "switchback_media_dropped_total",
+        "direction" => direction.as_str(), "cause" => cause
+    )
+    .increment(frames);
+}
+
+/// Records how long after the carrier's `start` the first audio went that way.
+pub fn first_audio(direction: MediaDirection, took: Duration) {
+    histogram!("switchback_first_audio_seconds", "direction" => direction.as_str())
+        .record(took.as_secs_f64());
+}
+
+/// Records a runtime's connection, from the first packet to the accepted handshake.
+pub fn runtime_connect(took: Duration) {
+    histogram!("switchback_runtime_connect_seconds").record(took.as_secs_f64());
+}
+
+/// Sets how many runtimes are not tried for now.
+pub fn runtime_breaker_open(count: u32) {
+    gauge!("switchback_runtime_breaker_open").set(f64::from(count));
+}
+
+/// Counts a target that was tried. Kind and outcome are words of closed sets.
+pub fn target(kind: &'static str, outcome: &'static str) {
+    counter!("switchback_targets_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
+
+/// Counts a call that is over.
+pub fn call(direction: Direction, status: CallStatus) {
+    counter!(
+        "switchback_calls_total",
+        "direction" => direction.as_str(), "status" => status.as_str()
+    )
+    .increment(1);
+}
+
+/// Counts a media socket refused before its upgrade.
+pub fn media_refused(cause: &'static str) {
+    counter!("switchback_media_refused_total", "cause" => cause).increment(1);
+}
+
+spelled! {
+    /// What became of a command to a carrier.
+    pub enum CommandFate {
+        /// A call is being placed.
+        Accepted = "accepted",
+        /// Done, or there was nothing left to do.
+        Done = "done",
+        /// Put off: the carrier was busy or not reached, and has not acted.
+        Retried = "retried",
+        /// Nobody can tell.
+        Unclear = "unclear",
+        /// Refused, or given up before the carrier acted.
+        Refused = "refused",
+    }
+}
+
+/// Counts a command to a carrier.
+pub fn dispatched(carrier: CarrierId, fate: CommandFate) {
+    commands(carrier, fate).increment(1);
+}
+
+fn commands(carrier: CarrierId, fate: CommandFate) -> Counter {
+    counter!(
+        "switchback_dispatch_commands_total",
+        "carrier" => carrier.as_str(), "outcome" => fate.as_str()
+    )
+}
+
+/// Counts a call of somebody else's dialer that makes no touch.
+pub fn touch_orphaned(cause: OrphanCause) {
+    orphaned(cause).increment(1);
+}
+
+fn orphaned(cause: OrphanCause) -> Counter {
+    counter!("switchback_touches_orphaned_total", "cause" => cause.as_str())
+}
+
+/// Counts call updates lost to a full queue.
+pub fn journal_dropped(count: u64) {
+    counter!("switchback_journal_dropped_total").increment(count);
+}
+
+/// Counts changes of calls that no event told of.
+pub fn events_missed(count: u64) {
+    counter!("switchback_events_missed_total").increment(count);
+}
+
+/// Counts log lines that were dropped because nobody read them in time.
+pub fn log_lines_dropped(count: u64) {
+    counter!("switchback_log_lines_dropped_total").increment(count);
+}
