@@ -65,4 +65,5 @@
 //! - Time is an argument everywhere but in [`telemetry::clock`].
 
 pub mod domain;
+pub mod media;
 pub mod telemetry;

@@ -1,0 +1,186 @@
+//! What a bridge keeps of every call.
+
+use super::*;
+
+const SESSION: &str = include_str!("../../../tests/fixtures/twilio/media_stream_session.jsonl");
+const CARRIER: &str = "MZcarrier";
+
+fn start(stream_sid: &str) -> Start {
+    Start { stream_sid: stream_sid.to_owned(), call_sid: "CA1".to_owned(), ..Start::default() }
+}
+
+fn bridge() -> Bridge<String> {
+    Bridge::new(start(CARRIER))
+}
+
+fn written(write: impl FnOnce(&mut String)) -> String {
+    let mut out = String::new();
+    write(&mut out);
+    out
+}
+
+fn audio(chunk: u64) -> String {
+    written(|out| messages::write_media(out, CARRIER, chunk + 1, (chunk, chunk * 20), "AAAA"))
+}
+
+fn mark(sid: &str, name: &str) -> String {
+    written(|out| messages::write_mark(out, sid, None, name))
+}
+
+fn dtmf(digit: &str) -> String {
+    written(|out| messages::write_dtmf(out, CARRIER, 1, digit))
+}
+
+fn for_runtime(bridge: &mut Bridge<String>) -> Vec<String> {
+    std::iter::from_fn(|| bridge.next_for_runtime()).collect()
+}
+
+fn for_carrier(bridge: &mut Bridge<String>) -> Vec<String> {
+    std::iter::from_fn(|| bridge.next_for_carrier()).collect()
+}
+
+fn events(frames: &[String]) -> Vec<&'static str> {
+    frames
+        .iter()
+        .map(|frame| match messages::parse(frame).unwrap().message {
+            Message::Connected => "connected",
+            Message::Start(_) => "start",
+            Message::Media(_) => "media",
+            Message::Dtmf(_) => "dtmf",
+            Message::Mark(_) => "mark",
+            Message::Clear => "clear",
+            Message::Stop => "stop",
+            Message::Unknown => "unknown",
+        })
+        .collect()
+}
+
+#[test]
+fn a_whole_session_passes_untouched_and_in_order() {
+    let mut lines = SESSION.lines();
+    let Message::Start(start) = messages::parse(lines.nth(1).unwrap()).unwrap().message else {
+        panic!("no start")
+    };
+    let mut bridge = Bridge::<String>::new(start.clone());
+    bridge.join(&start);
+    assert_eq!(events(&for_runtime(&mut bridge)), ["connected", "start"]);
+    for line in lines {
+        bridge.from_carrier(line.to_owned());
+        assert_eq!(for_runtime(&mut bridge), [line]);
+    }
+    let counts = bridge.counts();
+    assert_eq!((counts.from_carrier, counts.to_runtime, counts.gaps), (50, 50, 0));
+    bridge.carrier_gone();
+    assert!(!bridge.has_for_runtime(), "the carrier has said stop itself");
+}
+
+#[test]
+fn the_oldest_audio_goes_and_everything_else_stays_in_place() {
+    let mut bridge = bridge();
+    bridge.from_carrier(dtmf("1"));
+    for chunk in 1..=60 {
+        bridge.from_carrier(audio(chunk));
+        if chunk == 30 {
+            bridge.from_carrier(dtmf("2"));
+        }
+    }
+    assert_eq!(
+        bridge.from_carrier(written(|out| messages::write_stop(out, &start(CARRIER), 9))),
+        FromCarrier::Stop
+    );
+    bridge.join(&start(CARRIER));
+    let frames = for_runtime(&mut bridge);
+    assert_eq!(events(&frames[..3]), ["connected", "start", "dtmf"]);
+    let expected: Vec<_> =
+        (11..=30).map(audio).chain([dtmf("2")]).chain((31..=60).map(audio)).collect();
+    assert_eq!(frames[3..54], expected);
+    assert_eq!(events(&frames[54..]), ["stop"]);
+    assert_eq!(bridge.counts().overflow, 10);
+    assert_eq!(bridge.counts().to_runtime, 50);
+}
+
+#[test]
+fn gaps_are_counted_and_never_filled() {
+    let mut bridge = bridge();
+    for chunk in [1, 2, 5, 6, 6] {
+        bridge.from_carrier(audio(chunk));
+    }
+    assert_eq!(bridge.counts().gaps, 2);
+    assert_eq!(for_runtime(&mut bridge).len(), 5);
+}
+
+#[test]
+fn a_runtime_that_reads_nothing_is_given_up() {
+    let mut bridge = bridge();
+    for _ in 0..CONTROLS_QUEUED_MAX {
+        assert_eq!(bridge.from_carrier(dtmf("1")), FromCarrier::Other);
+    }
+    assert_eq!(bridge.from_carrier(dtmf("1")), FromCarrier::Overrun);
+}
+
+#[test]
+fn a_stream_known_by_another_name_is_renamed_both_ways() {
+    let mut bridge = bridge();
+    bridge.from_carrier(audio(1));
+    bridge.join(&start("MZours"));
+    bridge.from_carrier(audio(2));
+    bridge.from_carrier(dtmf("1"));
+    bridge.carrier_gone();
+    for frame in for_runtime(&mut bridge).iter().skip(1) {
+        let envelope = messages::parse(frame).unwrap();
+        assert_eq!(envelope.stream_sid, "MZours", "{frame}");
+    }
+    for said in [
+        written(|out| messages::write_audio(out, "MZours", "AAAA")),
+        r#"{"event":"media","media":{"payload":"AAAA"}}"#.to_owned(),
+        r#"{"event":"media","streamSid":"MZ\u006furs","media":{"payload":"AAAA"}}"#.to_owned(),
+        mark("MZours", "m"),
+        r#"{"event":"clear"}"#.to_owned(),
+    ] {
+        bridge.from_runtime(said);
+        let frame = bridge.next_for_carrier().unwrap();
+        assert_eq!(messages::parse(&frame).unwrap().stream_sid, CARRIER, "{frame}");
+    }
+    assert_eq!(bridge.counts().to_carrier, 3);
+}
+
+#[test]
+fn what_no_carrier_knows_is_counted_and_kept_from_it() {
+    let mut bridge = bridge();
+    for said in ["", "{}", "[1]", r#"{"event":"start"}"#, r#"{"event":"hello"}"#] {
+        bridge.from_runtime(said.to_owned());
+    }
+    assert!(bridge.may_read_runtime());
+    assert_eq!(bridge.counts().from_runtime_ignored, 5);
+    bridge.from_carrier("{".to_owned());
+    assert_eq!(bridge.counts().from_carrier_ignored, 1);
+    // What Twilio invents tomorrow reaches a runtime that may know it.
+    bridge.from_carrier(r#"{"event":"weather","streamSid":"MZcarrier"}"#.to_owned());
+    assert_eq!(events(&for_runtime(&mut bridge)), ["unknown"]);
+}
+
+#[test]
+fn another_runtime_starts_clean() {
+    let mut bridge = bridge();
+    bridge.join(&start(CARRIER));
+    for name in ["a", "b"] {
+        bridge.from_runtime(mark(CARRIER, name));
+    }
+    assert_eq!(for_carrier(&mut bridge).len(), 2);
+    bridge.from_carrier(mark(CARRIER, "a"));
+    bridge.from_carrier(dtmf("7"));
+    bridge.from_carrier(audio(1));
+    bridge.part();
+    assert_eq!(events(&for_carrier(&mut bridge)), ["clear"]);
+
+    bridge.join(&start(CARRIER));
+    assert_eq!(events(&for_runtime(&mut bridge)), ["connected", "start", "dtmf", "media"]);
+    bridge.from_runtime(mark(CARRIER, "b"));
+    assert_eq!(for_carrier(&mut bridge).len(), 1);
+    // The carrier returns the dead runtime's mark after `clear`, then the new one's.
+    bridge.from_carrier(mark(CARRIER, "b"));
+    assert!(!bridge.has_for_runtime());
+    bridge.from_carrier(mark(CARRIER, "b"));
+    assert_eq!(events(&for_runtime(&mut bridge)), ["mark"]);
+    assert_eq!(bridge.counts().marks_forgotten, 1);
+}
