@@ -64,6 +64,7 @@
 //! - No number, id or URL is ever a metric's label; numbers in logs are masked.
 //! - Time is an argument everywhere but in [`telemetry::clock`].
 
+pub mod carriers;
 pub mod domain;
 pub mod media;
 pub mod telemetry;

@@ -1,0 +1,217 @@
+//! What every room must keep, run against all of them. A carrier's own quirks are tested in its
+//! room; here nothing is said of any carrier but what its requests look like.
+
+use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+
+use super::*;
+use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani};
+
+const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
+const URL: &str = "https://edge.example.com/carriers/main/voice";
+
+/// A carrier's requests as far as the table needs them.
+struct Peer {
+    account_id: &'static str,
+    media_type: &'static str,
+    /// An inbound call: carrier's account, caller.
+    call: fn(&str, &str) -> String,
+    /// An event nobody has heard of, of the carrier's account.
+    unknown: fn(&str) -> String,
+    /// Callers who hide their number.
+    withheld: &'static [&'static str],
+}
+
+fn peer(carrier: CarrierId) -> Peer {
+    match carrier {
+        CarrierId::Twilio => Peer {
+            account_id: "AC66acdc865fff60921f34dac80d62be2f",
+            media_type: "application/x-www-form-urlencoded",
+            call: |account, caller| {
+                let caller = caller.replace('+', "%2B");
+                format!(
+                    "CallSid=CAb27b806e16e007b36784197374f40f63&AccountSid={account}&From={caller}\
+                     &To=%2B12125550142&CallStatus=ringing&Direction=inbound"
+                )
+            },
+            unknown: |account| format!("AccountSid={account}&CallSid=CA1&SentimentEvent=glad"),
+            withheld: &["anonymous", "Restricted", "+266696687", "266696687", ""],
+        },
+    }
+}
+
+fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
+    Account {
+        id: AccountId::of_name("main"),
+        name: "main".to_owned(),
+        carrier,
+        tenant: None,
+        account_id: peer(carrier).account_id.to_owned(),
+        secrets: secrets.iter().map(|&secret| Secret::new(secret.to_owned())).collect(),
+        shared_keys: Vec::new(),
+        api: AccountApi::default(),
+        origin: AccountOrigin::File,
+    }
+}
+
+/// Signs one body and has the room receive another.
+fn receive<T>(
+    carrier: CarrierId,
+    endpoint: Endpoint,
+    signed: &str,
+    received: &str,
+    then: impl FnOnce(Result<Webhook<'_>, Refused>) -> T,
+) -> T {
+    let account = account(carrier, &["the first", "the second"]);
+    let plain = headers(carrier);
+    let request = post(&plain, signed);
+    let mut headers = room(carrier).sign(&request, &account);
+    headers.extend(plain.clone());
+    then(room(carrier).receive(endpoint, &post(&headers, received), &account, NOW))
+}
+
+fn headers(carrier: CarrierId) -> HeaderMap {
+    let media_type = HeaderValue::from_static(peer(carrier).media_type);
+    HeaderMap::from_iter([(CONTENT_TYPE, media_type)])
+}
+
+fn post<'a>(headers: &'a HeaderMap, body: &'a str) -> Request<'a> {
+    Request { method: &Method::POST, url: URL, headers, body: body.as_bytes() }
+}
+
+#[track_caller]
+fn refused(carrier: CarrierId, signed: &str, received: &str) -> Refused {
+    receive(carrier, Endpoint::Voice, signed, received, |result| result.unwrap_err())
+}
+
+fn call(carrier: CarrierId, caller: &str) -> String {
+    let Peer { account_id, call, .. } = peer(carrier);
+    call(account_id, caller)
+}
+
+#[test]
+fn only_what_the_accounts_carrier_signed_is_received() {
+    for &carrier in CarrierId::ALL {
+        let (body, other) = (call(carrier, "+14155550117"), call(carrier, "+14155550118"));
+        receive(carrier, Endpoint::Voice, &body, &body, |result| assert!(result.is_ok()));
+        assert_eq!(refused(carrier, &body, &other), Refused::WrongSignature, "{carrier}: tampered");
+
+        let ours = account(carrier, &["ours"]);
+        let plain = headers(carrier);
+        let unsigned = post(&plain, &body);
+        let receive = |request: &Request<'_>| {
+            room(carrier).receive(Endpoint::Voice, request, &ours, NOW).map(drop)
+        };
+        assert_eq!(receive(&unsigned), Err(Refused::Unsigned), "{carrier}");
+        let upgrade = room(carrier).verify_upgrade(&unsigned, &ours);
+        assert_eq!(upgrade, Err(Refused::Unsigned), "{carrier}: upgrade");
+
+        let mut foreign = room(carrier).sign(&unsigned, &account(carrier, &["theirs"]));
+        foreign.extend(plain.clone());
+        let wrong = receive(&post(&foreign, &body));
+        assert_eq!(wrong, Err(Refused::WrongSignature), "{carrier}: secret");
+        let mut signed = room(carrier).sign(&unsigned, &ours);
+        signed.extend(plain.clone());
+        let url = "https://edge.example.com/carriers/other/voice";
+        let wrong = receive(&Request { url, ..post(&signed, &body) });
+        assert_eq!(wrong, Err(Refused::WrongSignature), "{carrier}: URL");
+    }
+}
+
+#[test]
+fn a_signature_excuses_neither_size_nor_another_account() {
+    for &carrier in CarrierId::ALL {
+        let long = format!("{}&x={}", call(carrier, "+14155550117"), "x".repeat(BODY_LEN_MAX));
+        let cause = refused(carrier, &long, &long);
+        assert!(matches!(cause, Refused::Malformed(_)), "{carrier}: {cause:?}");
+        let foreign = (peer(carrier).call)("ACffffffffffffffffffffffffffffffff", "+14155550117");
+        assert_eq!(refused(carrier, &foreign, &foreign), Refused::AccountMismatch, "{carrier}");
+    }
+}
+
+#[test]
+fn a_hidden_caller_is_nobody() {
+    for &carrier in CarrierId::ALL {
+        for caller in peer(carrier).withheld {
+            let body = call(carrier, caller);
+            receive(carrier, Endpoint::Voice, &body, &body, |result| {
+                let Ok(Webhook { event: Event::Voice(voice), .. }) = result else {
+                    panic!("{carrier}: {result:?}")
+                };
+                assert_eq!(voice.call.ani, Ani::Withheld, "{carrier}: {caller:?}");
+                assert!(voice.call.dnis.is_some(), "{carrier}: {caller:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_repeated_request_reads_alike() {
+    for &carrier in CarrierId::ALL {
+        let body = call(carrier, "+14155550117");
+        receive(carrier, Endpoint::Voice, &body, &body, |first| {
+            receive(carrier, Endpoint::Voice, &body, &body, |second| {
+                assert_eq!(first, second, "{carrier}");
+            });
+        });
+    }
+}
+
+#[test]
+fn an_unknown_event_is_taken_for_one() {
+    for &carrier in CarrierId::ALL {
+        let Peer { account_id, unknown, .. } = peer(carrier);
+        let body = unknown(account_id);
+        receive(carrier, Endpoint::Status, &body, &body, |result| {
+            assert_eq!(result.unwrap().event, Event::Unknown, "{carrier}");
+        });
+    }
+}
+
+#[test]
+fn no_text_breaks_out_of_an_answer() {
+    let texts = [
+        "</Say><Dial>+19005550100</Dial><Say>",
+        "\"/><Parameter name=\"agent\" value=\"1",
+        "'><x y='",
+        "]]><!-- -->&lt;&#60;x&#62;",
+        "\u{0}\u{1b}\r\n\t\u{fffe}",
+        "{\"x\":\"\\\"}",
+    ];
+    for &carrier in CarrierId::ALL {
+        for text in texts {
+            let (hostile, harmless) = (answers(text), answers("x"));
+            for (hostile, harmless) in hostile.iter().zip(&harmless) {
+                let (hostile, harmless) = (document(carrier, hostile), document(carrier, harmless));
+                assert_eq!(shape(&hostile), shape(&harmless), "{carrier}: {hostile}");
+            }
+        }
+    }
+}
+
+/// Every answer that holds a text, with this text in every place.
+fn answers(text: &str) -> [Answer<'_>; 4] {
+    [
+        Answer::Media { url: text, status_url: text, resume_url: text, parameters: &[] },
+        Answer::DialSip { address: text, resume_url: text },
+        Answer::Redirect { url: text },
+        Answer::Say { text },
+    ]
+}
+
+fn document(carrier: CarrierId, answer: &Answer<'_>) -> String {
+    let mut out = Vec::new();
+    room(carrier).answer(answer, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// The names of its elements, with their attributes' names.
+fn shape(document: &str) -> Vec<Vec<String>> {
+    let document = roxmltree::Document::parse(document).unwrap();
+    let elements = document.descendants().filter(roxmltree::Node::is_element);
+    elements
+        .map(|node| {
+            let attributes = node.attributes().map(|attribute| attribute.name().to_owned());
+            std::iter::once(node.tag_name().name().to_owned()).chain(attributes).collect()
+        })
+        .collect()
+}

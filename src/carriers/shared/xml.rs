@@ -1,0 +1,107 @@
+//! Writes an XML 1.0 document. Whatever it is given, the document is well formed and holds the
+//! elements its caller wrote and no others: names are constants of ours, all else is escaped.
+
+use std::fmt;
+
+/// A document in the making.
+#[derive(Debug)]
+pub struct Xml<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+/// Attributes: names of ours, values of anybody's.
+pub type Attributes<'a> = [(&'static str, &'a str)];
+
+impl<'o> Xml<'o> {
+    /// Begins a document in place of what `out` holds.
+    pub fn document(out: &'o mut Vec<u8>) -> Self {
+        out.clear();
+        out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+        Self { out }
+    }
+
+    /// Writes an element and what `content` writes into it.
+    pub fn element(
+        &mut self,
+        name: &'static str,
+        attributes: &Attributes<'_>,
+        content: impl FnOnce(&mut Self),
+    ) {
+        self.start(name, attributes);
+        self.raw(">");
+        content(self);
+        self.raw("</");
+        self.raw(name);
+        self.raw(">");
+    }
+
+    /// Writes an element that holds nothing.
+    pub fn empty(&mut self, name: &'static str, attributes: &Attributes<'_>) {
+        self.start(name, attributes);
+        self.raw("/>");
+    }
+
+    /// Writes an element that holds a text.
+    pub fn text_element(&mut self, name: &'static str, attributes: &Attributes<'_>, text: &str) {
+        self.element(name, attributes, |xml| xml.text(text));
+    }
+
+    /// Writes a text. Characters that XML 1.0 cannot hold at all (§2.2) are left out; blanks that
+    /// a reader would normalise (§2.11, §3.3.3) are written as references.
+    pub fn text(&mut self, text: &str) {
+        let mut written = 0;
+        for (at, c) in text.char_indices() {
+            let replacement = match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                '\'' => "&apos;",
+                '\t' => "&#9;",
+                '\n' => "&#10;",
+                '\r' => "&#13;",
+                '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => "",
+                _ => continue,
+            };
+            self.raw(text.get(written..at).unwrap_or_default());
+            self.raw(replacement);
+            written = at + c.len_utf8();
+        }
+        self.raw(text.get(written..).unwrap_or_default());
+    }
+
+    /// How many bytes are written.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back the whole elements that were written since [`Xml::written`] was that.
+    pub fn take_back(&mut self, written: usize) {
+        self.out.truncate(written);
+    }
+
+    fn start(&mut self, name: &'static str, attributes: &Attributes<'_>) {
+        self.raw("<");
+        self.raw(name);
+        for (name, value) in attributes {
+            self.raw(" ");
+            self.raw(name);
+            self.raw("=\"");
+            self.text(value);
+            self.raw("\"");
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// `write!` writes text, escaped.
+impl fmt::Write for Xml<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text(text);
+        Ok(())
+    }
+}
