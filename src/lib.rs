@@ -66,5 +66,8 @@
 
 pub mod carriers;
 pub mod domain;
+pub mod index;
 pub mod media;
+pub mod replica;
+pub mod routing;
 pub mod telemetry;

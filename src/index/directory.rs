@@ -1,0 +1,277 @@
+//! Tenants, accounts, numbers and agents: small, read-mostly, and changed all at once.
+//!
+//! What a decision would otherwise work out each time is worked out here, at each change: a
+//! number's default agent, its callback agents in the order of the rule, an agent's sources.
+//! It never holds a touch.
+
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use super::slot::{AgentSlot, Slots, TenantSlot};
+use crate::domain::{
+    Account, AccountId, Agent, AgentId, Direction, E164, MediaKey, Number, NumberId, Tenant,
+    TenantId, default_agent,
+};
+
+/// One change to the directory; shared by both copies of it.
+#[derive(Clone)]
+pub(super) enum Change {
+    /// Everything goes but the slots: a snapshot follows in the same list.
+    Clear,
+    Tenant(Arc<Tenant>),
+    Account(Arc<Account>),
+    AccountRemoved(AccountId),
+    Agent(Arc<Agent>),
+    AgentRemoved(AgentId),
+    Number(Arc<Number>),
+    NumberRemoved(NumberId),
+    MediaKeys(Arc<[MediaKey]>),
+    /// A touch names a tenant and an agent that may not have slots yet.
+    Named(TenantId, AgentId),
+}
+
+/// What a number is known by: the same E.164 may exist at two accounts.
+pub(super) type NumberKey = (Option<AccountId>, E164);
+
+/// A number with what follows from it and its owners.
+pub struct NumberEntry {
+    /// The number.
+    pub number: Arc<Number>,
+    /// Its tenant.
+    pub tenant: TenantSlot,
+    /// Its default inbound agent: live, though perhaps without a target.
+    pub default_agent: Option<AgentSlot>,
+    /// Its live owners that hold the callback role: the one that has held it longest first, then
+    /// the lower id.
+    pub callback_agents: SmallVec<[AgentSlot; 4]>,
+}
+
+#[derive(Clone, Default)]
+struct AgentPlace {
+    agent: Option<Arc<Agent>>,
+    /// The source agents of its callback role, sorted.
+    sources: Arc<[AgentSlot]>,
+    /// The numbers it owns, whose derived data must follow its state and role.
+    owned: HashSet<NumberKey>,
+}
+
+/// The directory. Two copies exist, so cloning shares all that is large.
+#[derive(Clone, Default)]
+pub(super) struct Directory {
+    tenants: Slots<TenantId, Option<Arc<Tenant>>>,
+    agents: Slots<AgentId, AgentPlace>,
+    accounts: HashMap<AccountId, Arc<Account>>,
+    accounts_by_name: HashMap<Box<str>, Arc<Account>>,
+    numbers: HashMap<NumberKey, Arc<NumberEntry>>,
+    number_keys: HashMap<NumberId, NumberKey>,
+    /// At how many accounts a tenant has a number.
+    own_numbers: HashMap<(TenantSlot, E164), u32>,
+    media_keys: Arc<[MediaKey]>,
+}
+
+impl Directory {
+    pub(super) fn tenant_slot(&self, id: TenantId) -> Option<TenantSlot> {
+        self.tenants.slot(id).map(TenantSlot)
+    }
+
+    pub(super) fn tenant(&self, slot: TenantSlot) -> Option<&Arc<Tenant>> {
+        self.tenants.get(slot.0)?.as_ref()
+    }
+
+    pub(super) fn agent_slot(&self, id: AgentId) -> Option<AgentSlot> {
+        self.agents.slot(id).map(AgentSlot)
+    }
+
+    pub(super) fn agent_id(&self, slot: AgentSlot) -> Option<AgentId> {
+        self.agents.id(slot.0)
+    }
+
+    pub(super) fn agent(&self, slot: AgentSlot) -> Option<&Arc<Agent>> {
+        self.agents.get(slot.0)?.agent.as_ref()
+    }
+
+    pub(super) fn sources(&self, slot: AgentSlot) -> &[AgentSlot] {
+        self.agents.get(slot.0).map_or(&[], |place| &place.sources)
+    }
+
+    pub(super) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(&id)
+    }
+
+    pub(super) fn account_by_name(&self, name: &str) -> Option<&Arc<Account>> {
+        self.accounts_by_name.get(name)
+    }
+
+    pub(super) fn number(&self, key: &NumberKey) -> Option<&NumberEntry> {
+        self.numbers.get(key).map(Arc::as_ref)
+    }
+
+    pub(super) fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
+        self.own_numbers.contains_key(&(tenant, e164))
+    }
+
+    pub(super) fn media_keys(&self) -> &[MediaKey] {
+        &self.media_keys
+    }
+
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.iter().flatten()
+    }
+
+    pub(super) fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
+        self.agents.iter().filter_map(|place| place.agent.as_ref())
+    }
+
+    pub(super) fn accounts(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    pub(super) fn numbers(&self) -> impl ExactSizeIterator<Item = &NumberEntry> {
+        self.numbers.values().map(Arc::as_ref)
+    }
+
+    /// Applies changes, then works out anew what follows from them: within a list, a number may
+    /// come before its owners.
+    pub(super) fn apply(&mut self, changes: &[Change]) {
+        let mut stale = HashSet::default();
+        for change in changes {
+            self.put(change, &mut stale);
+        }
+        for key in stale {
+            self.derive(&key);
+        }
+    }
+
+    fn put(&mut self, change: &Change, stale: &mut HashSet<NumberKey>) {
+        match change {
+            Change::Clear => self.clear(),
+            Change::Tenant(tenant) => {
+                if let Some(place) = self.tenants.place(tenant.id) {
+                    *place = Some(Arc::clone(tenant));
+                }
+            }
+            Change::Account(account) => {
+                self.remove_account(account.id);
+                self.accounts_by_name.insert(account.name.as_str().into(), Arc::clone(account));
+                self.accounts.insert(account.id, Arc::clone(account));
+            }
+            Change::AccountRemoved(id) => self.remove_account(*id),
+            Change::Agent(agent) => self.put_agent(agent.id, Some(agent), stale),
+            Change::AgentRemoved(id) => self.put_agent(*id, None, stale),
+            Change::Number(number) => self.put_number(number, stale),
+            Change::NumberRemoved(id) => self.remove_number(*id),
+            Change::MediaKeys(keys) => self.media_keys = Arc::clone(keys),
+            Change::Named(tenant, agent) => {
+                self.tenants.intern(*tenant);
+                self.agents.intern(*agent);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        let mut tenants = std::mem::take(&mut self.tenants);
+        let mut agents = std::mem::take(&mut self.agents);
+        tenants.clear_places();
+        agents.clear_places();
+        *self = Self { tenants, agents, ..Self::default() };
+    }
+
+    fn remove_account(&mut self, id: AccountId) {
+        let Some(account) = self.accounts.remove(&id) else { return };
+        // The name may have gone to another account meanwhile.
+        if self.accounts_by_name.get(account.name.as_str()).is_some_and(|named| named.id == id) {
+            self.accounts_by_name.remove(account.name.as_str());
+        }
+    }
+
+    fn put_agent(
+        &mut self,
+        id: AgentId,
+        agent: Option<&Arc<Agent>>,
+        stale: &mut HashSet<NumberKey>,
+    ) {
+        let listed = agent.and_then(|agent| agent.callback.as_ref());
+        let mut sources: Vec<_> = listed
+            .into_iter()
+            .flat_map(|callback| &callback.sources)
+            .map(|source| AgentSlot(self.agents.intern(*source)))
+            .collect();
+        sources.sort_unstable();
+        if let Some(place) = self.agents.place(id) {
+            place.agent = agent.cloned();
+            place.sources = sources.into();
+            stale.extend(&place.owned);
+        }
+    }
+
+    fn put_number(&mut self, number: &Arc<Number>, stale: &mut HashSet<NumberKey>) {
+        let key = (number.account, number.e164);
+        self.remove_number(number.id);
+        if let Some(former) = self.numbers.get(&key).map(|entry| entry.number.id) {
+            self.remove_number(former);
+        }
+        let tenant = TenantSlot(self.tenants.intern(number.tenant));
+        *self.own_numbers.entry((tenant, number.e164)).or_default() += 1;
+        for owner in &number.owners {
+            if let Some(place) = self.agents.place(owner.agent) {
+                place.owned.insert(key);
+            }
+        }
+        self.number_keys.insert(number.id, key);
+        let entry = NumberEntry {
+            number: Arc::clone(number),
+            tenant,
+            default_agent: None,
+            callback_agents: SmallVec::new(),
+        };
+        self.numbers.insert(key, Arc::new(entry));
+        stale.insert(key);
+    }
+
+    fn remove_number(&mut self, id: NumberId) {
+        let Some(key) = self.number_keys.remove(&id) else { return };
+        let Some(entry) = self.numbers.remove(&key) else { return };
+        let own = (entry.tenant, key.1);
+        if let Some(count) = self.own_numbers.get_mut(&own) {
+            *count -= 1;
+            if *count == 0 {
+                self.own_numbers.remove(&own);
+            }
+        }
+        for owner in &entry.number.owners {
+            if let Some(place) = self.agents.place(owner.agent) {
+                place.owned.remove(&key);
+            }
+        }
+    }
+
+    fn derive(&mut self, key: &NumberKey) {
+        let Some(entry) = self.numbers.get(key) else { return };
+        let number = Arc::clone(&entry.number);
+        let live = |id| {
+            let slot = self.agent_slot(id)?;
+            let agent = self.agent(slot)?;
+            let answers = agent.is_live()
+                && agent.direction == Direction::Inbound
+                && agent.tenant == number.tenant;
+            answers.then_some((slot, agent))
+        };
+        let default = default_agent(&number.owners, |id| live(id).is_some());
+        let mut callbacks: Vec<_> = number
+            .owners
+            .iter()
+            .filter_map(|owner| live(owner.agent))
+            .filter_map(|(slot, agent)| Some((agent.callback.as_ref()?.since, agent.id, slot)))
+            .collect();
+        callbacks.sort_unstable();
+        let entry = NumberEntry {
+            tenant: entry.tenant,
+            default_agent: default.and_then(|id| self.agent_slot(id)),
+            callback_agents: callbacks.into_iter().map(|(_, _, slot)| slot).collect(),
+            number,
+        };
+        self.numbers.insert(*key, Arc::new(entry));
+    }
+}

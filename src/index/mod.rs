@@ -1,0 +1,66 @@
+//! What every decision is made from, in memory, built only by applying deltas.
+//!
+//! Readers take a [`View`] and never wait for a writer; one [`Writer`] applies the log. It never
+//! asks the clock, never does I/O, and knows nothing of where deltas come from.
+
+mod delta;
+mod directory;
+mod slot;
+mod touches;
+mod view;
+mod writer;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use delta::Delta;
+pub use directory::NumberEntry;
+pub use slot::{AgentSlot, TenantSlot};
+pub use touches::{Remembered, RememberedTouch};
+pub use view::{Counts, View};
+pub use writer::Writer;
+
+use crate::domain::Target;
+use directory::Directory;
+use touches::Touches;
+
+/// The index, as readers share it. Cloning it is cheap and gives the same index.
+#[derive(Clone)]
+pub struct Index {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    directory: ArcSwap<Directory>,
+    touches: Touches,
+    /// What an agent without targets has, if anything.
+    default_target: Option<Target>,
+}
+
+impl Index {
+    /// An empty index and the one who may change it. `default_target` stands in for the targets of
+    /// agents that have none.
+    #[must_use]
+    pub fn new(default_target: Option<Target>) -> (Self, Writer) {
+        let shared = Arc::new(Shared {
+            directory: ArcSwap::default(),
+            touches: Touches::default(),
+            default_target,
+        });
+        (Self { shared: Arc::clone(&shared) }, Writer::new(shared))
+    }
+
+    /// What is known now. Hold it for one decision or one answer, not longer: it keeps the
+    /// directory of that moment alive.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::new(&self.shared)
+    }
+
+    /// Touches that were pushed out, or not let in, because a contact remembers eight.
+    #[must_use]
+    pub fn touches_evicted(&self) -> u64 {
+        self.shared.touches.evicted()
+    }
+}

@@ -1,0 +1,72 @@
+//! Small stand-ins for ids. A slot is given once and never to another, so that a touch may name an
+//! agent before it is known and after it is gone.
+
+use std::hash::Hash;
+
+use foldhash::HashMap;
+
+/// An agent's place in this process's index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AgentSlot(pub(super) u32);
+
+/// A tenant's place in this process's index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantSlot(pub(super) u32);
+
+/// Slots by id, with what is held at each.
+#[derive(Clone)]
+pub(super) struct Slots<Id, T> {
+    by_id: HashMap<Id, u32>,
+    places: Vec<(Id, T)>,
+}
+
+impl<Id, T> Default for Slots<Id, T> {
+    fn default() -> Self {
+        Self { by_id: HashMap::default(), places: Vec::new() }
+    }
+}
+
+impl<Id: Copy + Eq + Hash, T: Default> Slots<Id, T> {
+    /// The slot of `id`, a new one if it has none.
+    pub(super) fn intern(&mut self, id: Id) -> u32 {
+        let Self { by_id, places } = self;
+        *by_id.entry(id).or_insert_with(|| {
+            places.push((id, T::default()));
+            // Memory ends long before four billion ids of forty bytes do.
+            u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    pub(super) fn slot(&self, id: Id) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(super) fn id(&self, slot: u32) -> Option<Id> {
+        self.places.get(slot as usize).map(|(id, _)| *id)
+    }
+
+    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+        self.places.get(slot as usize).map(|(_, held)| held)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.places.get_mut(slot as usize).map(|(_, held)| held)
+    }
+
+    /// The place of `id`, a new one if it has none.
+    pub(super) fn place(&mut self, id: Id) -> Option<&mut T> {
+        let slot = self.intern(id);
+        self.get_mut(slot)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().map(|(_, held)| held)
+    }
+
+    /// Empties every place; the slots stay given.
+    pub(super) fn clear_places(&mut self) {
+        for (_, held) in &mut self.places {
+            *held = T::default();
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! One moment of the index, for reading. It allocates nothing, waits for no writer, and never
+//! changes what it reads.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use smallvec::SmallVec;
+
+use super::Shared;
+use super::directory::{Directory, NumberEntry};
+use super::slot::{AgentSlot, TenantSlot};
+use super::touches::{Remembered, RememberedTouch};
+use crate::domain::{
+    Account, AccountId, Agent, AgentId, E164, MediaKey, Number, REMEMBERED_MAX, Target, Tenant,
+    TenantId, Touch,
+};
+
+/// What is known at one moment: everything but touches as of one log entry, touches as they are
+/// when asked for.
+pub struct View<'i> {
+    shared: &'i Shared,
+    directory: Guard<Arc<Directory>>,
+}
+
+/// How much is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tenants.
+    pub tenants: usize,
+    /// Carrier accounts.
+    pub accounts: usize,
+    /// Agents.
+    pub agents: usize,
+    /// Numbers.
+    pub numbers: usize,
+    /// Contacts that are remembered.
+    pub contacts: usize,
+}
+
+impl<'i> View<'i> {
+    pub(super) fn new(shared: &'i Shared) -> Self {
+        Self { shared, directory: shared.directory.load() }
+    }
+
+    /// The account of that name.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<&Arc<Account>> {
+        self.directory.account_by_name(name)
+    }
+
+    /// The account with that id.
+    #[must_use]
+    pub fn account_by_id(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.directory.account(id)
+    }
+
+    /// Every account.
+    pub fn accounts(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
+        self.directory.accounts()
+    }
+
+    /// The agent with that id.
+    #[must_use]
+    pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
+        self.agent_at(self.directory.agent_slot(id)?)
+    }
+
+    /// The tenant with that id.
+    #[must_use]
+    pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
+        self.tenant_at(self.directory.tenant_slot(id)?)
+    }
+
+    /// The number at that account; without one, the number that has none.
+    #[must_use]
+    pub fn number(&self, account: Option<AccountId>, e164: E164) -> Option<&Arc<Number>> {
+        self.number_entry(account, e164).map(|entry| &entry.number)
+    }
+
+    /// Every number.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = &Arc<Number>> {
+        self.directory.numbers().map(|entry| &entry.number)
+    }
+
+    /// The number's default inbound agent.
+    #[must_use]
+    pub fn default_agent(&self, number: &Number) -> Option<AgentId> {
+        let slot = self.number_entry(number.account, number.e164)?.default_agent?;
+        self.directory.agent_id(slot)
+    }
+
+    /// The keys media tokens are signed with; the first signs, all verify.
+    #[must_use]
+    pub fn media_keys(&self) -> &[MediaKey] {
+        self.directory.media_keys()
+    }
+
+    /// What is remembered of a person, newest first.
+    #[must_use]
+    pub fn contact(&self, tenant: TenantId, contact: E164) -> SmallVec<[Touch; REMEMBERED_MAX]> {
+        let Some(slot) = self.directory.tenant_slot(tenant) else { return SmallVec::new() };
+        let mut touches: SmallVec<[Touch; REMEMBERED_MAX]> = self
+            .remembered(slot, contact)
+            .iter()
+            .filter_map(|touch| self.touch(tenant, contact, touch))
+            .collect();
+        touches.sort_unstable_by_key(|touch| std::cmp::Reverse(touch.rank()));
+        touches
+    }
+
+    /// How much is known; for metrics, since it looks at every shard.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            tenants: self.directory.tenants().count(),
+            accounts: self.directory.accounts().len(),
+            agents: self.directory.agents().count(),
+            numbers: self.directory.numbers().len(),
+            contacts: self.shared.touches.contacts(),
+        }
+    }
+
+    /// What is tried for an agent: its targets, or the configured default target where it has none.
+    #[must_use]
+    pub fn targets<'v>(&'v self, agent: &'v Agent) -> &'v [Target] {
+        if agent.targets.is_empty() {
+            self.shared.default_target.as_slice()
+        } else {
+            &agent.targets
+        }
+    }
+
+    /// The number at that account, with what follows from it.
+    #[must_use]
+    pub fn number_entry(&self, account: Option<AccountId>, e164: E164) -> Option<&NumberEntry> {
+        self.directory.number(&(account, e164))
+    }
+
+    /// The tenant in that slot.
+    #[must_use]
+    pub fn tenant_at(&self, slot: TenantSlot) -> Option<&Arc<Tenant>> {
+        self.directory.tenant(slot)
+    }
+
+    /// The agent in that slot; `None` where it is gone or not known yet.
+    #[must_use]
+    pub fn agent_at(&self, slot: AgentSlot) -> Option<&Arc<Agent>> {
+        self.directory.agent(slot)
+    }
+
+    /// The source agents of the callback role of the agent in that slot, sorted.
+    #[must_use]
+    pub fn sources_at(&self, slot: AgentSlot) -> &[AgentSlot] {
+        self.directory.sources(slot)
+    }
+
+    /// Whether the tenant has that number, at whatever account.
+    #[must_use]
+    pub fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
+        self.directory.is_own_number(tenant, e164)
+    }
+
+    /// What is remembered of a person, in no order, as the decision reads it.
+    #[must_use]
+    pub fn remembered(&self, tenant: TenantSlot, contact: E164) -> Remembered {
+        self.shared.touches.get((tenant, contact))
+    }
+
+    /// A remembered touch, written out.
+    #[must_use]
+    pub fn touch(&self, tenant: TenantId, contact: E164, of: &RememberedTouch) -> Option<Touch> {
+        Some(Touch {
+            id: of.id,
+            tenant,
+            contact,
+            // A touch that came after this view was taken may name an agent it does not know.
+            agent: self.directory.agent_id(of.agent())?,
+            caller_id: of.caller_id,
+            at: of.at(),
+            outcome: of.outcome(),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! The one who changes the index.
+//!
+//! The directory is kept twice (left-right): readers have one copy, the writer brings the other up
+//! to date and swaps them, so a change of several rows is seen whole or not at all. The writer
+//! never waits for a reader: if one still holds the spare copy when it is needed again, the spare
+//! is cloned.
+
+use std::mem;
+use std::sync::Arc;
+
+use foldhash::HashMap;
+
+use super::directory::{Change, Directory};
+use super::touches::{ContactKey, RememberedTouch};
+use super::{Delta, Shared};
+use crate::domain::Touch;
+
+/// Applies the log to an index. There is one for each index.
+pub struct Writer {
+    shared: Arc<Shared>,
+    /// The copy that readers had before the last change.
+    spare: Arc<Directory>,
+    /// What the spare copy has yet to see.
+    behind: Vec<Change>,
+}
+
+impl Writer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, spare: Arc::default(), behind: Vec::new() }
+    }
+
+    /// Applies the deltas of one log entry. What changes in the directory becomes visible whole.
+    pub fn apply(&mut self, deltas: &[Delta]) {
+        self.change(self.changes(deltas));
+        self.touch(deltas);
+    }
+
+    /// Puts a snapshot of the control stream in place of the whole directory, at once.
+    pub fn replace_directory(&mut self, snapshot: &[Delta]) {
+        let mut changes = vec![Change::Clear];
+        changes.extend(self.changes(snapshot));
+        self.change(changes);
+    }
+
+    /// Puts a snapshot of the touches stream in place of all touches, contact by contact.
+    pub fn replace_touches(&mut self, snapshot: &[Delta]) {
+        self.change(self.changes(snapshot));
+        let mut contacts: HashMap<ContactKey, Vec<RememberedTouch>> = HashMap::default();
+        let shown = self.shared.directory.load();
+        for delta in snapshot {
+            let touches = touches_of(delta).iter();
+            for (key, touch) in touches.filter_map(|touch| slots(&shown, touch)) {
+                contacts.entry(key).or_default().push(touch);
+            }
+        }
+        let table = &self.shared.touches;
+        table.retain(|key| contacts.contains_key(key));
+        for (key, touches) in contacts {
+            table.replace(key, touches);
+        }
+    }
+
+    /// Brings the spare copy up to date, shows it to readers, and keeps the other.
+    fn change(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        let spare = Arc::make_mut(&mut self.spare);
+        spare.apply(&mem::take(&mut self.behind));
+        spare.apply(&changes);
+        let shown = mem::take(&mut self.spare);
+        self.spare = self.shared.directory.swap(shown);
+        self.behind = changes;
+    }
+
+    /// What deltas change in the directory, a slot for each new name in a touch included.
+    fn changes(&self, deltas: &[Delta]) -> Vec<Change> {
+        let shown = self.shared.directory.load();
+        let mut changes = Vec::new();
+        for delta in deltas {
+            match delta {
+                Delta::Tenant(tenant) => {
+                    let mut tenant = tenant.clone();
+                    // It is searched by halves.
+                    tenant.settings.block_list.sort_unstable();
+                    changes.push(Change::Tenant(Arc::new(tenant)));
+                }
+                Delta::Account(account) => changes.push(Change::Account(Arc::new(account.clone()))),
+                Delta::AccountRemoved(id) => changes.push(Change::AccountRemoved(*id)),
+                Delta::Agent(agent) => changes.push(Change::Agent(Arc::new(agent.clone()))),
+                Delta::AgentRemoved(id) => changes.push(Change::AgentRemoved(*id)),
+                Delta::Number(number) => changes.push(Change::Number(Arc::new(number.clone()))),
+                Delta::NumberRemoved(id) => changes.push(Change::NumberRemoved(*id)),
+                Delta::MediaKeys(keys) => changes.push(Change::MediaKeys(keys.as_slice().into())),
+                Delta::Touches(_) | Delta::Contact { .. } => {}
+            }
+            let mut unnamed: Vec<_> = touches_of(delta)
+                .iter()
+                .filter(|touch| slots(&shown, touch).is_none())
+                .map(|touch| (touch.tenant, touch.agent))
+                .collect();
+            unnamed.dedup();
+            changes.extend(unnamed.into_iter().map(|(t, a)| Change::Named(t, a)));
+        }
+        changes
+    }
+
+    /// Applies what deltas say of touches, whose names all have slots by now.
+    fn touch(&self, deltas: &[Delta]) {
+        let shown = self.shared.directory.load();
+        let table = &self.shared.touches;
+        for delta in deltas {
+            let touches = touches_of(delta).iter().filter_map(|touch| slots(&shown, touch));
+            if let Delta::Contact { tenant, contact, .. } = delta {
+                if let Some(tenant) = shown.tenant_slot(*tenant) {
+                    table.replace((tenant, *contact), touches.map(|(_, touch)| touch));
+                }
+            } else {
+                touches.for_each(|(key, touch)| table.put(key, touch));
+            }
+        }
+    }
+}
+
+fn touches_of(delta: &Delta) -> &[Touch] {
+    match delta {
+        Delta::Touches(touches) | Delta::Contact { touches, .. } => touches,
+        Delta::Tenant(_)
+        | Delta::Account(_)
+        | Delta::AccountRemoved(_)
+        | Delta::Agent(_)
+        | Delta::AgentRemoved(_)
+        | Delta::Number(_)
+        | Delta::NumberRemoved(_)
+        | Delta::MediaKeys(_) => &[],
+    }
+}
+
+/// A touch as the table has it; `None` where its tenant or agent has no slot yet.
+fn slots(directory: &Directory, touch: &Touch) -> Option<(ContactKey, RememberedTouch)> {
+    let tenant = directory.tenant_slot(touch.tenant)?;
+    let agent = directory.agent_slot(touch.agent)?;
+    let packed = RememberedTouch::new(touch.id, agent, touch.caller_id, touch.at, touch.outcome);
+    Some(((tenant, touch.contact), packed))
+}

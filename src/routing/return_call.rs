@@ -1,0 +1,172 @@
+//! Step 3: whether somebody here called this person, and who takes their call for it.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use super::case::Case;
+use super::recorder::{Named, Recorder, Span, When};
+use crate::domain::{Agent, Callback, Decision, E164, RouteReason, Target, TouchId, UnixSeconds};
+use crate::index::{AgentSlot, RememberedTouch};
+
+/// An imported touch may be this far ahead of our clock, not further.
+const AHEAD_SECONDS_MAX: u64 = 300;
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// What the best touch is best by: it showed the number that is called; then it is the newest.
+type Rank = (bool, (UnixSeconds, TouchId));
+
+/// Why a touch does not count for a callback agent.
+enum PassedOver {
+    NotSource,
+    Ahead,
+    Outside { window_seconds: u64 },
+    Outcome,
+}
+
+/// The callback agent of the best touch, if any counts.
+pub(super) fn decide<'v, R: Recorder>(
+    case: &Case<'v, '_>,
+    caller: E164,
+    recorder: &mut R,
+) -> Option<Decision<'v>> {
+    let mut remembered = case.view.remembered(case.entry.tenant, caller);
+    if remembered.is_empty() {
+        recorder.step("callback", "no_touch", || format!("nobody here has called {caller}"));
+        return None;
+    }
+    if case.view.is_own_number(case.entry.tenant, caller) {
+        recorder.step("callback", "own_number", || format!("{caller} is ours: agents calling"));
+        return None;
+    }
+    record_absent(case, recorder);
+    if R::LISTENS {
+        remembered.sort_unstable_by_key(|touch| Reverse(touch.rank()));
+    }
+    let mut best: Option<(Rank, &Arc<Agent>, &[Target], RememberedTouch)> = None;
+    for &slot in &case.entry.callback_agents {
+        let Some(agent) = case.view.agent_at(slot) else { continue };
+        let Some(callback) = &agent.callback else { continue };
+        let Some(targets) = case.targets("callback", agent, recorder) else { continue };
+        for touch in &remembered {
+            let judged = judge(case, slot, callback, touch);
+            record_judged(case, agent, touch, judged.as_ref().err(), recorder);
+            let rank = (is_on_number(case, touch), touch.rank());
+            // Among equals the first: it has held the role longest, or has the lower id.
+            if judged.is_ok() && best.is_none_or(|(best, ..)| rank > best) {
+                best = Some((rank, agent, targets, *touch));
+            }
+        }
+    }
+    let Some(((on_number, _), agent, targets, touch)) = best else {
+        recorder.step("callback", "no_match", || {
+            "no touch counts for a callback agent of this number".to_owned()
+        });
+        return None;
+    };
+    recorder.step("callback", "chosen", || {
+        let which =
+            if on_number { "the newest that showed the dialled number" } else { "the newest" };
+        format!("{} takes it: {} is {which}", Named(agent), told(case, &touch))
+    });
+    let touch = case.view.touch(case.tenant.id, caller, &touch);
+    Some(Decision { agent: Some(agent), touch, ..case.route(RouteReason::Callback, targets) })
+}
+
+/// Whether the touch showed the number that is called now, or that forwarded the call here.
+fn is_on_number(case: &Case<'_, '_>, touch: &RememberedTouch) -> bool {
+    let shown = Some(touch.caller_id);
+    shown == case.call.dnis || shown == case.call.forwarded_from
+}
+
+fn judge(
+    case: &Case<'_, '_>,
+    slot: AgentSlot,
+    callback: &Callback,
+    touch: &RememberedTouch,
+) -> Result<(), PassedOver> {
+    if case.view.sources_at(slot).binary_search(&touch.agent()).is_err() {
+        return Err(PassedOver::NotSource);
+    }
+    let (UnixSeconds(at), UnixSeconds(now)) = (touch.at(), case.now.seconds());
+    if at > now.saturating_add(AHEAD_SECONDS_MAX) {
+        return Err(PassedOver::Ahead);
+    }
+    let window_seconds = window_seconds(case, callback);
+    if now.saturating_sub(at) > window_seconds {
+        return Err(PassedOver::Outside { window_seconds });
+    }
+    if !callback.trigger_outcomes.accepts(touch.outcome().aged(touch.at(), case.now)) {
+        return Err(PassedOver::Outcome);
+    }
+    Ok(())
+}
+
+/// The agent's window or the tenant's, and never what should have been forgotten by now.
+fn window_seconds(case: &Case<'_, '_>, callback: &Callback) -> u64 {
+    let settings = &case.tenant.settings;
+    let kept = settings.touch_retention_days;
+    let days = match callback.window_days.unwrap_or(settings.window_days) {
+        0 => kept,
+        days => days.min(kept),
+    };
+    u64::from(days) * DAY_SECONDS
+}
+
+/// Tells of owners that have the role but are not in business.
+fn record_absent<R: Recorder>(case: &Case<'_, '_>, recorder: &mut R) {
+    if !R::LISTENS {
+        return;
+    }
+    let owners = &case.entry.number.owners;
+    for agent in owners.iter().filter_map(|owner| case.view.agent(owner.agent)) {
+        if agent.callback.is_some() && !agent.is_live() {
+            recorder.step("callback", "not_live", || {
+                format!("{} has the role but is {}: passed over", Named(agent), agent.state)
+            });
+        }
+    }
+    if case.entry.callback_agents.is_empty() {
+        recorder
+            .step("callback", "no_agent", || "no live callback agent owns this number".to_owned());
+    }
+}
+
+fn record_judged(
+    case: &Case<'_, '_>,
+    agent: &Agent,
+    touch: &RememberedTouch,
+    passed_over: Option<&PassedOver>,
+    recorder: &mut impl Recorder,
+) {
+    let result = if passed_over.is_some() { "passed_over" } else { "accepted" };
+    recorder.step("callback", result, || {
+        let what = told(case, touch);
+        let agent = Named(agent);
+        match passed_over {
+            None => format!("{agent} accepts {what}"),
+            Some(PassedOver::NotSource) => format!("{what} is by no source agent of {agent}"),
+            Some(PassedOver::Ahead) => format!("{what} is in the future"),
+            Some(PassedOver::Outside { window_seconds }) => {
+                format!("{what} is outside the window of {agent}, {}", Span(*window_seconds))
+            }
+            Some(PassedOver::Outcome) => {
+                let outcome = touch.outcome().aged(touch.at(), case.now);
+                format!("{what}: {agent} does not take calls back after {outcome}")
+            }
+        }
+    });
+}
+
+/// A touch in words.
+fn told(case: &Case<'_, '_>, touch: &RememberedTouch) -> String {
+    let source = case.view.agent_at(touch.agent());
+    let source = source.map_or("an agent that is gone".to_owned(), |a| Named(a).to_string());
+    format!(
+        "touch {} [by {source}, {}, {}, caller ID {}]",
+        touch.id,
+        When { at: touch.at(), now: case.now },
+        touch.outcome(),
+        touch.caller_id,
+    )
+}
