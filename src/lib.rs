@@ -70,4 +70,5 @@ pub mod index;
 pub mod media;
 pub mod replica;
 pub mod routing;
+pub mod store;
 pub mod telemetry;

@@ -1,0 +1,316 @@
+//! What is asked of the store, the arguments of writes and the filters of lists, and what it tells
+//! of calls. Values only.
+
+use uuid::Uuid;
+
+use crate::domain::{
+    AgentId, AgentState, Attestation, BelowMin, CallBrief, CallRecord, CallStatus, DialFailure,
+    DialRecord, Direction, E164, NumberId, OrphanCause, Outcome, OutcomeSet, Target, TenantId,
+    UnixMillis,
+};
+
+/// An agent to be made.
+#[derive(Clone, Debug)]
+pub struct NewAgent {
+    /// Which way its calls go.
+    pub direction: Direction,
+    /// Draft (Talkover) or live (CallingBox).
+    pub state: AgentState,
+    /// Its name.
+    pub name: String,
+    /// Its label.
+    pub label: Option<String>,
+    /// The text of one JSON object.
+    pub profile: String,
+    /// Its ladder.
+    pub targets: Vec<Target>,
+    /// Constant parameters for its runtime.
+    pub runtime_parameters: Vec<(String, String)>,
+    /// See `domain::Agent`.
+    pub first_audio_timeout_ms: Option<u32>,
+    /// Numbers to attach, in order.
+    pub numbers: Vec<NumberId>,
+    /// One of `numbers`; the first where none is said.
+    pub primary: Option<NumberId>,
+}
+
+impl NewAgent {
+    /// A draft with nothing but a direction and a name.
+    #[must_use]
+    pub fn named(direction: Direction, name: impl Into<String>) -> Self {
+        Self {
+            direction,
+            state: AgentState::Draft,
+            name: name.into(),
+            label: None,
+            profile: "{}".to_owned(),
+            targets: Vec::new(),
+            runtime_parameters: Vec::new(),
+            first_audio_timeout_ms: None,
+            numbers: Vec::new(),
+            primary: None,
+        }
+    }
+}
+
+/// What changes of an agent; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct AgentPatch {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its label; `Some(None)` clears it.
+    pub label: Option<Option<String>>,
+    /// Its whole profile, the text of one JSON object.
+    pub profile: Option<String>,
+    /// Its whole ladder.
+    pub targets: Option<Vec<Target>>,
+    /// All its constant parameters.
+    pub runtime_parameters: Option<Vec<(String, String)>>,
+    /// See `domain::Agent`; `Some(None)` clears it.
+    pub first_audio_timeout_ms: Option<Option<u32>>,
+}
+
+/// Whether several inbound agents may answer on one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// CallingBox: attaching an inbound agent without the callback role is refused where another
+    /// such agent that is live has claimed the number.
+    Exclusive,
+    /// Talkover: allowed; the new claim becomes the default, and the answer warns.
+    Allowed,
+}
+
+/// A callback role as it shall be.
+#[derive(Clone, Debug, Default)]
+pub struct CallbackChange {
+    /// Its sources, in order; all of them.
+    pub sources: Vec<AgentId>,
+    /// Its window; `None` keeps it, `Some(None)` is the tenant's.
+    pub window_days: Option<Option<u32>>,
+    /// Which outcomes count; `None` keeps them (all, for a new role).
+    pub trigger_outcomes: Option<OutcomeSet>,
+}
+
+/// Whether a callback change may give the role to an agent that does not hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// POST, and our own PUT.
+    TakeOrReplace,
+    /// Talkover's PUT.
+    ReplaceOnly,
+}
+
+/// A number to be added.
+#[derive(Clone, Debug)]
+pub struct NewNumber {
+    /// The number.
+    pub e164: E164,
+    /// The account's name; `None` is the tenant's only usable account.
+    pub account: Option<String>,
+    /// A name for people.
+    pub friendly_name: Option<String>,
+    /// What becomes of a call that is no return call.
+    pub passthrough: Option<Target>,
+}
+
+/// What changes of a number; `None` stays as it is, `Some(None)` clears.
+#[derive(Clone, Debug, Default)]
+pub struct NumberPatch {
+    /// The account's name.
+    pub account: Option<Option<String>>,
+    /// A name for people.
+    pub friendly_name: Option<Option<String>>,
+    /// What becomes of a call that is no return call.
+    pub passthrough: Option<Option<Target>>,
+    /// Claims the number for this inbound agent, which must be attached.
+    pub default_agent: Option<AgentId>,
+}
+
+/// What changes of a tenant's settings; `None` stays as it is, `Some(None)` clears.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsPatch {
+    /// See `domain::TenantSettings`, here and below.
+    pub window_days: Option<u32>,
+    /// How long touches are kept.
+    pub touch_retention_days: Option<u32>,
+    /// The least attestation a caller needs.
+    pub min_attestation: Option<Attestation>,
+    /// What becomes of a call below it.
+    pub below_min: Option<BelowMin>,
+    /// The least attestation for the whole return context.
+    pub context_min_attestation: Option<Attestation>,
+    /// Who answers when nobody else does.
+    pub fallback_agent: Option<Option<AgentId>>,
+    /// What a caller hears when every target is used up.
+    pub last_resort: Option<Target>,
+    /// Callers who are not served; all of them.
+    pub block_list: Option<Vec<E164>>,
+    /// What they get.
+    pub block_target: Option<Option<Target>>,
+}
+
+/// A call to be placed.
+#[derive(Clone, Debug)]
+pub struct NewCall {
+    /// Who calls.
+    pub agent: AgentId,
+    /// Who is called.
+    pub to: E164,
+    /// Which number is shown.
+    pub caller_id: CallerId,
+    /// A test: it leaves no touch.
+    pub is_test: bool,
+    /// Whether the carrier is to find out if a machine answers.
+    pub detects_machine: bool,
+    /// What is given along.
+    pub brief: CallBrief,
+}
+
+/// Which of an agent's numbers a call shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallerId {
+    /// This one, which must be attached.
+    Named(E164),
+    /// Its primary one.
+    Primary,
+    /// The one that this person saw last from this agent, so that return calls land where they are
+    /// owned; else the primary one, else the oldest.
+    Sticky,
+}
+
+/// A call placed here, as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacedCall {
+    /// Its row.
+    pub call: CallRecord,
+    /// What was asked of the carrier; `None` for a call that came to us.
+    pub dial: Option<DialRecord>,
+    /// How the touch that it is ended; `None` where it is none.
+    pub outcome: Option<Outcome>,
+}
+
+/// What became of the command that places a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialFate {
+    /// The carrier has it, under this id.
+    Accepted(String),
+    /// Nobody can tell.
+    Unknown,
+    /// It was not placed: why, and in the carrier's words.
+    Refused(DialFailure, String),
+}
+
+/// What became of a stray event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrayFate {
+    /// It was of a call, or made or raised a touch.
+    Taken,
+    /// Nobody here can be said to have made the call; the tenant, where that much is known.
+    Orphaned(OrphanCause, Option<TenantId>),
+}
+
+/// What became of a set of touches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergedTouches {
+    /// How many were new or changed what was known.
+    pub accepted: u64,
+    /// How many changed nothing.
+    pub duplicates: u64,
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// Newest first by (created_at, id), after or before a row.
+    Keyset {
+        /// Most rows.
+        limit: u32,
+        /// Rows older than this one.
+        starting_after: Option<Uuid>,
+        /// Rows newer than this one: those closest to it, still newest first.
+        ending_before: Option<Uuid>,
+    },
+    /// The same order, by page; pages count from 1.
+    Page {
+        /// Which page.
+        page: u32,
+        /// Rows a page.
+        per_page: u32,
+    },
+}
+
+impl Paging {
+    /// The newest rows, up to a limit.
+    #[must_use]
+    pub const fn first(limit: u32) -> Self {
+        Self::Keyset { limit, starting_after: None, ending_before: None }
+    }
+}
+
+/// Part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// How many rows there are in all; counted for [`Paging::Page`] only, else 0.
+    pub total: u64,
+    /// Whether rows follow in the direction asked for.
+    pub has_more: bool,
+}
+
+/// Which agents. `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct AgentFilter {
+    /// Which way their calls go.
+    pub direction: Option<Direction>,
+    /// Their state.
+    pub state: Option<AgentState>,
+    /// Archived ones too.
+    pub archived: bool,
+    /// Part of name or label, in any case of ASCII letters.
+    pub search: Option<String>,
+}
+
+/// Which calls. `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    /// Where they stand.
+    pub status: Option<CallStatus>,
+    /// Which way they go.
+    pub direction: Option<Direction>,
+    /// Who was decided on.
+    pub agent: Option<AgentId>,
+    /// Who called.
+    pub ani: Option<E164>,
+    /// Which number was dialled.
+    pub dnis: Option<E164>,
+    /// Not before this.
+    pub from_date: Option<UnixMillis>,
+    /// Not after this.
+    pub to_date: Option<UnixMillis>,
+    /// Part of a number, of the carrier's id or of the call's id.
+    pub search: Option<String>,
+    /// The carrier's id.
+    pub carrier_call_id: Option<String>,
+    /// Over, or not as far as the row says.
+    pub is_over: Option<bool>,
+}
+
+/// How many return calls a callback agent had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallbackStats {
+    /// Routed to it.
+    pub received: u64,
+    /// Of those, answered.
+    pub answered: u64,
+}
+
+/// A call's row before and after a write that said something new. Whoever takes every change of a
+/// call sees each step of its life once: a row becomes answered, or final, in one write only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallChange {
+    /// The row as it was; `None` where this write made it.
+    pub before: Option<CallRecord>,
+    /// The row as it is.
+    pub after: CallRecord,
+}

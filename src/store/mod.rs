@@ -1,0 +1,246 @@
+//! Durable state: rows, and a log that says in order what each write changed.
+//!
+//! One writer commits in groups; a write is rows, log entry and head in one transaction, so the log
+//! has no gap and tells everything. Whoever routes follows the log ([`FeedReceiver`]): first both
+//! streams' snapshots, then every entry as it commits. The store never decides where a call goes,
+//! never speaks to anybody but its file, and never waits for who follows it longer than the feed's
+//! bound.
+//!
+//! `rules/` holds what may be written, `rows/` the SQL, `tx.rs` how a write becomes an entry.
+
+mod change;
+mod error;
+mod files;
+mod readers;
+mod rows;
+mod rules;
+mod schema;
+mod snapshot;
+mod tx;
+mod warnings;
+mod writer;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+};
+
+use tokio::sync::{Semaphore, broadcast, oneshot};
+use uuid::Uuid;
+
+pub use change::{
+    AgentFilter, AgentPatch, CallChange, CallFilter, CallbackChange, CallbackStats, CallerId,
+    DialFate, Listed, MergedTouches, NewAgent, NewCall, NewNumber, NumberPatch, Paging, PlacedCall,
+    Role, SettingsPatch, Sharing, StrayFate,
+};
+pub use error::{StoreError, WriteError};
+pub use rows::Rows;
+pub use rules::KeySecret;
+pub use tx::Tx;
+
+use crate::{
+    domain::{KeyId, TenantId, UnixMillis, Warning},
+    replica::feed::Frame,
+};
+
+/// Where the log is followed from. It must be read, or dropped: the writer waits for it.
+pub type FeedReceiver = tokio::sync::mpsc::Receiver<Frame>;
+
+/// Changes of call rows that may wait for a listener; past that it is told how many it missed. Some
+/// seconds of a thousand calls a second.
+const CALL_CHANGES_MAX: usize = 8 * 1024;
+
+/// How the store is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The database file; its folder is made where it is missing.
+    pub path: PathBuf,
+    /// Writes that wait at most; past that, whoever writes waits to be let in.
+    pub queue_max: usize,
+    /// Writes a commit at most: more make each of them wait longer than the disk needs.
+    pub group_max: usize,
+    /// Reads at once at most.
+    pub readers: usize,
+    /// Frames not yet taken by who follows; past that the writer waits.
+    pub feed_max: usize,
+    /// Agents without targets are answered by a configured default: no reason to warn.
+    pub has_default_target: bool,
+    /// How long rows of calls and the audit trail are kept. (Touches: each tenant says.)
+    pub call_retention_days: u32,
+}
+
+impl Settings {
+    /// The defaults, for a database file.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            queue_max: 4096,
+            group_max: 256,
+            readers: 4,
+            feed_max: 64,
+            has_default_target: false,
+            call_retention_days: 400,
+        }
+    }
+}
+
+/// Who writes, for the audit trail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// With which key; `None` is the daemon itself.
+    pub key: Option<KeyId>,
+    /// For which tenant.
+    pub tenant: Option<TenantId>,
+}
+
+/// Places in both streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// In the control log.
+    pub control: u64,
+    /// In the log of touches.
+    pub touches: u64,
+}
+
+impl Heads {
+    /// Whether both streams are at least there.
+    #[must_use]
+    pub const fn reach(self, other: Self) -> bool {
+        self.control >= other.control && self.touches >= other.touches
+    }
+}
+
+/// A write that has been committed.
+#[derive(Clone, Debug)]
+pub struct Written<T> {
+    /// What the write answered.
+    pub value: T,
+    /// What it did that its writer may not have meant.
+    pub warnings: Vec<Warning>,
+    /// Where the log stood after it: an index that has applied this routes by it.
+    pub heads: Heads,
+}
+
+/// One line of the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// When.
+    pub at: UnixMillis,
+    /// With which key; `None` is the daemon itself.
+    pub key: Option<KeyId>,
+    /// For which tenant.
+    pub tenant: Option<TenantId>,
+    /// What: `agent.create`.
+    pub action: String,
+    /// To whom or what.
+    pub subject: Option<Uuid>,
+}
+
+/// The open store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: mpsc::Sender<writer::Message>,
+    places: Arc<Semaphore>,
+    readers: readers::Readers,
+    calls: broadcast::Sender<Arc<CallChange>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the database, brings it to the newest version, and starts the writer. The feed first
+    /// brings the snapshots of both streams.
+    ///
+    /// # Errors
+    /// The folder cannot be used, another process writes to it, or it is of a newer version.
+    pub fn open(settings: &Settings) -> Result<(Self, FeedReceiver), StoreError> {
+        let (feed, receiver) = tokio::sync::mpsc::channel(settings.feed_max.max(1));
+        let (queue, messages) = mpsc::channel();
+        let (calls, _) = broadcast::channel(CALL_CHANGES_MAX);
+        let writer = writer::Writer::open(settings, messages, feed, calls.clone())?;
+        let readers = readers::Readers::open(settings)?;
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::Io(settings.path.clone(), Arc::new(error)))?;
+        let places = Arc::new(Semaphore::new(settings.queue_max.max(1)));
+        let writer = Mutex::new(Some(thread));
+        let shared = Shared { queue, places, readers, calls, writer };
+        Ok((Self { shared: Arc::new(shared) }, receiver))
+    }
+
+    /// Writes: `f` runs in the writer's thread, alone, and what it did is on disk when this
+    /// returns. Where it refuses, fails or panics, nothing of it is kept. Once queued a write
+    /// happens, whether or not anybody still waits for it.
+    ///
+    /// # Errors
+    /// What `f` refuses, or the store's.
+    pub async fn write<T, F>(&self, actor: Actor, f: F) -> Result<Written<T>, WriteError>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let place = Arc::clone(&self.shared.places).acquire_owned().await;
+        let place = place.map_err(|_| StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let run = move |tx: Result<&mut Tx<'_>, WriteError>| -> Option<writer::Reply> {
+            // A panic leaves nothing half done behind: the savepoint is rolled back.
+            let run = |tx| catch_unwind(AssertUnwindSafe(|| f(tx)));
+            let done = tx.and_then(|tx| run(tx).unwrap_or(Err(StoreError::Panicked.into())));
+            // Where nobody waits for the answer any more, the write stands all the same.
+            match done {
+                Ok(value) => Some(Box::new(move |outcome| {
+                    let written = |(heads, warnings)| Written { value, warnings, heads };
+                    drop(reply.send(outcome.map(written)));
+                })),
+                Err(error) => {
+                    drop(reply.send(Err(error)));
+                    None
+                }
+            }
+        };
+        let job = writer::Job { actor, run: Box::new(run), place: Some(place) };
+        let sent = self.shared.queue.send(writer::Message::Write(job));
+        sent.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Reads: everything `f` sees is of one moment, at or after every write that was answered
+    /// before.
+    ///
+    /// # Errors
+    /// What `f` answers, or the store's.
+    pub async fn read<T, F>(&self, f: F) -> Result<T, WriteError>
+    where
+        F: FnOnce(&Rows<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.shared.readers.read(f).await
+    }
+
+    /// What changes about calls from now on, as it is committed, in order. Whoever does not keep up
+    /// misses the oldest; the writer never waits for it.
+    #[must_use]
+    pub fn call_changes(&self) -> broadcast::Receiver<Arc<CallChange>> {
+        self.shared.calls.subscribe()
+    }
+
+    /// Commits what is queued and ends the writer; later writes are answered
+    /// [`StoreError::Closed`]. It blocks for as long as that takes.
+    pub fn close(self) {
+        // A writer that is gone already has nothing left to be told.
+        drop(self.shared.queue.send(writer::Message::Close));
+        let thread = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's writer ended by a panic");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Carrier accounts and the keys media tokens are signed with.
+//!
+//! Secrets lie here in the clear, in a file of mode 0600: edges need them to verify and to sign.
+
+use std::num::NonZeroU32;
+
+use rusqlite::{Row, params};
+
+use super::{Rows, codec::Json};
+use crate::{
+    domain::{
+        Account, AccountApi, AccountId, AccountOrigin, ApiKey, MediaKey, Secret, SharedKey,
+        TenantId,
+    },
+    store::{Tx, WriteError},
+};
+
+const COLUMNS: &str = "id, name, carrier, tenant, account_id, secrets, shared_keys, origin,
+    api_url, api_key, calls_per_second";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let secrets: Json<Vec<String>> = row.get(5)?;
+    let shared_keys: Json<Vec<(String, String)>> = row.get(6)?;
+    let api_key: Option<Json<(String, String)>> = row.get(9)?;
+    let key = |Json((id, secret))| ApiKey { id, secret: Secret::new(secret) };
+    let calls_per_second = NonZeroU32::new(row.get(10)?).unwrap_or(AccountApi::CALLS_PER_SECOND);
+    let shared = |(id, secret)| SharedKey { id, secret: Secret::new(secret) };
+    Ok(Account {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        carrier: row.get(2)?,
+        tenant: row.get(3)?,
+        account_id: row.get(4)?,
+        secrets: secrets.0.into_iter().map(Secret::new).collect(),
+        shared_keys: shared_keys.0.into_iter().map(shared).collect(),
+        api: AccountApi { url: row.get(8)?, key: api_key.map(key), calls_per_second },
+        origin: row.get(7)?,
+    })
+}
+
+impl Rows<'_> {
+    /// All carrier accounts, by name. Their secrets are for who verifies and signs only.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn accounts(&self) -> Result<Vec<Account>, WriteError> {
+        self.all(&format!("SELECT {COLUMNS} FROM accounts ORDER BY name"), [], read)
+    }
+
+    /// The accounts a tenant may use: its own and the shared ones, by name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn usable_accounts(&self, tenant: TenantId) -> Result<Vec<Account>, WriteError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM accounts WHERE tenant IS NULL OR tenant = ?1 ORDER BY name"
+        );
+        self.all(&sql, [tenant], read)
+    }
+
+    pub(in crate::store) fn account(&self, id: AccountId) -> Result<Option<Account>, WriteError> {
+        self.one(&format!("SELECT {COLUMNS} FROM accounts WHERE id = ?1"), [id], read)
+    }
+
+    /// The keys media tokens are signed with; the newest signs, all verify.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn media_keys(&self) -> Result<Vec<MediaKey>, WriteError> {
+        self.all("SELECT id, secret FROM media_keys ORDER BY created_at DESC, id DESC", [], |row| {
+            Ok(MediaKey { id: row.get(0)?, secret: row.get(1)? })
+        })
+    }
+}
+
+impl Tx<'_> {
+    pub(in crate::store) fn put_account(&mut self, account: &Account) -> Result<(), WriteError> {
+        self.touch_account(account.id)?;
+        let secrets: Vec<_> = account.secrets.iter().map(Secret::reveal).collect();
+        let shared: Vec<_> =
+            account.shared_keys.iter().map(|key| (&key.id, key.secret.reveal())).collect();
+        let api_key = account.api.key.as_ref().map(|key| (&key.id, key.secret.reveal()));
+        self.run(
+            &format!(
+                "INSERT INTO accounts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                    ?11)
+                 ON CONFLICT (id) DO UPDATE SET name = ?2, carrier = ?3, tenant = ?4,
+                    account_id = ?5, secrets = ?6, shared_keys = ?7, origin = ?8,
+                    api_url = ?9, api_key = ?10, calls_per_second = ?11"
+            ),
+            params![
+                account.id,
+                account.name,
+                account.carrier,
+                account.tenant,
+                account.account_id,
+                Json(secrets),
+                Json(shared),
+                account.origin,
+                account.api.url,
+                api_key.map(Json),
+                account.api.calls_per_second.get(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::store) fn delete_account(
+        &mut self,
+        id: AccountId,
+        origin: AccountOrigin,
+    ) -> Result<(), WriteError> {
+        self.touch_account(id)?;
+        self.run("DELETE FROM accounts WHERE id = ?1 AND origin = ?2", params![id, origin])?;
+        Ok(())
+    }
+
+    pub(in crate::store) fn insert_media_key(&mut self, key: &MediaKey) -> Result<(), WriteError> {
+        self.touch_media_keys()?;
+        let created_at = self.now();
+        self.run(
+            "INSERT INTO media_keys (id, secret, created_at) VALUES (?1, ?2, ?3)",
+            params![key.id, key.secret, created_at],
+        )?;
+        Ok(())
+    }
+}

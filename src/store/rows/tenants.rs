@@ -1,0 +1,115 @@
+//! Tenants and their settings.
+
+use rusqlite::{Row, params};
+
+use super::{
+    Rows,
+    codec::{Words, words},
+};
+use crate::{
+    domain::{Tenant, TenantId, TenantRecord, TenantSettings, UnixMillis},
+    store::{Tx, WriteError},
+};
+
+const COLUMNS: &str = "id, name, window_days, touch_retention_days, min_attestation, below_min,
+    context_min_attestation, fallback_agent, last_resort, block_list, block_target, created_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
+    let settings = TenantSettings {
+        window_days: row.get(2)?,
+        touch_retention_days: row.get(3)?,
+        min_attestation: row.get(4)?,
+        below_min: row.get(5)?,
+        context_min_attestation: row.get(6)?,
+        fallback_agent: row.get(7)?,
+        last_resort: row.get(8)?,
+        block_list: row.get::<_, Words<_>>(9)?.0,
+        block_target: row.get(10)?,
+    };
+    let tenant = Tenant { id: row.get(0)?, name: row.get(1)?, settings };
+    Ok(TenantRecord { tenant, created_at: row.get(11)? })
+}
+
+impl Rows<'_> {
+    /// A tenant.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn tenant(&self, id: TenantId) -> Result<Option<TenantRecord>, WriteError> {
+        self.one(&format!("SELECT {COLUMNS} FROM tenants WHERE id = ?1"), [id], read)
+    }
+
+    /// A tenant by its name.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn tenant_by_name(&self, name: &str) -> Result<Option<TenantRecord>, WriteError> {
+        self.one(&format!("SELECT {COLUMNS} FROM tenants WHERE name = ?1"), [name], read)
+    }
+
+    /// All tenants, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn tenants(&self) -> Result<Vec<TenantRecord>, WriteError> {
+        self.all(&format!("SELECT {COLUMNS} FROM tenants ORDER BY created_at, id"), [], read)
+    }
+}
+
+impl Tx<'_> {
+    pub(in crate::store) fn insert_tenant(
+        &mut self,
+        id: TenantId,
+        name: &str,
+        created_at: UnixMillis,
+    ) -> Result<(), WriteError> {
+        self.touch_tenant(id)?;
+        let settings = TenantSettings::default();
+        self.run(
+            &format!(
+                "INSERT INTO tenants ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)"
+            ),
+            params![
+                id,
+                name,
+                settings.window_days,
+                settings.touch_retention_days,
+                settings.min_attestation,
+                settings.below_min,
+                settings.context_min_attestation,
+                settings.fallback_agent,
+                settings.last_resort,
+                words(&settings.block_list),
+                settings.block_target,
+                created_at,
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::store) fn put_settings(
+        &mut self,
+        id: TenantId,
+        settings: &TenantSettings,
+    ) -> Result<(), WriteError> {
+        self.touch_tenant(id)?;
+        self.run(
+            "UPDATE tenants SET window_days = ?2, touch_retention_days = ?3, min_attestation = ?4,
+                below_min = ?5, context_min_attestation = ?6, fallback_agent = ?7,
+                last_resort = ?8, block_list = ?9, block_target = ?10 WHERE id = ?1",
+            params![
+                id,
+                settings.window_days,
+                settings.touch_retention_days,
+                settings.min_attestation,
+                settings.below_min,
+                settings.context_min_attestation,
+                settings.fallback_agent,
+                settings.last_resort,
+                words(&settings.block_list),
+                settings.block_target,
+            ],
+        )?;
+        Ok(())
+    }
+}

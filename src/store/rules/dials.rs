@@ -1,0 +1,260 @@
+//! Calls that are placed here: the row at once, the touch when the phone may ring.
+//!
+//! A call is queued, then dialing, both committed before anything follows from it; then the carrier
+//! has it, or refused it, or nobody can tell. Its touch is made as soon as the phone may have rung,
+//! is never taken back, and is not made for tests.
+
+use super::{Tx, WriteError};
+use crate::{
+    domain::{
+        AgentState, CallId, CallPatch, CallRecord, CallStatus, DialFailure, DialRecord, DialState,
+        Direction, E164, NumberRecord, Outcome, Refusal, TenantId, TouchId,
+    },
+    store::{CallerId, DialFate, NewCall, PlacedCall, Rows},
+};
+
+impl Rows<'_> {
+    /// A call's row with what was asked for it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn placed(&self, call: CallRecord) -> Result<PlacedCall, WriteError> {
+        if call.direction == Direction::Inbound {
+            return Ok(PlacedCall { call, dial: None, outcome: None });
+        }
+        let dial = self.dial(call.tenant, call.id)?;
+        let touch = self.touch(call.tenant, TouchId(call.id.0))?;
+        Ok(PlacedCall { call, dial, outcome: touch.map(|record| record.touch.outcome) })
+    }
+}
+
+impl Tx<'_> {
+    /// Makes the row of a call that is to be placed.
+    ///
+    /// # Errors
+    /// Unknown, archived, inactive or inbound agent; no number to show.
+    pub fn place_call(&mut self, tenant: TenantId, new: NewCall) -> Result<PlacedCall, WriteError> {
+        let record = self.open_agent(tenant, new.agent)?;
+        if record.agent.direction != Direction::Outbound {
+            return Err(Refusal::NotOutbound.into());
+        }
+        if record.agent.state != AgentState::Live {
+            return Err(Refusal::AgentInactive.into());
+        }
+        let mut numbers = Vec::with_capacity(record.numbers.len());
+        for id in &record.numbers {
+            numbers.push(self.known_number(tenant, *id)?);
+        }
+        let primary = record.primary_number;
+        let is_primary = |number: &&NumberRecord| Some(number.id) == primary;
+        numbers.sort_by_key(|number| !is_primary(&number));
+        let shown = self.shown(tenant, &new, &numbers)?;
+        let accounts = self.usable_accounts(tenant)?;
+        let account = accounts.iter().find(|account| Some(account.id) == shown.account);
+        let account = account.ok_or(Refusal::NoCallerId)?.id;
+        let id = CallId(self.new_id());
+        let patch = CallPatch {
+            account: Some(account),
+            direction: Some(Direction::Outbound),
+            ani: Some(shown.e164),
+            dnis: Some(new.to),
+            number: Some(shown.id),
+            agent: Some(new.agent),
+            ..CallPatch::new(id, tenant, self.now())
+        };
+        let call = self.tell_call(None, &patch)?;
+        let dial = DialRecord {
+            call: id,
+            tenant,
+            account,
+            agent: new.agent,
+            caller_id: shown.e164,
+            contact: new.to,
+            state: DialState::Queued,
+            asked_at: None,
+            is_test: new.is_test,
+            detects_machine: new.detects_machine,
+            brief: new.brief,
+            error_message: None,
+        };
+        self.put_dial(&dial)?;
+        self.insert_audit(Some(tenant), "call.place", Some(id.0))?;
+        Ok(PlacedCall { call, dial: Some(dial), outcome: None })
+    }
+
+    /// The number to show, of those attached, the primary one first. One without a carrier account
+    /// can show nothing.
+    fn shown<'n>(
+        &self,
+        tenant: TenantId,
+        new: &NewCall,
+        numbers: &'n [NumberRecord],
+    ) -> Result<&'n NumberRecord, WriteError> {
+        let of_value = |e164: E164| {
+            numbers.iter().filter(move |n| n.e164 == e164).max_by_key(|n| n.account.is_some())
+        };
+        let found =
+            match new.caller_id {
+                CallerId::Named(e164) => Some(of_value(e164).ok_or_else(|| {
+                    Refusal::invalid("from_number", "Is not attached to the agent.")
+                })?),
+                CallerId::Primary => numbers.first(),
+                CallerId::Sticky => {
+                    let last = self.last_shown(tenant, new.agent, new.to)?;
+                    let last = last.and_then(of_value).filter(|number| number.account.is_some());
+                    last.or_else(|| numbers.iter().find(|number| number.account.is_some()))
+                }
+            };
+        Ok(found.ok_or(Refusal::NoCallerId)?)
+    }
+
+    /// The command is about to leave: from here on the phone may ring. False where the call is not
+    /// waiting any more.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn begin_dial(&mut self, call: CallId) -> Result<bool, WriteError> {
+        let Some(dial) = self.any_dial(call)?.filter(|dial| dial.state == DialState::Queued) else {
+            return Ok(false);
+        };
+        let asked_at = Some(self.now());
+        self.put_dial(&DialRecord { state: DialState::Dialing, asked_at, ..dial.clone() })?;
+        self.note_call(&dial, Some(CallStatus::Initiated), None)?;
+        Ok(true)
+    }
+
+    /// The command's fate is known, or known to be unknown.
+    ///
+    /// # Errors
+    /// No such call.
+    pub fn end_dial(&mut self, call: CallId, fate: DialFate) -> Result<(), WriteError> {
+        let dial = self.any_dial(call)?.ok_or(Refusal::CallNotFound)?;
+        match fate {
+            DialFate::Accepted(carrier_call_id) => {
+                // Its patch says that the carrier has it; the rest follows.
+                self.note_call(&dial, Some(CallStatus::Initiated), Some(carrier_call_id))
+            }
+            // A status webhook may have come first, and knows better.
+            DialFate::Unknown if dial.state != DialState::Dialing => Ok(()),
+            DialFate::Unknown => self.may_ring(dial),
+            DialFate::Refused(cause, message) => {
+                if dial.state == DialState::Accepted {
+                    return Ok(());
+                }
+                let now = self.now();
+                let error_message = Some(message).filter(|message| !message.is_empty());
+                self.put_dial(&DialRecord {
+                    state: DialState::Refused,
+                    error_message,
+                    ..dial.clone()
+                })?;
+                self.upsert_call(&CallPatch {
+                    status: Some(CallStatus::Failed),
+                    ended_at: Some(now),
+                    error_code: Some(cause.as_str().to_owned()),
+                    ..CallPatch::new(call, dial.tenant, now)
+                })?;
+                Ok(())
+            }
+        }
+    }
+
+    /// What a start makes of the calls that the last process left: those that had not been sent are
+    /// not sent any more, those that were leaving may ring. Answers the calls that are not over.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn settle_dials(&mut self) -> Result<Vec<PlacedCall>, WriteError> {
+        for dial in self.dials(DialState::Queued)? {
+            self.end_dial(dial.call, DialFate::Refused(DialFailure::NotSent, String::new()))?;
+        }
+        for dial in self.dials(DialState::Dialing)? {
+            self.may_ring(dial)?;
+        }
+        let mut open = Vec::new();
+        for dial in self.open_dials()? {
+            if let Some(call) = self.any_call(dial.call)? {
+                open.push(self.placed(call)?);
+            }
+        }
+        Ok(open)
+    }
+
+    /// The carrier knows the call by this id: it was found among its calls. False where it is
+    /// another call's.
+    ///
+    /// # Errors
+    /// No such call.
+    pub fn adopt_dial(&mut self, call: CallId, carrier_call_id: &str) -> Result<bool, WriteError> {
+        let dial = self.any_dial(call)?.ok_or(Refusal::CallNotFound)?;
+        if self.is_adopted(dial.tenant, carrier_call_id)? {
+            return Ok(false);
+        }
+        self.end_dial(call, DialFate::Accepted(carrier_call_id.to_owned()))?;
+        Ok(true)
+    }
+
+    /// Nobody can tell whether the phone rings: it is remembered as one that does.
+    fn may_ring(&mut self, dial: DialRecord) -> Result<(), WriteError> {
+        let dial = DialRecord { state: DialState::Unknown, ..dial };
+        self.put_dial(&dial)?;
+        self.remember(&dial, Outcome::Pending)
+    }
+
+    /// The carrier told of a call: it has it, and the touch follows.
+    pub(super) fn follow_dial(
+        &mut self,
+        call: &CallRecord,
+        by_machine: bool,
+    ) -> Result<(), WriteError> {
+        let Some(dial) = self.any_dial(call.id)? else { return Ok(()) };
+        match dial.state {
+            DialState::Queued | DialState::Refused => return Ok(()),
+            DialState::Dialing if call.carrier_call_id.is_empty() => return Ok(()),
+            DialState::Dialing | DialState::Unknown if !call.carrier_call_id.is_empty() => {
+                let state = DialState::Accepted;
+                self.put_dial(&DialRecord { state, ..dial.clone() })?;
+            }
+            DialState::Dialing | DialState::Unknown | DialState::Accepted => {}
+        }
+        let outcome = if by_machine { Outcome::Voicemail } else { outcome(call.status) };
+        self.remember(&dial, outcome)
+    }
+
+    fn remember(&mut self, dial: &DialRecord, outcome: Outcome) -> Result<(), WriteError> {
+        if !dial.is_test {
+            self.merge_touches(dial.tenant, vec![dial.touch(outcome)])?;
+        }
+        Ok(())
+    }
+
+    fn note_call(
+        &mut self,
+        dial: &DialRecord,
+        status: Option<CallStatus>,
+        carrier_call_id: Option<String>,
+    ) -> Result<(), WriteError> {
+        let patch = CallPatch {
+            status,
+            carrier_call_id,
+            ..CallPatch::new(dial.call, dial.tenant, self.now())
+        };
+        self.upsert_call(&patch)?;
+        Ok(())
+    }
+}
+
+/// What the touch of a call with this status has come to.
+pub(super) const fn outcome(status: CallStatus) -> Outcome {
+    match status {
+        CallStatus::Queued
+        | CallStatus::Initiated
+        | CallStatus::Ringing
+        | CallStatus::InProgress => Outcome::Pending,
+        CallStatus::Completed => Outcome::Answered,
+        CallStatus::NoAnswer => Outcome::NoAnswer,
+        CallStatus::Busy => Outcome::Busy,
+        CallStatus::Canceled => Outcome::Canceled,
+        CallStatus::Failed => Outcome::Failed,
+    }
+}

@@ -1,0 +1,47 @@
+//! What is kept how long. Forgetting is a write like any other, so that who follows forgets too.
+
+use super::{Tx, WriteError};
+use crate::{
+    domain::{UnixMillis, UnixSeconds},
+    replica::log::Stream,
+};
+
+/// Contacts or calls of a tenant forgotten in one write: others get their turn in between.
+const FORGOTTEN_MAX: u32 = 500;
+const DAY_SECONDS: u64 = 24 * 3600;
+/// A day's grace, so that nothing goes that a decision at this moment still sees.
+const GRACE_SECONDS: u64 = DAY_SECONDS;
+/// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
+const ENTRIES_MIN: u64 = 10_000;
+/// Log entries are kept at least this long.
+const ENTRIES_KEPT_SECONDS: u64 = DAY_SECONDS;
+
+impl Tx<'_> {
+    /// Forgets some of what is too old: touches, calls, the audit trail, log entries. Whether there
+    /// may be more.
+    pub(in crate::store) fn forget_some(&mut self) -> Result<bool, WriteError> {
+        let calls_before = self.ago(days(self.settings().call_retention_days));
+        let mut is_more = false;
+        for record in self.tenants()? {
+            let tenant = record.tenant.id;
+            let kept = days(record.tenant.settings.touch_retention_days);
+            let cutoff: UnixSeconds = self.ago(kept + GRACE_SECONDS).seconds();
+            is_more |= !self.purge_touches(tenant, cutoff, FORGOTTEN_MAX)?.is_empty();
+            self.delete_aged_callers(tenant, cutoff)?;
+            is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
+        }
+        self.delete_aged_audit(calls_before)?;
+        for stream in Stream::ALL {
+            self.trim(stream, ENTRIES_MIN, self.ago(ENTRIES_KEPT_SECONDS))?;
+        }
+        Ok(is_more)
+    }
+
+    const fn ago(&self, seconds: u64) -> UnixMillis {
+        UnixMillis(self.now().0.saturating_sub(seconds * 1000))
+    }
+}
+
+fn days(days: u32) -> u64 {
+    u64::from(days) * DAY_SECONDS
+}

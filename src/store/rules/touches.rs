@@ -1,0 +1,79 @@
+//! Touches: merging what comes in any order and however often.
+
+use super::{Tx, WriteError};
+use crate::{
+    domain::{E164, Refusal, TenantId, Touch, TouchRecord, UnixSeconds},
+    store::MergedTouches,
+};
+
+impl Tx<'_> {
+    /// Merges touches: of the same id the higher outcome and the earlier start. What is known of a
+    /// touch otherwise stays as it was first told; one that names another person under a known id
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// Unknown tenant; a touch of another tenant.
+    pub fn merge_touches(
+        &mut self,
+        tenant: TenantId,
+        touches: Vec<TouchRecord>,
+    ) -> Result<MergedTouches, WriteError> {
+        self.tenant(tenant)?.ok_or(Refusal::TenantNotFound)?;
+        let mut merged = MergedTouches::default();
+        for record in touches {
+            if record.touch.tenant != tenant {
+                return Err(Refusal::TenantNotFound.into());
+            }
+            if self.merge(&record)? {
+                merged.accepted += 1;
+            } else {
+                merged.duplicates += 1;
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Whether the touch was new or changed what was known.
+    fn merge(&mut self, record: &TouchRecord) -> Result<bool, WriteError> {
+        let told = record.touch;
+        let Some(known) = self.touch(told.tenant, told.id)? else {
+            self.put_touch(record)?;
+            self.touch_added(told);
+            return Ok(true);
+        };
+        if known.touch.contact != told.contact {
+            return Ok(false);
+        }
+        let touch: Touch = known.touch.merged(&told);
+        let call = known.call.or(record.call);
+        if touch == known.touch && call == known.call {
+            return Ok(false);
+        }
+        self.put_touch(&TouchRecord { touch, call, external_id: known.external_id })?;
+        if touch.rank() < known.touch.rank() {
+            // It may no longer be the newest of its pair, and what takes its place is in the rows.
+            self.touch_contact(touch.tenant, touch.contact);
+        } else if touch != known.touch {
+            self.touch_added(touch);
+        }
+        Ok(true)
+    }
+
+    /// Forgets touches before the cutoff, of so many contacts at most.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn purge_touches(
+        &mut self,
+        tenant: TenantId,
+        cutoff: UnixSeconds,
+        contacts_max: u32,
+    ) -> Result<Vec<E164>, WriteError> {
+        let contacts = self.aged_contacts(tenant, cutoff, contacts_max)?;
+        for &contact in &contacts {
+            self.delete_aged(tenant, contact, cutoff)?;
+            self.touch_contact(tenant, contact);
+        }
+        Ok(contacts)
+    }
+}

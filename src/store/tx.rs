@@ -1,0 +1,263 @@
+//! One write: the rows it changes and, at its end, the one log entry a stream that says so.
+//!
+//! Every row method notes what it is about to touch, with how that was before. At the end the rows
+//! are read again and what differs becomes the entry, whole objects, so that the log can neither
+//! miss a change nor say more than one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+};
+
+use bytes::Bytes;
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use super::{Actor, CallChange, Rows, Settings, WriteError, rows::routed};
+use crate::{
+    domain::{
+        Account, AccountId, Agent, AgentId, E164, MediaKey, Number, NumberId, Tenant, TenantId,
+        Touch, UnixMillis, Warning,
+    },
+    replica::{
+        Delta,
+        log::{Cursor, Entry, Stream},
+        wire,
+    },
+};
+
+/// A write transaction. It reads as [`Rows`] does, its own changes included.
+pub struct Tx<'c> {
+    rows: Rows<'c>,
+    ids: &'c ContextV7,
+    actor: Actor,
+    now: UnixMillis,
+    settings: &'c Settings,
+    heads: [Cursor; 2],
+    pub(super) before: Before,
+    touches: Vec<Touch>,
+    contacts: BTreeSet<(TenantId, E164)>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) calls: Vec<CallChange>,
+}
+
+/// What was touched, and how it was before.
+#[derive(Default)]
+pub(super) struct Before {
+    tenants: BTreeMap<TenantId, Option<Tenant>>,
+    accounts: BTreeMap<AccountId, Option<Account>>,
+    pub(super) agents: BTreeMap<AgentId, Option<Agent>>,
+    pub(super) numbers: BTreeMap<NumberId, Option<NumberBefore>>,
+    media_keys: Option<Vec<MediaKey>>,
+}
+
+/// A number before the write, and who its default was.
+pub(super) struct NumberBefore {
+    number: Number,
+    pub(super) default_agent: Option<AgentId>,
+}
+
+/// What a write leaves to be committed.
+pub(super) struct Finished {
+    pub(super) entries: Vec<(Stream, Entry)>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) calls: Vec<CallChange>,
+}
+
+impl<'c> Deref for Tx<'c> {
+    type Target = Rows<'c>;
+
+    fn deref(&self) -> &Rows<'c> {
+        &self.rows
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(super) fn begin(
+        rows: Rows<'c>,
+        ids: &'c ContextV7,
+        actor: Actor,
+        now: UnixMillis,
+        settings: &'c Settings,
+    ) -> Result<Self, WriteError> {
+        let heads = [rows.head(Stream::Control)?, rows.head(Stream::Touches)?];
+        Ok(Self {
+            rows,
+            ids,
+            actor,
+            now,
+            settings,
+            heads,
+            before: Before::default(),
+            touches: Vec::new(),
+            contacts: BTreeSet::new(),
+            warnings: Vec::new(),
+            calls: Vec::new(),
+        })
+    }
+
+    /// The time of this write.
+    #[must_use]
+    pub const fn now(&self) -> UnixMillis {
+        self.now
+    }
+
+    /// Who writes.
+    #[must_use]
+    pub const fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    pub(super) const fn settings(&self) -> &'c Settings {
+        self.settings
+    }
+
+    /// The place in the control log of this write's entry.
+    pub(super) const fn next_seq(&self) -> u64 {
+        let [control, _] = &self.heads;
+        control.seq + 1
+    }
+
+    /// A new identity: later ones are greater, also within a millisecond.
+    pub(super) fn new_id(&self) -> Uuid {
+        let nanos = u32::try_from(self.now.0 % 1000).unwrap_or_default() * 1_000_000;
+        Uuid::new_v7(Timestamp::from_unix(self.ids, self.now.seconds().0, nanos))
+    }
+
+    /// Adds a warning once.
+    pub(super) fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    pub(super) fn touch_tenant(&mut self, id: TenantId) -> Result<(), WriteError> {
+        if !self.before.tenants.contains_key(&id) {
+            let before = self.rows.tenant(id)?.map(|record| record.tenant);
+            self.before.tenants.insert(id, before);
+        }
+        Ok(())
+    }
+
+    pub(super) fn touch_account(&mut self, id: AccountId) -> Result<(), WriteError> {
+        if !self.before.accounts.contains_key(&id) {
+            let before = self.rows.account(id)?;
+            self.before.accounts.insert(id, before);
+        }
+        Ok(())
+    }
+
+    /// Its numbers too: their owners and defaults change with its direction and state.
+    pub(super) fn touch_agent(&mut self, id: AgentId) -> Result<(), WriteError> {
+        if !self.before.agents.contains_key(&id) {
+            let before = self.rows.routed_agent(id)?;
+            self.before.agents.insert(id, before);
+            for number in self.rows.numbers_of(id)? {
+                self.touch_number(number)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn touch_number(&mut self, id: NumberId) -> Result<(), WriteError> {
+        if !self.before.numbers.contains_key(&id) {
+            let before = self.rows.any_number(id)?.map(|record| NumberBefore {
+                number: routed(&record),
+                default_agent: record.default_agent,
+            });
+            self.before.numbers.insert(id, before);
+        }
+        Ok(())
+    }
+
+    pub(super) fn touch_media_keys(&mut self) -> Result<(), WriteError> {
+        if self.before.media_keys.is_none() {
+            self.before.media_keys = Some(self.rows.media_keys()?);
+        }
+        Ok(())
+    }
+
+    /// A touch that is new or ended higher: what is remembered can only gain by it.
+    pub(super) fn touch_added(&mut self, touch: Touch) {
+        self.touches.push(touch);
+    }
+
+    /// A person of whom something remembered may have gone, or gone down in rank: what is
+    /// remembered is then said whole.
+    pub(super) fn touch_contact(&mut self, tenant: TenantId, contact: E164) {
+        self.contacts.insert((tenant, contact));
+    }
+
+    /// Writes the entries, one a stream at most, and reads off what the write warns of.
+    pub(super) fn finish(mut self) -> Result<Finished, WriteError> {
+        self.collect_warnings()?;
+        let control = self.control_deltas()?;
+        let touches = self.touches_deltas()?;
+        let [control_head, touches_head] = self.heads;
+        let mut entries = Vec::new();
+        for (stream, head, deltas) in
+            [(Stream::Control, control_head, control), (Stream::Touches, touches_head, touches)]
+        {
+            if !deltas.is_empty() {
+                let entry = Entry::next(&head, Bytes::from(wire::encode(&deltas)));
+                self.append(stream, &entry)?;
+                entries.push((stream, entry));
+            }
+        }
+        Ok(Finished { entries, warnings: self.warnings, calls: self.calls })
+    }
+
+    /// Removals first: a key that is freed and taken in one write is taken at its end.
+    fn control_deltas(&self) -> Result<Vec<Delta>, WriteError> {
+        let mut removed = Vec::new();
+        let mut put = Vec::new();
+        for (&id, before) in &self.before.tenants {
+            let after = self.rows.tenant(id)?.map(|record| record.tenant);
+            put.extend(changed(before.as_ref(), after).map(Delta::Tenant));
+        }
+        for (&id, before) in &self.before.accounts {
+            match self.rows.account(id)? {
+                Some(after) => {
+                    put.extend(changed(before.as_ref(), Some(after)).map(Delta::Account))
+                }
+                None => removed.extend(before.as_ref().map(|_| Delta::AccountRemoved(id))),
+            }
+        }
+        for (&id, before) in &self.before.agents {
+            match self.rows.routed_agent(id)? {
+                Some(after) => put.extend(changed(before.as_ref(), Some(after)).map(Delta::Agent)),
+                None => removed.extend(before.as_ref().map(|_| Delta::AgentRemoved(id))),
+            }
+        }
+        for (&id, before) in &self.before.numbers {
+            let before = before.as_ref().map(|before| &before.number);
+            match self.rows.any_number(id)? {
+                Some(after) => put.extend(changed(before, Some(routed(&after))).map(Delta::Number)),
+                None => removed.extend(before.map(|_| Delta::NumberRemoved(id))),
+            }
+        }
+        if let Some(before) = &self.before.media_keys {
+            let after = self.rows.media_keys()?;
+            put.extend(changed(Some(before), Some(after)).map(Delta::MediaKeys));
+        }
+        removed.append(&mut put);
+        Ok(removed)
+    }
+
+    fn touches_deltas(&mut self) -> Result<Vec<Delta>, WriteError> {
+        let mut deltas = Vec::new();
+        for &(tenant, contact) in &self.contacts {
+            deltas.push(self.rows.remembered(tenant, contact)?);
+        }
+        let said = &self.contacts;
+        self.touches.retain(|touch| !said.contains(&(touch.tenant, touch.contact)));
+        if !self.touches.is_empty() {
+            deltas.push(Delta::Touches(std::mem::take(&mut self.touches)));
+        }
+        Ok(deltas)
+    }
+}
+
+/// What it is now, where that is not what it was.
+fn changed<T: PartialEq>(before: Option<&T>, after: Option<T>) -> Option<T> {
+    after.filter(|after| before != Some(after))
+}

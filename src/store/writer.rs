@@ -1,0 +1,279 @@
+//! The one thread that writes: group commit, then the answers, then the feed.
+//!
+//! Writes that wait together share a commit, since a commit costs a disk's sync and a write hardly
+//! anything. Each runs in a savepoint of its own, so that one that is refused takes nothing of the
+//! others with it.
+
+use std::{
+    fs::File,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    },
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc::Sender};
+use uuid::{ContextV7, Uuid};
+
+use super::{
+    Actor, CallChange, Heads, Rows, Settings, StoreError, Tx, WriteError, files, schema,
+    tx::Finished,
+};
+use crate::{
+    domain::{UnixMillis, Warning},
+    replica::{
+        feed::Frame,
+        log::{Entry, Stream},
+    },
+    telemetry::{clock, metrics},
+};
+
+/// How often old rows are forgotten.
+const FORGET_EVERY_MS: u64 = 24 * 3600 * 1000;
+/// How often a writer without work looks whether that is due.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What the writer is told.
+pub(super) enum Message {
+    Write(Job),
+    Close,
+}
+
+/// A write that waits.
+pub(super) struct Job {
+    pub(super) actor: Actor,
+    pub(super) run: Run,
+    /// Its place in the queue, given back when it has been answered.
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs a write, or answers that it cannot run. `None`: refused, and answered already.
+pub(super) type Run = Box<dyn FnOnce(Result<&mut Tx<'_>, WriteError>) -> Option<Reply> + Send>;
+/// Answers a write that its rule accepted, once its fate is known.
+pub(super) type Reply = Box<dyn FnOnce(Result<(Heads, Vec<Warning>), WriteError>) + Send>;
+
+pub(super) struct Writer {
+    conn: Connection,
+    messages: Receiver<Message>,
+    feed: Option<Sender<Frame>>,
+    calls: broadcast::Sender<Arc<CallChange>>,
+    ids: ContextV7,
+    epoch: Uuid,
+    forget_due: UnixMillis,
+    settings: Settings,
+    /// Held as long as the writer lives.
+    _lock: File,
+}
+
+/// A group on its way to the disk.
+#[derive(Default)]
+struct Group {
+    replies: Vec<(Reply, Heads, Vec<Warning>, Option<OwnedSemaphorePermit>)>,
+    entries: Vec<(Stream, Entry)>,
+    calls: Vec<CallChange>,
+}
+
+impl Writer {
+    pub(super) fn open(
+        settings: &Settings,
+        messages: Receiver<Message>,
+        feed: Sender<Frame>,
+        calls: broadcast::Sender<Arc<CallChange>>,
+    ) -> Result<Self, StoreError> {
+        let lock = files::claim(&settings.path)?;
+        let conn = files::writable(&settings.path)?;
+        schema::migrate(&conn)?;
+        let epoch = schema::epoch(&conn)?;
+        Ok(Self {
+            conn,
+            messages,
+            feed: Some(feed),
+            calls,
+            ids: ContextV7::new(),
+            epoch,
+            forget_due: UnixMillis(0),
+            settings: settings.clone(),
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        // Before the snapshot, so that what is too old to matter is not even loaded; and unheard,
+        // since the feed begins with the snapshot.
+        let feed = self.feed.take();
+        let mut goes_on = self.forget_old();
+        self.feed = feed;
+        if let Err(error) = self.publish_snapshots() {
+            if self.feed.is_some() {
+                tracing::error!(%error, "the store cannot be read; nothing is routed from it");
+            }
+            self.feed = None;
+        }
+        while goes_on {
+            goes_on = match self.messages.recv_timeout(LOOK_EVERY) {
+                Ok(Message::Write(job)) => self.commit_group(job) && self.forget_old(),
+                Err(RecvTimeoutError::Timeout) => self.forget_old(),
+                Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => false,
+            };
+        }
+        // Folds the write-ahead log into the database. Where that fails, the next start does it.
+        drop(self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+    }
+
+    fn publish_snapshots(&mut self) -> Result<(), WriteError> {
+        self.conn.execute_batch("BEGIN")?;
+        let (conn, feed) = (&self.conn, &mut self.feed);
+        let done = Stream::ALL.into_iter().try_for_each(|stream| {
+            Rows::new(conn).snapshot::<WriteError>(stream, |frame| {
+                publish(feed, frame);
+                // Nobody follows: the rest need not be read.
+                if feed.is_some() { Ok(()) } else { Err(StoreError::Closed.into()) }
+            })
+        });
+        self.conn.execute_batch("ROLLBACK")?;
+        done
+    }
+
+    /// Commits what waits, up to a limit. False: it was told to end.
+    fn commit_group(&mut self, first: Job) -> bool {
+        let started = clock::instant();
+        if let Err(error) = self.conn.execute_batch("BEGIN IMMEDIATE") {
+            (first.run)(Err(error.into()));
+            return true;
+        }
+        let mut group = Group::default();
+        let mut goes_on = true;
+        let mut taken = self.take(first, &mut group);
+        for _ in 1..self.settings.group_max {
+            if taken.is_err() {
+                break;
+            }
+            match self.messages.try_recv() {
+                Ok(Message::Write(job)) => taken = self.take(job, &mut group),
+                Err(TryRecvError::Empty) => break,
+                Ok(Message::Close) | Err(TryRecvError::Disconnected) => {
+                    goes_on = false;
+                    break;
+                }
+            }
+        }
+        self.commit(taken, group);
+        metrics::store_commit(started.elapsed());
+        goes_on
+    }
+
+    /// Runs one write in its savepoint. An error is the whole group's: SQLite rolls everything back
+    /// by itself when the disk is full or broken, and then the savepoint is gone too.
+    fn take(&self, job: Job, group: &mut Group) -> Result<(), StoreError> {
+        let Job { actor, run, place } = job;
+        if let Err(error) = self.conn.execute_batch("SAVEPOINT job") {
+            let error = StoreError::from(error);
+            run(Err(error.clone().into()));
+            return Err(error);
+        }
+        let (rows, now) = (Rows::new(&self.conn), clock::now());
+        let begun = Tx::begin(rows, &self.ids, actor, now, &self.settings);
+        let mut tx = match begun {
+            Ok(tx) => tx,
+            Err(error) => {
+                run(Err(error));
+                return self.undo();
+            }
+        };
+        let Some(reply) = run(Ok(&mut tx)) else { return self.undo() };
+        let done = tx.finish().and_then(|done| Ok((done, Rows::new(&self.conn).heads()?)));
+        match done {
+            Ok((Finished { entries, warnings, calls }, heads)) => {
+                group.entries.extend(entries);
+                group.calls.extend(calls);
+                group.replies.push((reply, heads, warnings, place));
+                Ok(self.conn.execute_batch("RELEASE job")?)
+            }
+            Err(error) => {
+                reply(Err(error));
+                self.undo()
+            }
+        }
+    }
+
+    fn undo(&self) -> Result<(), StoreError> {
+        Ok(self.conn.execute_batch("ROLLBACK TO job; RELEASE job")?)
+    }
+
+    /// Commits the group, or says to everybody in it that it did not happen.
+    fn commit(&mut self, taken: Result<(), StoreError>, group: Group) {
+        let committed = taken.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
+        match committed {
+            Ok(()) => {
+                for (reply, heads, warnings, _place) in group.replies {
+                    reply(Ok((heads, warnings)));
+                }
+                self.publish_entries(group.entries);
+                for change in group.calls {
+                    // Nobody has to listen.
+                    drop(self.calls.send(Arc::new(change)));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a group of writes could not be committed");
+                // SQLite may have rolled back by itself; then this has nothing to do. The next
+                // write starts from what is on disk.
+                drop(self.conn.execute_batch("ROLLBACK"));
+                for (reply, ..) in group.replies {
+                    reply(Err(WriteError::Store(error.clone())));
+                }
+            }
+        }
+    }
+
+    fn publish_entries(&mut self, all: Vec<(Stream, Entry)>) {
+        let (control, touches): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(stream, _)| *stream == Stream::Control);
+        for (stream, of_stream) in [(Stream::Control, control), (Stream::Touches, touches)] {
+            let entries: Vec<_> = of_stream.into_iter().map(|(_, entry)| entry).collect();
+            if !entries.is_empty() {
+                publish(&mut self.feed, Frame::Batch { stream, epoch: self.epoch, entries });
+            }
+        }
+    }
+
+    /// Once a day, forgets what is too old: writes like any other, so that who follows forgets it
+    /// too, and others may share their commits. False: it was told to end.
+    fn forget_old(&mut self) -> bool {
+        let now = clock::now();
+        if now < self.forget_due {
+            return true;
+        }
+        self.forget_due = UnixMillis(now.0 + FORGET_EVERY_MS);
+        loop {
+            let (sender, more) = std::sync::mpsc::channel();
+            let run: Run = Box::new(move |tx| match tx.and_then(Tx::forget_some) {
+                Ok(more) => Some(Box::new(move |done| {
+                    // The receiver below outlives this.
+                    let _ = sender.send(done.is_ok() && more);
+                })),
+                Err(error) => {
+                    tracing::error!(%error, "old rows could not be forgotten");
+                    None
+                }
+            });
+            if !self.commit_group(Job { actor: Actor::default(), run, place: None }) {
+                return false;
+            }
+            if !more.recv().unwrap_or(false) {
+                return true;
+            }
+        }
+    }
+}
+
+/// Hands a frame on; who no longer follows is not waited for again.
+fn publish(feed: &mut Option<Sender<Frame>>, frame: Frame) {
+    if let Some(sender) = feed
+        && sender.blocking_send(frame).is_err()
+    {
+        *feed = None;
+    }
+}
