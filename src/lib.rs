@@ -64,11 +64,13 @@
 //! - No number, id or URL is ever a metric's label; numbers in logs are masked.
 //! - Time is an argument everywhere but in [`telemetry::clock`].
 
+pub mod calls;
 pub mod carriers;
 pub mod domain;
 pub mod index;
 pub mod media;
 pub mod replica;
 pub mod routing;
+pub mod runtime;
 pub mod store;
 pub mod telemetry;

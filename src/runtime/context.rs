@@ -1,0 +1,201 @@
+//! What a return call's runtime is told of the call that is being returned.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
+
+use crate::domain::{CallSummary, TenantId, Touch, TouchId, UnixSeconds};
+
+/// How long the summary may take to be found; a runtime that waits longer is late for its caller.
+pub const FETCH_MAX: Duration = Duration::from_millis(300);
+
+/// Where summaries of touches are found: a store, a spool, a control plane.
+pub type ContextSource =
+    Arc<dyn Fn(TenantId, TouchId) -> BoxFuture<'static, Option<CallSummary>> + Send + Sync>;
+
+/// A return call's context, being fetched.
+#[derive(Debug)]
+pub struct Context {
+    touch: Touch,
+    is_verified: bool,
+    is_full: bool,
+    fetch: Option<JoinHandle<Option<CallSummary>>>,
+    text: String,
+}
+
+impl Context {
+    /// Starts to fetch it. `is_verified`: the network vouches for the caller in full. `is_full`: it
+    /// does so enough for the runtime to be told everything.
+    #[must_use]
+    pub fn fetch(source: &ContextSource, touch: Touch, is_verified: bool, is_full: bool) -> Self {
+        let summary = source(touch.tenant, touch.id);
+        let fetch =
+            tokio::spawn(
+                async move { tokio::time::timeout(FETCH_MAX, summary).await.unwrap_or(None) },
+            );
+        Self { touch, is_verified, is_full, fetch: Some(fetch), text: String::new() }
+    }
+
+    /// Waits until it is there, or late.
+    pub fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(fetch) = &mut self.fetch {
+            let summary = ready!(Pin::new(fetch).poll(cx)).unwrap_or(None);
+            self.fetch = None;
+            self.text = written(&self.touch, summary.as_ref(), self.is_verified, self.is_full);
+        }
+        Poll::Ready(())
+    }
+
+    /// The context as the text of one JSON object, once it is ready; what was late is left out.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(fetch) = &self.fetch {
+            fetch.abort();
+        }
+    }
+}
+
+fn written(
+    known: &Touch,
+    summary: Option<&CallSummary>,
+    is_verified: bool,
+    is_full: bool,
+) -> String {
+    let touch = summary.map_or(known, |summary| &summary.touch);
+    let name = summary.and_then(|summary| summary.source_agent.as_ref()).map(|(_, name)| name);
+    let mut of_touch = Map::new();
+    of_touch
+        .insert("source_agent".to_owned(), json!({ "id": touch.agent.to_string(), "name": name }));
+    of_touch.insert("at".to_owned(), json!(rfc3339(touch.at)));
+    of_touch.insert("outcome".to_owned(), json!(touch.outcome.as_str()));
+    if is_full {
+        of_touch.insert("caller_id".to_owned(), json!(touch.caller_id.to_string()));
+    }
+    let mut told = Map::new();
+    told.insert("touch".to_owned(), Value::Object(of_touch));
+    if let Some(summary) = summary.filter(|_| is_full) {
+        let of_call = json!({
+            "variables": opaque(summary.variables.as_deref()),
+            "echo": opaque(summary.echo.as_deref()),
+            "result": opaque(summary.result.as_deref()),
+        });
+        told.insert("call".to_owned(), of_call);
+    }
+    told.insert("caller_verified".to_owned(), json!(is_verified));
+    told.insert("partial".to_owned(), json!(summary.is_none()));
+    Value::Object(told).to_string()
+}
+
+/// A stored JSON text as a value; one that is none, as the text it is.
+fn opaque(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, |text| {
+        serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
+    })
+}
+
+fn rfc3339(at: UnixSeconds) -> Option<String> {
+    let seconds = i64::try_from(at.0).ok()?;
+    jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{AgentId, E164, Outcome};
+
+    fn touch() -> Touch {
+        Touch {
+            id: TouchId(Uuid::from_u128(1)),
+            tenant: TenantId(Uuid::from_u128(2)),
+            contact: E164::parse("+14155550117").unwrap(),
+            agent: AgentId(Uuid::from_u128(3)),
+            caller_id: E164::parse("+14155550100").unwrap(),
+            at: UnixSeconds(1_700_000_000),
+            outcome: Outcome::NoAnswer,
+        }
+    }
+
+    fn summary() -> CallSummary {
+        CallSummary {
+            source_agent: Some((AgentId(Uuid::from_u128(3)), "Sales \"A\"".to_owned())),
+            touch: touch(),
+            variables: Some(r#"{"first_name":"Ann"}"#.to_owned()),
+            echo: None,
+            result: Some("not json".to_owned()),
+        }
+    }
+
+    #[track_caller]
+    fn check(summary: Option<&CallSummary>, is_full: bool, expected: &Value) {
+        let found: Value =
+            serde_json::from_str(&written(&touch(), summary, false, is_full)).unwrap();
+        assert_eq!(&found, expected);
+    }
+
+    #[test]
+    fn a_runtime_is_told_what_the_caller_is_entitled_to() {
+        let id = "00000000-0000-0000-0000-000000000003";
+        let at = "2023-11-14T22:13:20Z";
+        check(
+            Some(&summary()),
+            true,
+            &json!({
+                "touch": {
+                    "source_agent": {"id": id, "name": "Sales \"A\""}, "at": at,
+                    "outcome": "no_answer", "caller_id": "+14155550100",
+                },
+                "call": {
+                    "variables": {"first_name": "Ann"}, "echo": null, "result": "not json",
+                },
+                "caller_verified": false,
+                "partial": false,
+            }),
+        );
+        check(
+            Some(&summary()),
+            false,
+            &json!({
+                "touch": {
+                    "source_agent": {"id": id, "name": "Sales \"A\""}, "at": at,
+                    "outcome": "no_answer",
+                },
+                "caller_verified": false,
+                "partial": false,
+            }),
+        );
+        check(
+            None,
+            true,
+            &json!({
+                "touch": {
+                    "source_agent": {"id": id, "name": null}, "at": at,
+                    "outcome": "no_answer", "caller_id": "+14155550100",
+                },
+                "caller_verified": false,
+                "partial": true,
+            }),
+        );
+    }
+
+    #[tokio::test]
+    async fn a_slow_source_is_not_waited_for() {
+        let source: ContextSource = Arc::new(|_, _| Box::pin(std::future::pending()));
+        let mut context = Context::fetch(&source, touch(), true, true);
+        let ready = std::future::poll_fn(|cx| context.poll_ready(cx));
+        tokio::time::timeout(FETCH_MAX * 2, ready).await.unwrap();
+        assert!(context.text().contains(r#""partial":true"#));
+    }
+}

@@ -1,0 +1,420 @@
+//! Dialling a runtime: URL, address, TCP, TLS, websocket, all within one second.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderValue, Uri};
+use moka::sync::Cache;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::domain::{AgentId, Builtin, CallId, Target, spelled};
+use crate::media::messages::RUNTIME_MESSAGE_LEN_MAX;
+use crate::telemetry::{clock, metrics};
+
+use super::breaker::Breaker;
+use super::builtin::BuiltinSocket;
+use super::io::Io;
+use super::{RuntimeSocket, Settings};
+
+/// Name look-up, TCP, TLS and the websocket's handshake together.
+pub const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// What the kernel may hold towards a runtime: about a second of audio, since what it holds cannot
+/// be dropped any more when the runtime reads too slowly.
+const SEND_BUFFER_LEN: u32 = 16 * 1024;
+
+/// Frames are under 500 bytes; larger messages grow the buffer. The default would take 128 KiB of
+/// every call.
+const READ_BUFFER_LEN: usize = 2 * 1024;
+
+/// Dialer remembered by the breaker; past it the least used is forgotten, which closes it.
+const BREAKERS_MAX: u64 = 10_000;
+
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
+
+spelled! {
+    /// Why a runtime was not reached.
+    pub enum DialError {
+        /// The URL cannot be dialled.
+        Url = "bad_url",
+        /// The name has no address.
+        Unresolved = "unresolved",
+        /// Every address is private, and those are not dialled.
+        Private = "private_address",
+        /// Nothing listens there.
+        Refused = "refused",
+        /// A second went by.
+        TimedOut = "timeout",
+        /// No trusted TLS.
+        Tls = "tls",
+        /// It listens, and declined the websocket.
+        Declined = "declined",
+        /// The connection broke.
+        Broken = "broken",
+        /// It has just failed again and again: not tried.
+        Breaker = "breaker_open",
+    }
+}
+
+/// What is dialled, and for whom.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    /// The runtime.
+    pub target: Target,
+    /// Whose it is.
+    pub agent: Option<AgentId>,
+    /// For which call.
+    pub call: CallId,
+    /// The call's own token.
+    pub token: String,
+    /// W3C trace context.
+    pub traceparent: String,
+}
+
+/// A runtime being dialled. It goes on while nobody looks, so that it can start as soon as the
+/// decision is made; dropping it gives up.
+#[derive(Debug)]
+pub struct RuntimeHandle(JoinHandle<Result<RuntimeSocket, DialError>>);
+
+impl Future for RuntimeHandle {
+    type Output = Result<RuntimeSocket, DialError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|joined| joined.unwrap_or(Err(DialError::Broken)))
+    }
+}
+
+impl Drop for RuntimeHandle {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The way to all runtimes.
+#[derive(Clone)]
+pub struct Dialer {
+    allow_private: bool,
+    tls: TlsConnector,
+    breakers: Cache<String, Arc<Mutex<Breaker>>>,
+}
+
+impl Dialer {
+    /// Ready to dial.
+    ///
+    /// # Errors
+    /// The file of further roots cannot be read; the text says which and why.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(path) = &settings.ca_file {
+            let unreadable = |error| format!("{}: {error}", path.display());
+            for root in
+                CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
+            {
+                let root = root.map_err(|error| unreadable(error.to_string()))?;
+                roots.add(root).map_err(|error| unreadable(error.to_string()))?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            allow_private: settings.allow_private,
+            tls: TlsConnector::from(Arc::new(config)),
+            breakers: Cache::new(BREAKERS_MAX),
+        })
+    }
+
+    /// Starts to dial.
+    #[must_use]
+    pub fn dial(&self, dial: Dial) -> RuntimeHandle {
+        let dialer = self.clone();
+        RuntimeHandle(tokio::spawn(async move {
+            match &dial.target {
+                Target::Builtin(builtin) => Ok(builtin_socket(*builtin)),
+                Target::Runtime(url) => dialer.connect(url, &dial).await,
+                Target::Agent(_)
+                | Target::Tel(_)
+                | Target::Sip(_)
+                | Target::Redirect(_)
+                | Target::Say(_)
+                | Target::Busy
+                | Target::Reject => Err(DialError::Url),
+            }
+        }))
+    }
+
+    async fn connect(&self, url: &str, dial: &Dial) -> Result<RuntimeSocket, DialError> {
+        let uri = filled(url, dial).parse::<Uri>().map_err(|_| DialError::Url)?;
+        let place = Place::of(&uri).ok_or(DialError::Url)?;
+        let breaker =
+            self.breakers.get_with(format!("{}:{}", place.host, place.port), Arc::default);
+        let lock = || breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lock().allows(clock::instant()) {
+            return Err(DialError::Breaker);
+        }
+        let began = clock::instant();
+        let reached = timeout(CONNECT_MAX, self.reach(&uri, &place, dial)).await;
+        let reached = reached.unwrap_or(Err(DialError::TimedOut));
+        let ended = clock::instant();
+        // That we do not dial private addresses says nothing of the runtime.
+        if !matches!(reached, Err(DialError::Url | DialError::Private)) {
+            let (was_open, is_open) = {
+                let mut breaker = lock();
+                let was_open = breaker.is_open();
+                breaker.record(reached.is_ok(), ended);
+                (was_open, breaker.is_open())
+            };
+            if was_open != is_open {
+                metrics::runtime_breaker_open(self.open_breakers());
+            }
+        }
+        if reached.is_ok() {
+            metrics::runtime_connect(ended - began);
+        }
+        reached.map(|socket| RuntimeSocket::Remote(Box::new(socket)))
+    }
+
+    async fn reach(
+        &self,
+        uri: &Uri,
+        place: &Place,
+        dial: &Dial,
+    ) -> Result<WebSocketStream<Io>, DialError> {
+        let tcp = self.reach_tcp(place).await?;
+        let io = if place.is_tls {
+            let name = ServerName::try_from(place.host.clone()).map_err(|_| DialError::Url)?;
+            let tls = self.tls.connect(name, tcp).await.map_err(|_| DialError::Tls)?;
+            Io::Tls(Box::new(tls))
+        } else {
+            Io::Plain(tcp)
+        };
+        let mut request = uri.into_client_request().map_err(|_| DialError::Url)?;
+        for (name, value) in [
+            ("authorization", format!("Bearer {}", dial.token)),
+            ("x-switchback-call-id", dial.call.to_string()),
+            ("traceparent", dial.traceparent.clone()),
+        ] {
+            let value = HeaderValue::try_from(value).map_err(|_| DialError::Url)?;
+            request.headers_mut().insert(name, value);
+        }
+        match client_async_with_config(request, io, Some(socket_config())).await {
+            Ok((socket, _)) => Ok(socket),
+            Err(tungstenite::Error::Io(_)) => Err(DialError::Broken),
+            Err(_) => Err(DialError::Declined),
+        }
+    }
+
+    /// Connects to exactly the addresses that were checked, each within its share of the time.
+    async fn reach_tcp(&self, place: &Place) -> Result<TcpStream, DialError> {
+        let deadline = Instant::from_std(clock::instant()) + CONNECT_MAX;
+        let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
+        let found: Vec<_> = found.map_err(|_| DialError::Unresolved)?.take(ADDRESSES_MAX).collect();
+        let allowed = |address: &&SocketAddr| self.allow_private || is_public(address.ip());
+        let addresses: Vec<_> = found.iter().filter(allowed).collect();
+        let mut error = if found.is_empty() { DialError::Unresolved } else { DialError::Private };
+        for (index, &&address) in addresses.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::from_std(clock::instant()));
+            let shares = u32::try_from(addresses.len() - index).unwrap_or(1);
+            match timeout(left / shares, tcp(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(_)) => error = DialError::Refused,
+                Err(_) => error = DialError::TimedOut,
+            }
+        }
+        Err(error)
+    }
+
+    fn open_breakers(&self) -> u32 {
+        let is_open =
+            |breaker: &Mutex<Breaker>| breaker.lock().is_ok_and(|breaker| breaker.is_open());
+        let open = self.breakers.iter().filter(|(_, breaker)| is_open(breaker)).count();
+        u32::try_from(open).unwrap_or(u32::MAX)
+    }
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_send_buffer_size(SEND_BUFFER_LEN)?;
+    socket.set_nodelay(true)?;
+    socket.connect(address).await
+}
+
+fn builtin_socket(builtin: Builtin) -> RuntimeSocket {
+    RuntimeSocket::Builtin(Box::new(BuiltinSocket::new(builtin)))
+}
+
+/// Small buffers: a read buffer of some frames, and every message written as it comes.
+fn socket_config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_LEN)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * RUNTIME_MESSAGE_LEN_MAX)
+        .max_message_size(Some(RUNTIME_MESSAGE_LEN_MAX))
+        .max_frame_size(Some(RUNTIME_MESSAGE_LEN_MAX))
+}
+
+fn filled(url: &str, dial: &Dial) -> String {
+    let agent = dial.agent.map(|agent| agent.to_string()).unwrap_or_default();
+    url.replace("{agent_id}", &agent).replace("{call_id}", &dial.call.to_string())
+}
+
+struct Place {
+    host: String,
+    port: u16,
+    is_tls: bool,
+}
+
+impl Place {
+    fn of(uri: &Uri) -> Option<Self> {
+        let is_tls = match uri.scheme_str()? {
+            "wss" => true,
+            "ws" => false,
+            _ => return None,
+        };
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some(Self { host, port: uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 }), is_tls })
+    }
+}
+
+/// Whether the address is one of the public internet (IANA's special-purpose registries).
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
+    }
+}
+
+fn is_public_v4(v4: Ipv4Addr) -> bool {
+    let [a, b, c, _] = v4.octets();
+    let is_shared = a == 100 && (64..128).contains(&b); // RFC 6598
+    let is_benchmark = a == 198 && (b == 18 || b == 19); // RFC 2544
+    let is_protocol = (a, b, c) == (192, 0, 0);
+    !(v4.is_private()
+        || v4.is_loopback()
+        || v4.is_link_local()
+        || v4.is_broadcast()
+        || v4.is_documentation()
+        || is_shared
+        || is_benchmark
+        || is_protocol
+        || a == 0
+        || a >= 224)
+}
+
+fn is_public_v6(v6: Ipv6Addr) -> bool {
+    let [first, second, ..] = v6.segments();
+    let is_global = (0x2000..0x4000).contains(&first); // RFC 4291: all that is assigned so far
+    let is_documentation = first == 0x2001 && second == 0x0db8;
+    // 6to4 and NAT64 carry an IPv4 address, which may be a private one.
+    let is_6to4 = first == 0x2002;
+    is_global && !is_documentation && !is_6to4
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(address: &str, expected: bool) {
+        assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
+    }
+
+    #[test]
+    fn private_addresses_are_known_in_every_spelling() {
+        for address in ["8.8.8.8", "203.0.114.1", "2606:4700::1111"] {
+            check(address, true);
+        }
+        for address in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.0.8",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+        ] {
+            check(address, false);
+        }
+    }
+
+    fn dial(url: &str) -> Dial {
+        Dial {
+            target: Target::Runtime(url.to_owned()),
+            agent: Some(AgentId(Uuid::from_u128(1))),
+            call: CallId(Uuid::from_u128(2)),
+            token: "token".to_owned(),
+            traceparent: "00-0-0-00".to_owned(),
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled() {
+        let url = "ws://bot:1/{agent_id}/{call_id}";
+        assert_eq!(
+            filled(url, &dial(url)),
+            "ws://bot:1/00000000-0000-0000-0000-000000000001/00000000-0000-0000-0000-000000000002"
+        );
+    }
+
+    async fn outcome(dialer: &Dialer, url: &str) -> Option<DialError> {
+        dialer.dial(dial(url)).await.err()
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_dialled_says_why() {
+        let strict = Dialer::new(&Settings { allow_private: false, ca_file: None }).unwrap();
+        assert_eq!(outcome(&strict, "ws://127.0.0.1:1/").await, Some(DialError::Private));
+        assert_eq!(outcome(&strict, "ws://localhost:1/").await, Some(DialError::Private));
+        assert_eq!(outcome(&strict, "ws://[::1]:1/").await, Some(DialError::Private));
+        let open = Dialer::new(&Settings::default()).unwrap();
+        assert_eq!(outcome(&open, "http://127.0.0.1:1/").await, Some(DialError::Url));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        for _ in 0..5 {
+            assert_eq!(outcome(&open, &url).await, Some(DialError::Refused));
+        }
+        assert_eq!(outcome(&open, &url).await, Some(DialError::Breaker));
+    }
+
+    #[test]
+    fn a_missing_root_file_is_named() {
+        let ca_file = Some("/nonexistent/roots.pem".into());
+        let error = Dialer::new(&Settings { allow_private: true, ca_file }).err().unwrap();
+        assert!(error.contains("/nonexistent/roots.pem"), "{error}");
+    }
+}

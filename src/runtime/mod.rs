@@ -1,0 +1,31 @@
+//! Sockets to agent runtimes: dialling, the breaker, the built-ins, what a return call's runtime is
+//! told. It knows no carrier and no live call: what a runtime hears and says is [`crate::media`]'s.
+
+pub mod breaker;
+mod builtin;
+pub mod context;
+mod dial;
+mod io;
+mod socket;
+
+pub use context::{Context, ContextSource};
+pub use dial::{CONNECT_MAX, Dial, DialError, Dialer, RuntimeHandle};
+pub use socket::RuntimeSocket;
+
+use std::path::PathBuf;
+
+/// How runtimes are reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether loopback, private and link-local addresses are dialled. Everybody's first runtime is
+    /// on loopback, so this is on unless somebody else's targets are served.
+    pub allow_private: bool,
+    /// Roots trusted besides the public ones, as PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { allow_private: true, ca_file: None }
+    }
+}
