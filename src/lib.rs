@@ -67,6 +67,7 @@
 pub mod calls;
 pub mod carriers;
 pub mod domain;
+pub mod edge;
 pub mod index;
 pub mod media;
 pub mod replica;

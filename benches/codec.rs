@@ -1,0 +1,178 @@
+//! What one webhook costs besides the network (verify, parse, answer), and one frame of audio. Run
+//! with `cargo bench --bench codec`.
+#![expect(unsafe_code, reason = "a counting allocator has to be one")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints what it measures")]
+
+#[expect(dead_code, reason = "only what was asked of it counts here")]
+#[path = "common/heap.rs"]
+mod heap;
+
+use std::{fs, hint::black_box};
+
+use criterion::{Criterion, Throughput};
+use heap::Heap;
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
+use switchback::{
+    carriers::{
+        Answer, CarrierId, Endpoint, Request, room,
+        shared::{
+            form::Form,
+            hmac::{Algorithm, MacText},
+        },
+    },
+    domain::{Account, AccountApi, AccountId, AccountOrigin, Secret, UnixMillis},
+    media::{
+        bridge::Bridge,
+        messages::{self, Message, Start},
+    },
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+const URL: &str = "https://edge.example.com/carriers/main/voice";
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    webhook(&mut criterion);
+    media_frame(&mut criterion);
+    criterion.final_summary();
+}
+
+/// A frame of audio on its way through the bridge: read, queued, handed on; untouched, and as of
+/// another stream.
+fn media_frame(criterion: &mut Criterion) {
+    let file =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/twilio/media_stream_session.jsonl");
+    let session = fs::read_to_string(file).unwrap();
+    let Message::Start(start) = messages::parse(session.lines().nth(1).unwrap()).unwrap().message
+    else {
+        return;
+    };
+    let frame = Utf8Bytes::from(session.lines().nth(10).unwrap());
+    let mut group = criterion.benchmark_group("media_frame");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("scan", |bencher| {
+        bencher.iter(|| black_box(messages::media(black_box(&frame))).is_some());
+    });
+    let renamed = Start { stream_sid: "MZ0".repeat(11), ..start.clone() };
+    for (name, joined) in [("passed", &start), ("renamed", &renamed)] {
+        let mut bridge = Bridge::new(start.clone());
+        bridge.join(joined);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                bridge.from_carrier(black_box(frame.clone()));
+                black_box(bridge.next_for_runtime())
+            });
+        });
+    }
+    // What anybody would write first.
+    let text = frame.as_str();
+    let through_a_tree = || {
+        let mut tree: serde_json::Value = serde_json::from_str(black_box(text)).unwrap();
+        *tree.get_mut("streamSid").unwrap() = renamed.stream_sid.as_str().into();
+        black_box(tree.to_string())
+    };
+    group.bench_function("renamed_through_serde_json_value", |bencher| {
+        bencher.iter(through_a_tree);
+    });
+    group.finish();
+
+    for (name, joined) in [("passed", &start), ("renamed", &renamed)] {
+        let mut bridge = Bridge::new(start.clone());
+        bridge.join(joined);
+        let pass = || {
+            bridge.from_carrier(black_box(frame.clone()));
+            drop(black_box(bridge.next_for_runtime()));
+        };
+        println!("media_frame/{name}: {:.2} allocations a frame", allocations(pass));
+    }
+    let tree = allocations(|| drop(through_a_tree()));
+    println!("media_frame/renamed_through_serde_json_value: {tree:.2} allocations a frame");
+}
+
+fn allocations(mut run: impl FnMut()) -> f64 {
+    const RUNS: u32 = 10_000;
+    // The queues have grown after a few.
+    (0..100).for_each(|_| run());
+    let before = Heap::allocations();
+    (0..RUNS).for_each(|_| run());
+    (Heap::allocations() - before) as f64 / f64::from(RUNS)
+}
+
+/// A recorded inbound call's webhook, and the document that connects it to a media socket.
+fn webhook(criterion: &mut Criterion) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/twilio/inbound_voice.form");
+    let body = fs::read(file).unwrap();
+    let account = account();
+    let twilio = room(CarrierId::Twilio);
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+    let request = Request { method: &Method::POST, url: URL, headers: &headers, body: &body };
+    let mut signed = twilio.sign(&request, &account);
+    signed.extend(headers.clone());
+    let request = Request { headers: &signed, ..request };
+    let answer = Answer::Media {
+        url: concat!(
+            "wss://edge.example.com/media/",
+            "0190f7a2c4d87e3b9a6c5d4e3f2a1b0c0190f7a2c4d87e3b9a6c5d4e",
+        ),
+        status_url: "https://edge.example.com/carriers/main/status",
+        resume_url: concat!(
+            "https://edge.example.com/carriers/main/resume",
+            "?call=0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c&attempt=0",
+        ),
+        parameters: &[("call_id", "0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c")],
+    };
+    let mut out = Vec::with_capacity(1024);
+    let receive = || twilio.receive(Endpoint::Voice, &request, &account, UnixMillis(0)).unwrap();
+
+    let mut group = criterion.benchmark_group("codec");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("webhook", |bencher| {
+        bencher.iter(|| {
+            black_box(receive());
+            twilio.answer(black_box(&answer), &mut out);
+            black_box(&out);
+        });
+    });
+    group.bench_function("receive", |bencher| bencher.iter(receive));
+    group.bench_function("answer", |bencher| {
+        bencher.iter(|| {
+            twilio.answer(black_box(&answer), &mut out);
+            black_box(&out);
+        });
+    });
+    let text = signing_string(std::str::from_utf8(&body).unwrap());
+    let key = account.secrets.first().unwrap().reveal().as_bytes();
+    group.bench_function("hmac_sha1_alone", |bencher| {
+        bencher.iter(|| {
+            let pieces = std::iter::once(black_box(text.as_bytes()));
+            black_box(MacText::compute(Algorithm::Sha1, key, pieces))
+        });
+    });
+    group.finish();
+}
+
+/// The text that is signed: the least that any verification must read.
+fn signing_string(body: &str) -> String {
+    let form = Form::parse(body).unwrap();
+    let pairs = form.sorted();
+    let parameters = pairs.iter().flat_map(|pair| [pair.name(), &*pair.value]);
+    std::iter::once(URL).chain(parameters).collect()
+}
+
+fn account() -> Account {
+    Account {
+        id: AccountId::of_name("main"),
+        name: "main".to_owned(),
+        carrier: CarrierId::Twilio,
+        tenant: None,
+        account_id: "AC66acdc865fff60921f34dac80d62be2f".to_owned(),
+        secrets: vec![Secret::new("3f1c0a9e7b5d48264c8e1f2a6b3d5c70".to_owned())],
+        shared_keys: Vec::new(),
+        api: AccountApi::default(),
+        origin: AccountOrigin::File,
+    }
+}

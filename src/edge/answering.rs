@@ -1,0 +1,258 @@
+//! What a call is answered: the decision, and then rung by rung down its ladder.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Edge, token};
+use crate::{
+    calls::{Event as CallEvent, Facts, LiveCall, Resume},
+    carriers::{self, Answer, DialOutcome, VoiceRequest},
+    domain::{
+        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
+        Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
+    },
+    routing,
+    telemetry::{clock, metrics, redact},
+};
+
+/// A document for a carrier.
+pub(super) type Reply = Bytes;
+
+/// A documents' usual size: none of ours but a long `say:` is larger.
+const DOCUMENT_LEN: usize = 1024;
+
+/// A carrier asking for instructions.
+pub(super) struct Asked<'a> {
+    pub(super) account: &'a Arc<Account>,
+    pub(super) carrier_call_id: &'a str,
+    pub(super) voice: &'a VoiceRequest,
+    pub(super) now: UnixMillis,
+}
+
+impl Edge {
+    /// Decides, enters the call among the living, and answers its first rung.
+    pub(super) fn decide(self: &Arc<Self>, asked: &Asked<'_>, id: CallId) -> Reply {
+        let call = asked.voice.call;
+        let view = self.index.view();
+        let started = clock::instant();
+        let decision = routing::decide(&view, &call, asked.now);
+        metrics::decision(decision.reason, started.elapsed());
+        let Some(tenant) = decision.tenant else {
+            tracing::info!(
+                account = asked.account.name,
+                dnis = redact::masked(call.dnis),
+                "a call for a number that nobody here owns"
+            );
+            return self.write(asked, &refusal(decision.reason));
+        };
+        let ladder = match decision.verdict {
+            Verdict::Route => routing::ladder(&view, decision.agent, decision.targets),
+            Verdict::Reject => Vec::new(),
+        };
+        let facts = facts(asked, id, &decision, tenant, ladder);
+        let (tenant, verdict, reason) = (tenant.id, decision.verdict, decision.reason);
+        drop(view);
+        self.explain_later(id, tenant, call, asked.now);
+        match verdict {
+            Verdict::Reject => {
+                self.live.refuse(&facts, reason.as_str(), asked.now);
+                self.write(asked, &refusal(reason))
+            }
+            Verdict::Route => {
+                let status = match asked.voice.is_answered {
+                    true => CallStatus::InProgress,
+                    false => CallStatus::Ringing,
+                };
+                let live = self.live.open(facts, status, asked.now);
+                self.rung(asked, &live, 0)
+            }
+        }
+    }
+
+    /// Answers what follows when a rung has ended.
+    pub(super) fn resume(self: &Arc<Self>, asked: &Asked<'_>, id: CallId, attempt: usize) -> Reply {
+        let talked = asked.voice.dial == Some(DialOutcome::Answered);
+        let Some(live) = self.live.by_carrier(asked.account.id, asked.carrier_call_id) else {
+            // Its process is gone. Who talked is done; anybody else is decided once more.
+            return if talked { self.hang_up(asked.account) } else { self.decide(asked, id) };
+        };
+        self.live.apply(&live, CallEvent::Asked, asked.now);
+        if let Some(dial) = asked.voice.dial {
+            let outcome = match dial {
+                DialOutcome::Answered => "answered",
+                DialOutcome::Unanswered(status) => status.as_str(),
+            };
+            self.tried(&live, attempt.saturating_sub(1), outcome, asked.now);
+        }
+        if talked {
+            self.live.apply(&live, CallEvent::Ending(CallEnd::Caller), asked.now);
+            return self.hang_up(asked.account);
+        }
+        match live.resume() {
+            Resume::HangUp => {
+                let by = live.state().hang_up.unwrap_or(CallEnd::Agent);
+                self.live.apply(&live, CallEvent::Ending(by), asked.now);
+                self.hang_up(asked.account)
+            }
+            // The carrier may know better: a socket it could not open counts as tried.
+            Resume::At(place) => self.rung(asked, &live, place.max(attempt)),
+        }
+    }
+
+    /// Answers the rung at `place`: past the ladder's end the last resort, past that good-bye.
+    pub(super) fn rung(&self, asked: &Asked<'_>, live: &Arc<LiveCall>, place: usize) -> Reply {
+        if place > live.facts.ladder.len() {
+            self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
+            return self.hang_up(asked.account);
+        }
+        live.note(|state| state.resume = Resume::At(place));
+        let target = live.target(place);
+        let resume_url = format!(
+            "{}/carriers/{}/resume?call={}&attempt={}",
+            self.settings.public_url,
+            asked.account.name,
+            live.facts.id,
+            place + 1
+        );
+        match target {
+            Target::Runtime(_) | Target::Builtin(_) => {
+                return self.media(asked, live, place, &resume_url);
+            }
+            Target::Tel(number) => {
+                let (number, resume_url) = (*number, resume_url.as_str());
+                return self.write(asked, &Answer::DialNumber { number, resume_url });
+            }
+            Target::Sip(address) => {
+                let resume_url = resume_url.as_str();
+                return self.write(asked, &Answer::DialSip { address, resume_url });
+            }
+            Target::Redirect(_) | Target::Say(_) | Target::Busy | Target::Reject => {}
+            // The ladder expands agents; one that is left leads nowhere.
+            Target::Agent(_) => return self.rung(asked, live, place + 1),
+        }
+        let (answer, outcome) = match target {
+            Target::Redirect(url) => (Answer::Redirect { url }, "redirected"),
+            Target::Say(text) => (Answer::Say { text }, "spoken"),
+            Target::Busy => (Answer::Busy, "refused"),
+            Target::Reject => (Answer::Reject, "refused"),
+            Target::Runtime(_)
+            | Target::Builtin(_)
+            | Target::Tel(_)
+            | Target::Sip(_)
+            | Target::Agent(_) => (Answer::HangUp, "skipped"),
+        };
+        self.tried(live, place, outcome, asked.now);
+        self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
+        self.write(asked, &answer)
+    }
+
+    fn media(&self, asked: &Asked<'_>, live: &LiveCall, place: usize, resume_url: &str) -> Reply {
+        let id = live.facts.id;
+        let agent = live.facts.ladder.get(place).and_then(|rung| rung.agent.as_ref());
+        let mut url = format!("{}/media/", self.settings.media_url);
+        let view = self.index.view();
+        let Some(key) = view.media_keys().first() else {
+            tracing::error!("no media key: the log has not been followed yet");
+            return self.write(asked, &Answer::HangUp);
+        };
+        let claims = token::Claims::new(id, agent.map(|agent| agent.id), place, asked.now);
+        token::write_into(&mut url, key, &claims);
+        let status_url = format!(
+            "{}/carriers/{}/status?call={id}",
+            self.settings.public_url, asked.account.name
+        );
+        let answer =
+            Answer::Media { url: &url, status_url: &status_url, resume_url, parameters: &[] };
+        self.write(asked, &answer)
+    }
+
+    fn tried(&self, live: &LiveCall, place: usize, outcome: &'static str, now: UnixMillis) {
+        let rung = live.facts.ladder.get(place);
+        let target = live.target(place);
+        metrics::target(target.kind(), outcome);
+        let tried = TargetTried {
+            attempt: u32::try_from(place).unwrap_or(u32::MAX),
+            agent: rung.and_then(|rung| rung.agent.as_ref()).map(|agent| agent.id),
+            target: target.to_string(),
+            at: now,
+            outcome: outcome.to_owned(),
+            close_code: None,
+        };
+        self.live.apply(live, CallEvent::Tried(tried), now);
+    }
+
+    /// Writes the decision's trace into the call's row, after the carrier has its answer.
+    fn explain_later(
+        self: &Arc<Self>,
+        id: CallId,
+        tenant: TenantId,
+        call: InboundCall,
+        now: UnixMillis,
+    ) {
+        let edge = Arc::clone(self);
+        tokio::spawn(async move {
+            let (_, trace) = routing::explain(&edge.index.view(), &call, now);
+            edge.live
+                .record_late(CallPatch { trace: Some(trace), ..CallPatch::new(id, tenant, now) });
+        });
+    }
+
+    /// A document that ends the call.
+    pub(super) fn hang_up(&self, account: &Account) -> Reply {
+        let mut out = Vec::with_capacity(DOCUMENT_LEN);
+        carriers::room(account.carrier).answer(&Answer::HangUp, &mut out);
+        out.into()
+    }
+
+    fn write(&self, asked: &Asked<'_>, answer: &Answer<'_>) -> Reply {
+        // Once somebody has answered, a call cannot be refused any more.
+        let is_refusal = matches!(answer, Answer::Busy | Answer::Reject);
+        let answer = if is_refusal && asked.voice.is_answered { &Answer::HangUp } else { answer };
+        let mut out = Vec::with_capacity(DOCUMENT_LEN);
+        carriers::room(asked.account.carrier).answer(answer, &mut out);
+        out.into()
+    }
+}
+
+/// What the caller of a rejected call gets.
+const fn refusal(reason: RouteReason) -> Answer<'static> {
+    match reason {
+        RouteReason::NoInboundAgent => Answer::Busy,
+        RouteReason::UnknownNumber
+        | RouteReason::Blocked
+        | RouteReason::Attestation
+        | RouteReason::Callback
+        | RouteReason::Passthrough
+        | RouteReason::Default
+        | RouteReason::Fallback
+        | RouteReason::NoTarget => Answer::Reject,
+    }
+}
+
+fn facts(
+    asked: &Asked<'_>,
+    id: CallId,
+    decision: &Decision<'_>,
+    tenant: &Tenant,
+    ladder: Vec<Rung>,
+) -> Facts {
+    Facts {
+        id,
+        tenant: tenant.id,
+        account: asked.account.id,
+        carrier_call_id: asked.carrier_call_id.to_owned(),
+        direction: asked.voice.direction,
+        call: asked.voice.call,
+        number: decision.number.map(|number| number.id),
+        agent: decision.agent.cloned(),
+        reason: Some(decision.reason),
+        unmatched: decision.unmatched,
+        touch: decision.touch,
+        ladder,
+        last_resort: tenant.settings.last_resort.clone(),
+        context_min_attestation: tenant.settings.context_min_attestation,
+        trace: Vec::new(),
+        created_at: asked.now,
+    }
+}

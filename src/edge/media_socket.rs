@@ -1,0 +1,262 @@
+//! `GET /media/{token}`: a carrier opens a call's media socket.
+//!
+//! It proves itself three times: by our ticket in the path, by the carrier's own signature of the
+//! upgrade, by the call's id in `start`. Until the first two hold nothing is upgraded; the session
+//! begins after the third.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::session::{self, Wiring};
+use super::socket::{self, Socket};
+use super::token::{self, Claims, Used};
+use crate::calls::{Event as CallEvent, Facts, LiveCall, seal};
+use crate::carriers;
+use crate::domain::{
+    Account, Ani, Attestation, CallId, CallStatus, Direction, InboundCall, UnixMillis,
+};
+use crate::index::Index;
+use crate::media::messages::{CARRIER_MESSAGE_LEN_MAX, Start};
+use crate::routing;
+use crate::telemetry::{clock, metrics};
+
+/// Frames are under 500 bytes; larger messages grow the buffer.
+const READ_BUFFER_LEN: usize = 2 * 1024;
+
+/// All media sockets of the process.
+pub struct MediaSockets {
+    index: Index,
+    wiring: Wiring,
+    media_url: String,
+    used: Used,
+    open: AtomicUsize,
+}
+
+/// A socket that may open.
+struct Admitted {
+    claims: Claims,
+    account: Arc<Account>,
+    /// The call, unless its process is gone.
+    call: Option<Arc<LiveCall>>,
+}
+
+impl MediaSockets {
+    /// No socket yet. `media_url` is what carriers were given as the base of sockets' URLs.
+    #[must_use]
+    pub fn new(index: Index, wiring: Wiring, media_url: String) -> Self {
+        Self { index, wiring, media_url, used: Used::new(), open: AtomicUsize::new(0) }
+    }
+
+    /// How many sockets are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Answers the upgrade, and carries the call once the connection is a socket.
+    pub fn handle(self: &Arc<Self>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+        let now = clock::now();
+        let Some(accept) = accept_key(request.method(), request.headers()) else {
+            // Who has no ticket learns nothing else.
+            return match self.claims(target, now) {
+                Ok(_) => refused(StatusCode::BAD_REQUEST, "no_websocket"),
+                Err(refusal) => refused(StatusCode::FORBIDDEN, refusal.as_str()),
+            };
+        };
+        let admitted = match self.admit(target, request.headers(), now) {
+            Ok(admitted) => admitted,
+            Err(cause) => return refused(StatusCode::FORBIDDEN, cause),
+        };
+        let upgrade = hyper::upgrade::on(&mut request);
+        let sockets = Arc::clone(self);
+        self.open.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let open = Open(&sockets.open);
+            match upgrade.await {
+                Ok(upgraded) => sockets.run(upgraded, &admitted).await,
+                Err(error) => tracing::debug!(%error, "a media socket broke while it opened"),
+            }
+            drop(open);
+        });
+        switched(accept)
+    }
+
+    fn claims(&self, target: &str, now: UnixMillis) -> Result<Claims, token::Refusal> {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let ticket = path.strip_prefix("/media/").unwrap_or_default();
+        token::read(ticket, self.index.view().media_keys(), now)
+    }
+
+    fn admit(
+        &self,
+        target: &str,
+        headers: &HeaderMap,
+        now: UnixMillis,
+    ) -> Result<Admitted, &'static str> {
+        let claims = self.claims(target, now).map_err(token::Refusal::as_str)?;
+        let view = self.index.view();
+        let call = self.wiring.live.get(claims.call);
+        let url = format!("{}{target}", self.media_url);
+        let request = carriers::Request { method: &Method::GET, url: &url, headers, body: &[] };
+        let verify = |account: &Arc<Account>| {
+            carriers::room(account.carrier)
+                .verify_upgrade(&request, account)
+                .map(|()| Arc::clone(account))
+        };
+        let account = if let Some(call) = &call {
+            let account = view.account_by_id(call.facts.account).ok_or("unknown_account")?;
+            verify(account).map_err(|refused| {
+                metrics::signature_failure(account.carrier, refused.cause());
+                refused.cause()
+            })?
+        } else {
+            // Its process is gone, and with it the account: whose signature it is, tells.
+            view.accounts().find_map(|account| verify(account).ok()).ok_or("wrong_signature")?
+        };
+        self.used.take(&claims).map_err(token::Refusal::as_str)?;
+        Ok(Admitted { claims, account, call })
+    }
+
+    async fn run(&self, upgraded: hyper::upgrade::Upgraded, admitted: &Admitted) {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_LEN)
+            .write_buffer_size(0)
+            .max_message_size(Some(CARRIER_MESSAGE_LEN_MAX))
+            .max_frame_size(Some(CARRIER_MESSAGE_LEN_MAX));
+        let (role, config) = (Role::Server, Some(config));
+        // The socket itself, where hyper gives it back: two layers of indirection less a frame.
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                let (io, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+                let socket = WebSocketStream::from_partially_read(io, read, role, config).await;
+                Box::pin(self.carry(socket, admitted)).await;
+            }
+            Err(upgraded) => {
+                let io = TokioIo::new(upgraded);
+                let socket = WebSocketStream::from_raw_socket(io, role, config).await;
+                Box::pin(self.carry(socket, admitted)).await;
+            }
+        }
+    }
+
+    async fn carry(&self, mut socket: impl Socket, admitted: &Admitted) {
+        let Some(start) = socket::begin(&mut socket).await else {
+            metrics::media_refused("no_start");
+            return;
+        };
+        let now = clock::now();
+        let Some(call) = self.call(admitted, &start, now) else {
+            metrics::media_refused("call_mismatch");
+            return;
+        };
+        let token = {
+            let view = self.index.view();
+            let key = view.media_keys().first();
+            key.map(|key| seal::call_token(key, call.facts.id, now)).unwrap_or_default()
+        };
+        let id = call.facts.id;
+        let place = usize::from(admitted.claims.place);
+        let carried = Arc::clone(&call);
+        let report = session::carry(socket, start, call, place, token, &self.wiring).await;
+        let ended = clock::now();
+        let told = CallEvent::Carried(report.session(now, ended));
+        self.wiring.live.apply(&carried, told, ended);
+        tracing::debug!(
+            call = %id, trace_id = %id.trace_id(), end = ?report.end, counts = ?report.counts,
+            tried = report.tried.len(), "a media socket has closed"
+        );
+    }
+
+    /// The call that the stream is of, if it is the one the ticket was for.
+    fn call(&self, admitted: &Admitted, start: &Start, now: UnixMillis) -> Option<Arc<LiveCall>> {
+        let Admitted { claims, account, call } = admitted;
+        if let Some(call) = call {
+            return (call.facts.carrier_call_id == start.call_sid).then(|| Arc::clone(call));
+        }
+        if CallId::of_carrier_call(account.id, &start.call_sid) != claims.call {
+            return None;
+        }
+        let view = self.index.view();
+        let agent = view.agent(claims.agent?)?;
+        let settings = &view.tenant(agent.tenant)?.settings;
+        let facts = Facts {
+            id: claims.call,
+            tenant: agent.tenant,
+            account: account.id,
+            carrier_call_id: start.call_sid.clone(),
+            direction: Direction::Inbound,
+            call: InboundCall {
+                account: Some(account.id),
+                dnis: None,
+                ani: Ani::Unusable,
+                forwarded_from: None,
+                attestation: Attestation::None,
+            },
+            number: None,
+            agent: Some(Arc::clone(agent)),
+            reason: None,
+            unmatched: false,
+            touch: None,
+            ladder: routing::ladder(&view, Some(agent), view.targets(agent)),
+            last_resort: settings.last_resort.clone(),
+            context_min_attestation: settings.context_min_attestation,
+            trace: Vec::new(),
+            created_at: now,
+        };
+        Some(self.wiring.live.open(facts, CallStatus::InProgress, now))
+    }
+}
+
+/// Counts a socket until it is dropped.
+struct Open<'s>(&'s AtomicUsize);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The answer to the handshake's key (RFC 6455 §4.2.2), where the request is such a handshake.
+fn accept_key(method: &Method, headers: &HeaderMap) -> Option<String> {
+    let lists = |name: HeaderName, word: &str| {
+        let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.any(|list| list.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)))
+    };
+    let is_handshake = method == Method::GET
+        && lists(header::CONNECTION, "upgrade")
+        && lists(header::UPGRADE, "websocket")
+        && lists(header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| is_handshake)?;
+    Some(derive_accept_key(key.as_bytes()))
+}
+
+fn switched(accept: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::try_from(accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+fn refused(status: StatusCode, cause: &'static str) -> Response<Full<Bytes>> {
+    metrics::media_refused(cause);
+    let mut response = Response::new(Full::new(Bytes::from_static(cause.as_bytes())));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,136 @@
+//! The carriers' side: webhooks in, answers out, media sockets. It waits for memory only, and hands
+//! what is to be kept to a bounded queue, never to a database.
+
+pub mod accept;
+mod answering;
+pub mod media_socket;
+mod network;
+mod outbound;
+pub mod report;
+pub mod session;
+pub mod socket;
+mod start;
+pub mod token;
+mod webhook;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming};
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use crate::{
+    calls::{Live, Strays},
+    carriers::Endpoint,
+    index::Index,
+    runtime::{ContextSource, Dialer},
+};
+
+pub use network::Network;
+
+use media_socket::MediaSockets;
+use session::Wiring;
+
+/// How long an answer is given again: less than the life of the media token in it.
+const ANSWER_LIFE: Duration = Duration::from_secs(45);
+
+/// Answers kept at once: a thousand calls a second for their life. About 60 MiB when full.
+const ANSWERS_MAX: u64 = 45_000;
+
+/// Where carriers believe us to be.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The URL of the listener, without a trailing slash.
+    pub public_url: String,
+    /// The same for media sockets.
+    pub media_url: String,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// All that answering carriers takes.
+pub struct Edge {
+    settings: Settings,
+    index: Index,
+    live: Arc<Live>,
+    strays: Strays,
+    /// Answers already given, by call and request target.
+    answers: Cache<Uuid, Bytes>,
+    media: Arc<MediaSockets>,
+}
+
+impl Edge {
+    /// An edge that has answered nobody yet.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        index: Index,
+        live: Arc<Live>,
+        strays: Strays,
+        dialer: Dialer,
+        context: ContextSource,
+    ) -> Self {
+        let wiring = Wiring { live: Arc::clone(&live), dialer, context };
+        let media = MediaSockets::new(index.clone(), wiring, settings.media_url.clone());
+        let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
+        Self { settings, index, live, strays, answers, media: Arc::new(media) }
+    }
+
+    /// The live calls.
+    #[must_use]
+    pub const fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Where news of outbound calls goes that are not live here.
+    #[must_use]
+    pub const fn strays(&self) -> &Strays {
+        &self.strays
+    }
+
+    /// How many media sockets are open.
+    #[must_use]
+    pub fn media_sockets(&self) -> usize {
+        self.media.open()
+    }
+
+    /// Answers one request.
+    pub async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Full<Bytes>> {
+        let path = request.uri().path();
+        if path.starts_with("/media/") {
+            return self.media.handle(request);
+        }
+        let rest = path.strip_prefix("/carriers/").and_then(|rest| rest.split_once('/'));
+        let found = rest.and_then(|(name, endpoint)| {
+            let endpoint = match endpoint {
+                "voice" => Endpoint::Voice,
+                "status" => Endpoint::Status,
+                "resume" => Endpoint::Resume,
+                _ => return None,
+            };
+            Some((Arc::clone(self.index.view().account(name)?), endpoint))
+        });
+        match found {
+            Some((account, endpoint)) => {
+                webhook::handle(self, request, peer, account, endpoint).await
+            }
+            None => plain(StatusCode::NOT_FOUND, "no such account or endpoint"),
+        }
+    }
+}
+
+/// A short answer for people who look at what failed.
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    let value = header::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}

@@ -1,0 +1,493 @@
+//! One call's media: the carrier's socket on one side, one runtime after the other on the other
+//! side, until somebody hangs up or no socket is left to try.
+//!
+//! One task carries a call: it writes what the bridge holds, reads what may be read, and wakes when
+//! the liveness says so. It knows no HTTP; the carrier's side is any stream and sink of websocket
+//! messages. What the carrier is told next is left in the live call for `/resume`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Sleep, sleep};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::report::{self, End, Relay, Report};
+use super::socket::{Socket, farewell};
+use super::start;
+use crate::calls::{Event as CallEvent, Live, LiveCall, MediaState, Resume};
+use crate::domain::{AgentId, CallEnd, TargetTried, UnixMillis};
+use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
+use crate::media::liveness::{Due, Liveness};
+use crate::media::messages::Start;
+use crate::runtime::{
+    Context, ContextSource, Dial, DialError, Dialer, RuntimeHandle, RuntimeSocket,
+};
+use crate::telemetry::{clock, metrics};
+
+/// What a session needs besides its call.
+#[derive(Clone)]
+pub struct Wiring {
+    /// Where calls live.
+    pub live: Arc<Live>,
+    /// The way to runtimes.
+    pub dialer: Dialer,
+    /// Where return contexts come from.
+    pub context: ContextSource,
+}
+
+/// Carries a call whose stream has begun, from the target at `place` on. `token` is the call's own.
+pub async fn carry(
+    carrier: impl Socket,
+    start: Start,
+    call: Arc<LiveCall>,
+    place: usize,
+    token: String,
+    wiring: &Wiring,
+) -> Report {
+    let wanted = Arc::clone(&call);
+    let mut hang_up = std::pin::pin!(wanted.hang_up_wanted());
+    let mut session = Session::new(carrier, start, call, place, token, wiring);
+    let _counted = metrics::MediaCall::open();
+    let mut end = session.advance(place);
+    while end.is_none() {
+        let event = tokio::select! {
+            biased;
+            by = hang_up.as_mut() => Event::HangUp(by),
+            event = std::future::poll_fn(|cx| session.poll(cx)) => event,
+        };
+        end = session.handle(event);
+    }
+    session.finish(end.unwrap_or(End::CarrierGone)).await
+}
+
+/// The other side of the bridge.
+enum Leg {
+    None,
+    Dialing(RuntimeHandle),
+    /// Connected, while what it is told first is still being gathered.
+    Connected(RuntimeSocket),
+    Open(RuntimeSocket),
+}
+
+enum Event {
+    Carrier(Option<Message>),
+    Dialed(Result<RuntimeSocket, DialError>),
+    Ready,
+    Runtime(Option<Message>),
+    Timer,
+    HangUp(CallEnd),
+}
+
+struct Session<'w, C> {
+    carrier: C,
+    leg: Leg,
+    bridge: Bridge<Utf8Bytes>,
+    liveness: Liveness,
+    sleep: Pin<Box<Sleep>>,
+    began: Instant,
+    start: Start,
+    call: Arc<LiveCall>,
+    token: String,
+    wiring: &'w Wiring,
+    context: Option<Context>,
+    place: usize,
+    attempt_at: UnixMillis,
+    flush: Flush,
+    /// The carrier takes nothing more for now, so the runtime is not read.
+    is_blocked: bool,
+    ping_due: bool,
+    /// The runtime cannot be written to any more.
+    is_deaf: bool,
+    /// The call was over when last looked at.
+    is_over: bool,
+    counted: Counts,
+    to_runtime: Relay,
+    to_carrier: Relay,
+    report: Report,
+}
+
+/// Which sinks hold something that was not flushed.
+#[derive(Default)]
+struct Flush {
+    carrier: bool,
+    runtime: bool,
+}
+
+impl<'w, C: Socket> Session<'w, C> {
+    fn new(
+        carrier: C,
+        start: Start,
+        call: Arc<LiveCall>,
+        place: usize,
+        token: String,
+        wiring: &'w Wiring,
+    ) -> Self {
+        let facts = &call.facts;
+        let attestation = facts.call.attestation;
+        let context = facts.touch.map(|touch| {
+            let is_full = attestation >= facts.context_min_attestation;
+            Context::fetch(&wiring.context, touch, attestation.is_verified(), is_full)
+        });
+        let now = clock::now();
+        wiring.live.apply(&call, CallEvent::MediaStarted, now);
+        call.note(|state| state.media = MediaState::Connecting);
+        Self {
+            carrier,
+            leg: Leg::None,
+            bridge: Bridge::new(start.clone()),
+            liveness: Liveness::new(Duration::ZERO),
+            sleep: Box::pin(sleep(Duration::ZERO)),
+            began: clock::instant(),
+            start,
+            call,
+            token,
+            wiring,
+            context,
+            place,
+            attempt_at: now,
+            flush: Flush::default(),
+            is_blocked: false,
+            ping_due: false,
+            is_deaf: false,
+            is_over: false,
+            counted: Counts::default(),
+            to_runtime: Relay::default(),
+            to_carrier: Relay::default(),
+            report: Report::new(),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        clock::instant().saturating_duration_since(self.began)
+    }
+
+    fn agent(&self) -> Option<AgentId> {
+        let rung = self.call.facts.ladder.get(self.place)?;
+        rung.agent.as_ref().map(|agent| agent.id)
+    }
+
+    /// Goes on to the target at `place`: dials it, or ends where it is no socket, or no time is
+    /// left.
+    fn advance(&mut self, place: usize) -> Option<End> {
+        self.place = place;
+        self.leg = Leg::None;
+        self.call.note(|state| {
+            state.media = MediaState::Connecting;
+            state.resume = Resume::At(place);
+        });
+        let has_time = !self.liveness.left(self.now()).is_zero();
+        if !has_time || !self.call.target(place).is_media() {
+            return Some(End::Next(self.next_document()));
+        }
+        self.attempt_at = clock::now();
+        let id = self.call.facts.id;
+        // One span a target; never zero, since the id's variant bits are set.
+        let span = id.0.as_u64_pair().1.wrapping_add(place as u64);
+        self.leg = Leg::Dialing(self.wiring.dialer.dial(Dial {
+            target: self.call.target(place).clone(),
+            agent: self.agent(),
+            call: id,
+            token: self.token.clone(),
+            traceparent: format!("00-{}-{span:016x}-00", id.trace_id()),
+        }));
+        None
+    }
+
+    /// The first target from here on that is no socket: a document that is heard at once.
+    fn next_document(&self) -> usize {
+        let len = self.call.facts.ladder.len();
+        (self.place..len).find(|&place| !self.call.target(place).is_media()).unwrap_or(len)
+    }
+
+    /// Writes what can be written, then reads one thing, or wakes.
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Event> {
+        if self.write_to_carrier(cx).is_err() {
+            return Poll::Ready(Event::Carrier(None));
+        }
+        if !self.is_deaf {
+            // What it said before it stopped listening, a close above all, is still to be read.
+            self.is_deaf = self.write_to_runtime(cx).is_err();
+        }
+        if let Poll::Ready(read) = self.carrier.poll_next_unpin(cx) {
+            return Poll::Ready(Event::Carrier(read.and_then(Result::ok)));
+        }
+        match &mut self.leg {
+            Leg::None => {}
+            Leg::Dialing(handle) => {
+                if let Poll::Ready(dialed) = Pin::new(handle).poll(cx) {
+                    return Poll::Ready(Event::Dialed(dialed));
+                }
+            }
+            Leg::Connected(_) => {
+                let context = self.context.as_mut();
+                if context.is_none_or(|context| context.poll_ready(cx).is_ready()) {
+                    return Poll::Ready(Event::Ready);
+                }
+            }
+            Leg::Open(socket) => {
+                if self.bridge.may_read_runtime()
+                    && let Poll::Ready(read) = socket.poll_next_unpin(cx)
+                {
+                    return Poll::Ready(Event::Runtime(read.and_then(Result::ok)));
+                }
+            }
+        }
+        let Some(at) = self.liveness.wake_at() else { return Poll::Pending };
+        let at = tokio::time::Instant::from_std(self.began + at);
+        if self.sleep.deadline() != at {
+            self.sleep.as_mut().reset(at);
+        }
+        ready!(self.sleep.as_mut().poll(cx));
+        Poll::Ready(Event::Timer)
+    }
+
+    fn write_to_carrier(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Error> {
+        while let Poll::Ready(ready) = self.carrier.poll_ready_unpin(cx) {
+            ready?;
+            let Some(frame) = self.bridge.next_for_carrier() else { break };
+            self.carrier.start_send_unpin(Message::Text(frame))?;
+            self.flush.carrier = true;
+        }
+        if self.flush.carrier
+            && let Poll::Ready(flushed) = self.carrier.poll_flush_unpin(cx)
+        {
+            flushed?;
+            self.flush.carrier = false;
+            self.to_carrier.written();
+        }
+        let was_blocked = self.is_blocked;
+        self.is_blocked = !self.bridge.may_read_runtime();
+        if was_blocked && !self.is_blocked {
+            self.liveness.excuse(self.now());
+        }
+        Ok(())
+    }
+
+    fn write_to_runtime(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Error> {
+        let Leg::Open(socket) = &mut self.leg else { return Ok(()) };
+        while let Poll::Ready(ready) = socket.poll_ready_unpin(cx) {
+            ready?;
+            let message = if self.ping_due {
+                self.ping_due = false;
+                Message::Ping(Bytes::new())
+            } else {
+                let Some(frame) = self.bridge.next_for_runtime() else { break };
+                Message::Text(frame)
+            };
+            socket.start_send_unpin(message)?;
+            self.flush.runtime = true;
+        }
+        if self.flush.runtime
+            && let Poll::Ready(flushed) = socket.poll_flush_unpin(cx)
+        {
+            flushed?;
+            self.flush.runtime = false;
+            self.to_runtime.written();
+        }
+        if self.report.first_audio_to_runtime.is_none() && self.bridge.counts().to_runtime > 0 {
+            let after = self.now();
+            self.report.first_audio_to_runtime = Some(after);
+            self.call.note(|state| state.first_audio_to_runtime = Some(after));
+            metrics::first_audio(metrics::MediaDirection::ToRuntime, after);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Carrier(Some(Message::Text(text))) => match self.bridge.from_carrier(text) {
+                FromCarrier::Audio => {
+                    if matches!(self.leg, Leg::Open(_)) {
+                        self.to_runtime.read();
+                    }
+                    None
+                }
+                FromCarrier::Other => None,
+                FromCarrier::Stop => Some(End::CarrierStopped),
+                FromCarrier::Overrun => self.lose("overrun", None, self.now()),
+            },
+            Event::Carrier(None | Some(Message::Close(_))) => Some(End::CarrierGone),
+            Event::Carrier(Some(_)) => None,
+            Event::Dialed(Ok(socket)) => {
+                self.leg = Leg::Connected(socket);
+                None
+            }
+            Event::Dialed(Err(error)) => {
+                self.tried(error.as_str(), None);
+                self.advance(self.place + 1)
+            }
+            Event::Ready => {
+                self.join();
+                None
+            }
+            Event::Runtime(message) => self.hear(message),
+            Event::Timer => self.wake(),
+            Event::HangUp(by) => Some(End::HungUp(by)),
+        }
+    }
+
+    fn join(&mut self) {
+        let context = self.context.as_ref().map(Context::text);
+        let start = start::start(&self.call, self.place, &self.start, context);
+        self.bridge.join(&start);
+        let rung = self.call.facts.ladder.get(self.place);
+        let timeout = rung.and_then(|rung| rung.agent.as_ref()?.first_audio_timeout_ms);
+        let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
+        self.liveness.opened(self.now(), timeout);
+        if let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) {
+            self.leg = Leg::Open(socket);
+        }
+        self.call.note(|state| state.media = MediaState::Joined);
+    }
+
+    fn hear(&mut self, message: Option<Message>) -> Option<End> {
+        let now = self.now();
+        self.liveness.alive(now);
+        match message {
+            Some(Message::Text(text)) => {
+                if self.bridge.from_runtime(text) == FromRuntime::Audio {
+                    self.to_carrier.read();
+                    self.liveness.heard();
+                    if self.report.first_audio_to_carrier.is_none() {
+                        self.report.first_audio_to_carrier = Some(now);
+                        self.call.note(|state| state.first_audio_to_carrier = Some(now));
+                        metrics::first_audio(metrics::MediaDirection::ToCarrier, now);
+                    }
+                }
+                None
+            }
+            Some(Message::Close(frame)) => match frame.map(|frame| frame.code) {
+                // Without a code (1005) is how some libraries close when they are asked to close
+                // and nothing else; what crashes sends no close frame at all.
+                None | Some(CloseCode::Normal) => Some(End::Agent),
+                Some(code) => self.lose("closed", Some(code.into()), now),
+            },
+            None => self.lose("lost", Some(1006), now),
+            Some(_) => None,
+        }
+    }
+
+    fn wake(&mut self) -> Option<End> {
+        let now = self.now();
+        if self.is_blocked {
+            self.liveness.excuse(now);
+        }
+        while let Some(due) = self.liveness.due(now) {
+            match due {
+                Due::Ping => {
+                    // Told by a webhook half a second ago, and not by its socket: a socket that
+                    // leads nowhere.
+                    if self.is_over {
+                        return Some(End::CarrierGone);
+                    }
+                    self.is_over = self.call.is_over();
+                    self.ping_due = true;
+                    if report::count(self.bridge.counts(), &mut self.counted) {
+                        self.call.note(|state| state.audible_at = Some(clock::now()));
+                    }
+                }
+                Due::Stalled(since) => return self.lose("stalled", None, since),
+                Due::Silent => return self.lose("silent", None, now),
+                Due::Spent => {
+                    self.tried("too_late", None);
+                    self.part();
+                    return Some(End::Next(self.next_document()));
+                }
+            }
+        }
+        None
+    }
+
+    /// The runtime is gone or given up: the next target's turn.
+    fn lose(
+        &mut self,
+        outcome: &'static str,
+        close_code: Option<u16>,
+        since: Duration,
+    ) -> Option<End> {
+        self.tried(outcome, close_code);
+        self.part();
+        self.liveness.lost(since);
+        self.advance(self.place + 1)
+    }
+
+    /// Leaves the runtime, politely where it still listens.
+    fn part(&mut self) {
+        if let Leg::Open(socket) = std::mem::replace(&mut self.leg, Leg::None) {
+            self.bridge.part();
+            self.ping_due = false;
+            self.flush.runtime = false;
+            self.to_runtime = Relay::default();
+            self.is_deaf = false;
+            tokio::spawn(farewell(socket, Vec::new(), Some(CloseCode::Away)));
+        }
+    }
+
+    fn tried(&mut self, outcome: &'static str, close_code: Option<u16>) {
+        let target = self.call.target(self.place);
+        metrics::target(target.kind(), outcome);
+        let tried = TargetTried {
+            attempt: u32::try_from(self.place).unwrap_or(u32::MAX),
+            agent: self.agent(),
+            target: target.to_string(),
+            at: self.attempt_at,
+            outcome: outcome.to_owned(),
+            close_code,
+        };
+        self.wiring.live.apply(&self.call, CallEvent::Tried(tried.clone()), clock::now());
+        self.report.tried.push(tried);
+    }
+
+    /// Says good-bye to both sides, and leaves word for `/resume`.
+    async fn finish(mut self, end: End) -> Report {
+        let now = clock::now();
+        let Self { call, wiring, .. } = &self;
+        match end {
+            End::Agent => {
+                call.note(|state| state.resume = Resume::HangUp);
+                wiring.live.apply(call, CallEvent::Ending(CallEnd::Agent), now);
+                self.tried("answered", Some(1000));
+            }
+            End::HungUp(by) => {
+                wiring.live.apply(call, CallEvent::Ending(by), now);
+                self.tried_if_open();
+            }
+            End::CarrierStopped | End::CarrierGone => {
+                wiring.live.apply(call, CallEvent::MediaStopped, now);
+                self.tried_if_open();
+            }
+            End::Next(place) => call.note(|state| state.resume = Resume::At(place)),
+        }
+        self.call.note(|state| state.media = MediaState::Over);
+        let Self { carrier, leg, mut bridge, mut report, mut counted, .. } = self;
+        // Who has closed itself is heard out; to the other side we say good-bye.
+        bridge.carrier_gone();
+        let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
+        let carrier =
+            farewell(carrier, for_carrier, (end != End::CarrierGone).then_some(CloseCode::Normal));
+        if let Leg::Open(socket) = leg {
+            let for_runtime = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
+            let code = (end != End::Agent).then_some(CloseCode::Normal);
+            tokio::join!(carrier, farewell(socket, for_runtime, code));
+        } else {
+            carrier.await;
+        }
+        report::count(bridge.counts(), &mut counted);
+        report.end = end;
+        report.counts = bridge.counts();
+        report
+    }
+
+    fn tried_if_open(&mut self) {
+        match self.leg {
+            Leg::None => {}
+            Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
+            Leg::Open(_) => self.tried("answered", None),
+        }
+    }
+}

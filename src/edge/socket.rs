@@ -1,0 +1,66 @@
+//! What is the same of every websocket here: its shape, its first words, its last.
+
+use std::time::Duration;
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::media::messages::{self, Start};
+
+/// From the upgrade to the carrier's `start`. Twilio sends it at once.
+const START_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// What a side that is told good-bye may take to hear it.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// A websocket, whatever lies under it: messages in, messages out.
+pub trait Socket:
+    Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send
+{
+}
+
+impl<S> Socket for S where
+    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send
+{
+}
+
+/// Reads the beginning of a carrier's stream. `None`: it never came.
+pub async fn begin(carrier: &mut impl Socket) -> Option<Start> {
+    let first = async {
+        while let Some(Ok(message)) = carrier.next().await {
+            let Message::Text(text) = message else { continue };
+            match messages::parse(&text).map(|envelope| envelope.message) {
+                Ok(messages::Message::Start(start)) => return Some(start),
+                Ok(messages::Message::Stop) => return None,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        None
+    };
+    timeout(START_WAIT_MAX, first).await.ok().flatten()
+}
+
+/// Sends what is left, closes, and waits a moment for the other side to do so too. Without a code:
+/// the other side has closed, and is only heard out.
+pub(super) async fn farewell(
+    mut socket: impl Socket,
+    left: Vec<Utf8Bytes>,
+    code: Option<CloseCode>,
+) {
+    let goodbye = async {
+        if let Some(code) = code {
+            for frame in left {
+                socket.feed(Message::Text(frame)).await?;
+            }
+            let close = CloseFrame { code, reason: Utf8Bytes::default() };
+            socket.send(Message::Close(Some(close))).await?;
+        }
+        while socket.next().await.is_some_and(|read| read.is_ok()) {}
+        Ok::<_, Error>(())
+    };
+    // One that does not listen any more needs no good-bye.
+    drop(timeout(FAREWELL_MAX, goodbye).await);
+}

@@ -1,0 +1,49 @@
+//! What a runtime is told in its `start`.
+
+use crate::calls::LiveCall;
+use crate::domain::Ani;
+use crate::media::messages::Start;
+
+/// The `start` for the runtime at `place` of the call's ladder. `carrier` is the carrier's own,
+/// whose ids and parameters are passed along; `context` is a return call's.
+pub(super) fn start(
+    call: &LiveCall,
+    place: usize,
+    carrier: &Start,
+    context: Option<&str>,
+) -> Start {
+    let facts = &call.facts;
+    let rung_agent = facts.ladder.get(place).and_then(|rung| rung.agent.as_ref());
+    let number = |number: Option<_>| number.map(|n: crate::domain::E164| n.to_string());
+    let from_number = number(facts.call.ani.number()).unwrap_or_default();
+    let to_number = number(facts.call.dnis).unwrap_or_default();
+    let from = match facts.call.ani {
+        Ani::Number(_) | Ani::Unusable => from_number.clone(),
+        Ani::Withheld => "anonymous".to_owned(),
+    };
+    let ours = [
+        ("call_id", facts.id.to_string()),
+        ("agent_id", rung_agent.map(|agent| agent.id.to_string()).unwrap_or_default()),
+        ("direction", facts.direction.to_string()),
+        ("reason", facts.reason.map(|reason| reason.to_string()).unwrap_or_default()),
+        ("from", from),
+        ("to", to_number.clone()),
+        ("from_number", from_number),
+        ("to_number", to_number),
+        ("attestation", facts.call.attestation.to_string()),
+        ("attempt", place.to_string()),
+    ];
+    let mut parameters: Vec<_> =
+        ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if let Some(context) = context {
+        parameters.push(("return_context".to_owned(), context.to_owned()));
+    }
+    // Ours first: a runtime can rely on them, whoever else writes parameters.
+    let theirs = rung_agent.map_or(&[][..], |agent| &agent.runtime_parameters);
+    for (name, value) in theirs.iter().chain(&carrier.parameters) {
+        if !parameters.iter().any(|(taken, _)| taken == name) {
+            parameters.push((name.clone(), value.clone()));
+        }
+    }
+    Start { parameters, ..carrier.clone() }
+}

@@ -1,0 +1,172 @@
+//! The ticket in a media socket's URL: which call, whose rung, until when. Signed, and good once.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+use uuid::Uuid;
+
+use crate::calls::seal::{self, Broken, Purpose};
+use crate::domain::{AgentId, CallId, MediaKey, UnixMillis, spelled};
+
+/// From our answer to the carrier's upgrade. Twilio connects within a second or two.
+const LIFE_SECONDS: u64 = 60;
+
+/// What a ticket says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claims {
+    /// The call.
+    pub call: CallId,
+    /// Whose target is tried, where it is an agent's: what the call can be carried on from when
+    /// its process is gone.
+    pub agent: Option<AgentId>,
+    /// The target's place in the ladder.
+    pub place: u16,
+    expires_at: u32,
+}
+
+spelled! {
+    /// Why a ticket is not taken.
+    pub enum Refusal {
+        /// Not our form.
+        Malformed = "malformed",
+        /// Signed with a key that is not valid any more.
+        UnknownKey = "unknown_key",
+        /// Not signed by us.
+        Forged = "forged",
+        /// Too old.
+        Expired = "expired",
+        /// It has been used.
+        Used = "used",
+    }
+}
+
+impl Claims {
+    /// A ticket for the target at `place`, good from now.
+    #[must_use]
+    pub fn new(call: CallId, agent: Option<AgentId>, place: usize, now: UnixMillis) -> Self {
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        let expires_at = u32::try_from(now.seconds().0 + LIFE_SECONDS).unwrap_or(u32::MAX);
+        Self { call, agent, place, expires_at }
+    }
+}
+
+/// Appends the ticket. It may stand in a path.
+pub fn write_into(out: &mut String, key: &MediaKey, claims: &Claims) {
+    let agent = claims.agent.map_or(Uuid::nil(), |agent| agent.0);
+    let mut body = [0_u8; 38];
+    let parts = [
+        claims.call.0.as_bytes().as_slice(),
+        agent.as_bytes(),
+        &claims.place.to_be_bytes(),
+        &claims.expires_at.to_be_bytes(),
+    ];
+    for (to, from) in body.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+    }
+    seal::seal(Purpose::Media, key, &body, out);
+}
+
+/// Reads a ticket that is signed with one of the keys and not too old.
+///
+/// # Errors
+/// See [`Refusal`].
+pub fn read(ticket: &str, keys: &[MediaKey], now: UnixMillis) -> Result<Claims, Refusal> {
+    let body: [u8; 38] =
+        seal::open(Purpose::Media, keys, ticket).map_err(|broken| match broken {
+            Broken::Malformed | Broken::Expired => Refusal::Malformed,
+            Broken::UnknownKey => Refusal::UnknownKey,
+            Broken::Forged => Refusal::Forged,
+        })?;
+    let mut rest = body.as_slice();
+    let claims = Claims {
+        call: CallId(Uuid::from_bytes(taken(&mut rest)?)),
+        agent: Some(Uuid::from_bytes(taken(&mut rest)?)).filter(|id| !id.is_nil()).map(AgentId),
+        place: u16::from_be_bytes(taken(&mut rest)?),
+        expires_at: u32::from_be_bytes(taken(&mut rest)?),
+    };
+    if u64::from(claims.expires_at) < now.seconds().0 {
+        return Err(Refusal::Expired);
+    }
+    Ok(claims)
+}
+
+fn taken<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Refusal> {
+    let (taken, after) = rest.split_first_chunk::<N>().ok_or(Refusal::Malformed)?;
+    *rest = after;
+    Ok(*taken)
+}
+
+/// The tickets this process has taken.
+#[derive(Clone, Debug)]
+pub struct Used(Cache<Claims, ()>);
+
+impl Used {
+    /// None yet. It needs no bound: only tickets that we signed get here, each as long as it lives.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Cache::builder().time_to_live(Duration::from_secs(2 * LIFE_SECONDS)).build())
+    }
+
+    /// Takes a ticket.
+    ///
+    /// # Errors
+    /// It has been taken before.
+    pub fn take(&self, claims: &Claims) -> Result<(), Refusal> {
+        let entry = self.0.entry_by_ref(claims).or_insert(());
+        if entry.is_fresh() { Ok(()) } else { Err(Refusal::Used) }
+    }
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+    fn keys() -> [MediaKey; 2] {
+        [MediaKey { id: 7, secret: [7; 32] }, MediaKey { id: 6, secret: [6; 32] }]
+    }
+
+    fn ticket(claims: &Claims, key: &MediaKey) -> String {
+        let mut out = String::new();
+        write_into(&mut out, key, claims);
+        out
+    }
+
+    #[test]
+    fn a_ticket_is_good_once_and_for_a_minute() {
+        let agent = Some(AgentId(Uuid::from_u128(2)));
+        for agent in [agent, None] {
+            let claims = Claims::new(CallId(Uuid::from_u128(1)), agent, 3, NOW);
+            for key in keys() {
+                let ticket = ticket(&claims, &key);
+                assert!(ticket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+                assert_eq!(read(&ticket, &keys(), NOW), Ok(claims));
+                let late = UnixMillis(NOW.0 + 61_000);
+                assert_eq!(read(&ticket, &keys(), late), Err(Refusal::Expired));
+            }
+            let used = Used::new();
+            assert_eq!(used.take(&claims), Ok(()));
+            assert_eq!(used.take(&claims), Err(Refusal::Used));
+        }
+    }
+
+    #[test]
+    fn other_peoples_tickets_are_refused() {
+        let claims = Claims::new(CallId(Uuid::from_u128(1)), None, 0, NOW);
+        let stranger = MediaKey { id: 7, secret: [9; 32] };
+        assert_eq!(read(&ticket(&claims, &stranger), &keys(), NOW), Err(Refusal::Forged));
+        let retired = MediaKey { id: 5, secret: [5; 32] };
+        assert_eq!(read(&ticket(&claims, &retired), &keys(), NOW), Err(Refusal::UnknownKey));
+        let call_token = seal::call_token(&keys()[0], claims.call, NOW);
+        for text in ["", "x", "../..", call_token.as_str(), &"A".repeat(1000)] {
+            assert_eq!(read(text, &keys(), NOW), Err(Refusal::Malformed), "{text}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A carrier's request, from its bytes to our answer's. It waits for the request's own body and for
+//! nothing else but memory; what is to be kept goes to a bounded queue.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{Request, Response, body::Incoming};
+use uuid::Uuid;
+
+use super::{
+    Edge,
+    answering::{Asked, Reply},
+};
+use crate::{
+    calls::Event as CallEvent,
+    carriers::{self, BODY_LEN_MAX, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest},
+    domain::{Account, CallId, CallPatch, Direction, UnixMillis},
+    telemetry::{
+        clock,
+        metrics::{self, WebhookKind, WebhookOutcome},
+        redact,
+    },
+};
+
+/// From a request's headers to the last byte of its body. A carrier sends both in one packet.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Answers `/carriers/{account}/{endpoint}`.
+pub(super) async fn handle(
+    edge: Arc<Edge>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    account: Arc<Account>,
+    endpoint: Endpoint,
+) -> Response<Full<Bytes>> {
+    let (parts, body) = request.into_parts();
+    if parts.method != Method::POST && parts.method != Method::GET {
+        return super::plain(StatusCode::METHOD_NOT_ALLOWED, "POST or GET");
+    }
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(response) => return response,
+    };
+    let started = clock::instant();
+    let now = clock::now();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let sent = Sent { method: &parts.method, target, headers: &parts.headers, body: &body };
+    let (response, outcome) = edge.answer(&sent, peer, &account, endpoint, now);
+    metrics::webhook(&account, kind(endpoint), outcome);
+    metrics::webhook_seconds(started.elapsed());
+    response
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
+    let body = Limited::new(body, BODY_LEN_MAX).collect();
+    match tokio::time::timeout(BODY_WAIT_MAX, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(super::plain(StatusCode::PAYLOAD_TOO_LARGE, "at most 64 KiB"))
+        }
+        Ok(Err(_)) => Err(super::plain(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => Err(super::plain(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
+    }
+}
+
+/// A request as it was sent.
+struct Sent<'a> {
+    method: &'a Method,
+    target: &'a str,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+}
+
+impl Edge {
+    fn answer(
+        self: &Arc<Self>,
+        sent: &Sent<'_>,
+        peer: SocketAddr,
+        account: &Arc<Account>,
+        endpoint: Endpoint,
+        now: UnixMillis,
+    ) -> (Response<Full<Bytes>>, WebhookOutcome) {
+        let url = format!("{}{}", self.settings.public_url, sent.target);
+        let forwarded = self.forwarded_url(sent, peer);
+        let room = carriers::room(account.carrier);
+        let receive = |url| {
+            let Sent { method, headers, body, .. } = *sent;
+            room.receive(endpoint, &carriers::Request { method, url, headers, body }, account, now)
+        };
+        let received = match (receive(&url), &forwarded) {
+            (Err(Refused::WrongSignature), Some(forwarded)) => receive(forwarded),
+            (received, _) => received,
+        };
+        let webhook = match received {
+            Ok(webhook) => webhook,
+            Err(refused) => return refuse(account, refused),
+        };
+        let call_id = webhook.carrier_call_id.as_ref();
+        match webhook.event {
+            Event::Voice(voice) => {
+                let asked = Asked { account, carrier_call_id: call_id, voice: &voice, now };
+                let (reply, outcome) =
+                    self.instruct(&asked, endpoint, sent.target, webhook.is_fallback);
+                (document(room.content_type(), reply), outcome)
+            }
+            Event::Progress(progress) => {
+                (nothing(), self.progress(account, call_id, sent.target, &progress, now))
+            }
+            Event::Stream(event) => {
+                if let StreamEvent::Failed(why) = event {
+                    let call = self.live.by_carrier(account.id, call_id).map(|call| call.facts.id);
+                    tracing::warn!(
+                        account = account.name,
+                        call = call.map(tracing::field::display),
+                        trace_id = call.map(|call| tracing::field::display(call.trace_id())),
+                        why = redact::scrub(&why),
+                        "the carrier's media stream failed"
+                    );
+                }
+                (nothing(), WebhookOutcome::Accepted)
+            }
+            Event::AnsweredBy(who) => {
+                (nothing(), self.answered_by(account, call_id, sent.target, who, now))
+            }
+            Event::Unknown => (nothing(), WebhookOutcome::Unknown),
+        }
+    }
+
+    /// What a carrier that asks for instructions is told. The first delivery decides; a repeated
+    /// one gets the same bytes, unless it says that our answer failed.
+    fn instruct(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        endpoint: Endpoint,
+        target: &str,
+        is_fallback: bool,
+    ) -> (Reply, WebhookOutcome) {
+        let id = CallId::of_carrier_call(asked.account.id, asked.carrier_call_id);
+        let mut outcome = None;
+        let mut make = || {
+            let (reply, is_known) = self.reply(asked, id, endpoint, target);
+            let known = if is_known { WebhookOutcome::Accepted } else { WebhookOutcome::Unknown };
+            outcome = Some(known);
+            reply
+        };
+        let reply = if is_fallback {
+            make()
+        } else {
+            self.answers.get_with(Uuid::new_v5(&id.0, target.as_bytes()), make)
+        };
+        (reply, outcome.unwrap_or(WebhookOutcome::Repeated))
+    }
+
+    /// The reply, and whether it is to a call that we know or now do.
+    fn reply(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        id: CallId,
+        endpoint: Endpoint,
+        target: &str,
+    ) -> (Reply, bool) {
+        let VoiceRequest { direction, is_over, .. } = *asked.voice;
+        let attempt = || query_number(target, "attempt");
+        let reply = match (direction, endpoint) {
+            // Over: nobody hears it.
+            _ if is_over => self.hang_up(asked.account),
+            (Direction::Inbound, Endpoint::Resume) => self.resume(asked, id, attempt()),
+            (Direction::Inbound, Endpoint::Voice | Endpoint::Status) => self.decide(asked, id),
+            (Direction::Outbound, _) => {
+                let placed = self.placed(asked, target);
+                let is_resume = endpoint == Endpoint::Resume;
+                return match placed {
+                    Some(_) if is_resume => (self.resume(asked, id, attempt()), true),
+                    Some(call) => (self.instruct_placed(asked, &call), true),
+                    None => (self.hang_up(asked.account), false),
+                };
+            }
+        };
+        (reply, true)
+    }
+
+    fn progress(
+        &self,
+        account: &Account,
+        carrier_call_id: &str,
+        target: &str,
+        progress: &Progress<'_>,
+        now: UnixMillis,
+    ) -> WebhookOutcome {
+        if progress.parent.is_some() {
+            // The other leg of a dial: its end is told by the dial itself.
+            return WebhookOutcome::Accepted;
+        }
+        if progress.direction == Direction::Outbound {
+            return self.outbound_progress(account, carrier_call_id, target, progress, now);
+        }
+        let status = progress.status;
+        if let Some(call) = self.live.by_carrier(account.id, carrier_call_id) {
+            self.live.apply(&call, CallEvent::Status { status, at: now }, now);
+            return WebhookOutcome::Accepted;
+        }
+        // Not live here: it was refused, or this process has been started since. The row is made
+        // again under the same id, or learns how the call ended.
+        let view = self.index.view();
+        let number = progress.to.and_then(|to| view.number(Some(account.id), to));
+        let Some(number) = number else { return WebhookOutcome::Unknown };
+        let id = CallId::of_carrier_call(account.id, carrier_call_id);
+        self.live.record_late(CallPatch {
+            account: Some(account.id),
+            carrier_call_id: Some(carrier_call_id.to_owned()),
+            direction: Some(progress.direction),
+            status: Some(status),
+            ani: progress.from,
+            dnis: progress.to,
+            number: Some(number.id),
+            ended_at: status.is_final().then_some(now),
+            ..CallPatch::new(id, number.tenant, now)
+        });
+        WebhookOutcome::Accepted
+    }
+
+    /// The URL as a trusted proxy says it was asked for.
+    fn forwarded_url(&self, sent: &Sent<'_>, peer: SocketAddr) -> Option<String> {
+        let proxies = &self.settings.trusted_proxies;
+        if !proxies.iter().any(|network| network.contains(peer.ip())) {
+            return None;
+        }
+        let first = |name: &str| {
+            let list = sent.headers.get(name)?.to_str().ok()?;
+            list.split(',').next().map(str::trim).filter(|value| !value.is_empty())
+        };
+        let scheme = first("x-forwarded-proto")?;
+        let host = first("x-forwarded-host")
+            .or_else(|| sent.headers.get(header::HOST).and_then(|host| host.to_str().ok()))?;
+        Some(format!("{scheme}://{host}{}", sent.target))
+    }
+}
+
+fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, WebhookOutcome) {
+    tracing::debug!(account = account.name, cause = refused.cause(), "refused a request");
+    if let Refused::Malformed(what) = refused {
+        return (super::plain(StatusCode::BAD_REQUEST, what), WebhookOutcome::Malformed);
+    }
+    metrics::signature_failure(account.carrier, refused.cause());
+    (super::plain(StatusCode::FORBIDDEN, refused.cause()), WebhookOutcome::Refused)
+}
+
+fn document(content_type: &'static str, body: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    let value = header::HeaderValue::from_static(content_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}
+
+fn nothing() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+const fn kind(endpoint: Endpoint) -> WebhookKind {
+    match endpoint {
+        Endpoint::Voice => WebhookKind::Voice,
+        Endpoint::Status => WebhookKind::Status,
+        Endpoint::Resume => WebhookKind::Resume,
+    }
+}
+
+/// A number in the query that we wrote ourselves.
+fn query_number(target: &str, name: &str) -> usize {
+    let query = target.split_once('?').map_or("", |(_, query)| query);
+    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,146 @@
+//! What a runtime is told: over TLS, and of the call that is being returned.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use switchback::domain::{
+    AgentId, Attestation, CallSummary, E164, Outcome, TenantId, Touch, TouchId, UnixSeconds,
+};
+use switchback::edge::session::Wiring;
+use switchback::media::messages::{Message as Said, parse, write_audio};
+use switchback::runtime::{Dialer, Settings};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::accept_async;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+use crate::stage::{CALL, Carrier, STREAM, agent, bot, facts, listen, payload, send, wiring};
+
+const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
+
+/// A runtime on `wss://localhost`, its certificate by a root that nobody else trusts; it speaks one
+/// frame.
+fn tls_bot() -> String {
+    let chain = CertificateDer::pem_file_iter(format!("{TLS}/localhost.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(format!("{TLS}/localhost.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.map(Result::unwrap).collect(), key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (listener, address) = listen();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let mut socket = accept_async(stream).await.unwrap();
+                let mut text = String::new();
+                write_audio(&mut text, STREAM, &payload(1));
+                socket.send(Message::Text(text.into())).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            });
+        }
+    });
+    format!("wss://localhost:{}/", address.port())
+}
+
+#[tokio::test]
+async fn a_runtime_behind_tls_is_reached_where_its_root_is_trusted() {
+    let url = tls_bot();
+    let ca_file = Some(format!("{TLS}/ca.pem").into());
+    let dialer = Dialer::new(&Settings { allow_private: true, ca_file }).unwrap();
+    let trusting = Wiring { dialer, ..wiring() };
+    let facts = facts(agent(2, &[url]), CALL);
+    let mut carrier = Carrier::call_facts(trusting, facts.clone()).await;
+    assert_eq!(carrier.hear().await, Some(Said::Media(payload(1))));
+    carrier.report().await;
+
+    let mut carrier = Carrier::call_facts(wiring(), facts).await;
+    assert_eq!(carrier.closed().await.0, Some(1000));
+    assert_eq!(carrier.report().await.tried.first().unwrap().outcome, "tls");
+}
+
+fn touch() -> Touch {
+    Touch {
+        id: TouchId(Uuid::from_u128(7)),
+        tenant: TenantId(Uuid::from_u128(1)),
+        contact: E164::parse("+14155550117").unwrap(),
+        agent: AgentId(Uuid::from_u128(9)),
+        caller_id: E164::parse("+14155550100").unwrap(),
+        at: UnixSeconds(1_700_000_000),
+        outcome: Outcome::NoAnswer,
+    }
+}
+
+/// The `return_context` that a runtime is told, and how long after `start` it was.
+async fn told(wiring: Wiring, attestation: Attestation) -> (serde_json::Value, Duration) {
+    let url = bot(|mut socket, start| async move {
+        let context = start.parameters.iter().find(|(name, _)| name == "return_context");
+        let context = context.map_or("", |(_, value)| value).to_owned();
+        send(&mut socket, |out| write_audio(out, STREAM, &context.replace('"', "'"))).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    })
+    .await;
+    let mut facts = facts(agent(2, &[url]), CALL);
+    facts.touch = Some(touch());
+    facts.call.attestation = attestation;
+    facts.context_min_attestation = Attestation::B;
+    let mut carrier = Carrier::call_facts(wiring, facts).await;
+    let Some(Said::Media(context)) = carrier.hear().await else { panic!("no context") };
+    let took = carrier.started.elapsed();
+    carrier.report().await;
+    (serde_json::from_str(&context.replace('\'', "\"")).unwrap(), took)
+}
+
+#[tokio::test]
+async fn a_return_call_comes_with_its_context() {
+    let known = || Wiring {
+        context: Arc::new(|_, id| {
+            assert_eq!(id, touch().id);
+            Box::pin(async {
+                Some(CallSummary {
+                    source_agent: Some((touch().agent, "Sales".to_owned())),
+                    touch: touch(),
+                    variables: Some(r#"{"first_name":"Ann"}"#.to_owned()),
+                    echo: None,
+                    result: None,
+                })
+            })
+        }),
+        ..wiring()
+    };
+    let (context, _) = told(known(), Attestation::A).await;
+    assert_eq!(context["touch"]["source_agent"]["name"], "Sales");
+    assert_eq!(context["touch"]["at"], "2023-11-14T22:13:20Z");
+    assert_eq!(context["call"]["variables"]["first_name"], "Ann");
+    assert_eq!(context["caller_verified"], true);
+    assert_eq!(context["partial"], false);
+    let (context, _) = told(known(), Attestation::C).await;
+    assert_eq!(context["touch"]["outcome"], "no_answer");
+    assert!(context.get("call").is_none() && context["touch"].get("caller_id").is_none());
+    assert_eq!(context["caller_verified"], false);
+}
+
+#[tokio::test]
+async fn a_context_that_is_late_is_left_out() {
+    let slow = Wiring { context: Arc::new(|_, _| Box::pin(std::future::pending())), ..wiring() };
+    let (context, took) = told(slow, Attestation::A).await;
+    assert_eq!(context["partial"], true);
+    assert!((290..500).contains(&took.as_millis()), "{took:?}");
+}
+
+/// The text is one that any JSON reader takes.
+#[test]
+fn a_context_within_a_start_is_escaped() {
+    let text = r#"{"event":"start","start":{"customParameters":{"a":"{\"b\":1}"}}}"#;
+    let Said::Start(start) = parse(text).unwrap().message else { panic!("no start") };
+    assert_eq!(start.parameters, [("a".to_owned(), "{\"b\":1}".to_owned())]);
+}
