@@ -66,6 +66,7 @@
 
 pub mod calls;
 pub mod carriers;
+pub mod dispatch;
 pub mod domain;
 pub mod edge;
 pub mod index;

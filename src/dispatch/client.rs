@@ -1,0 +1,101 @@
+//! Sends one request to a carrier's API and says whether it can have arrived.
+
+use std::time::Duration;
+
+use http::header;
+use reqwest::redirect::Policy;
+
+use crate::{
+    carriers::{self, Command, CommandOutcome},
+    domain::Account,
+};
+
+/// How long a connection may take: the carrier is a few round trips away, or not there.
+const CONNECT_WAIT: Duration = Duration::from_secs(3);
+
+/// The longest reply that is read: fifty listed calls are about 150 KiB.
+const REPLY_LEN_MAX: usize = 1024 * 1024;
+
+pub(super) struct Client {
+    http: reqwest::Client,
+}
+
+/// What came of sending a command.
+pub(super) enum Sent {
+    /// The carrier answered, or may have acted.
+    Outcome(CommandOutcome),
+    /// The carrier did not process it; it says when to come again, if it says so.
+    Later(Option<Duration>),
+    /// No connection: nothing was sent.
+    Unreachable,
+}
+
+impl Client {
+    pub(super) fn new(answer_wait: Duration) -> Result<Self, String> {
+        let http = reqwest::Client::builder()
+            .timeout(answer_wait)
+            .connect_timeout(CONNECT_WAIT)
+            // A redirect would carry the credentials to somebody else, or a call out twice.
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .tls_backend_preconfigured(tls())
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { http })
+    }
+
+    pub(super) async fn send(&self, account: &Account, command: &Command<'_>) -> Sent {
+        let room = carriers::room(account.carrier);
+        let request = room.request(command, account);
+        let base = account.api.url.as_deref().unwrap_or_else(|| room.api_url());
+        let request = self
+            .http
+            .request(request.method, format!("{base}{}", request.path))
+            .header(header::AUTHORIZATION, request.authorization.reveal())
+            .header(header::CONTENT_TYPE, request.content_type)
+            .body(request.body);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() || error.is_builder() => {
+                // Without its URL: that holds the account.
+                let error = error.without_url();
+                tracing::warn!(account = account.name, %error, "a carrier's API is not reached");
+                return Sent::Unreachable;
+            }
+            Err(error) => {
+                let error = error.without_url();
+                tracing::warn!(account = account.name, %error, "a carrier's API did not answer");
+                return Sent::Outcome(CommandOutcome::Unclear);
+            }
+        };
+        let status = response.status().as_u16();
+        let after = retry_after(&response);
+        let body = read(response).await;
+        let outcome = room.outcome(command, status, &body);
+        if outcome == CommandOutcome::Busy { Sent::Later(after) } else { Sent::Outcome(outcome) }
+    }
+}
+
+/// A reply that breaks off is one that cannot be read.
+async fn read(mut response: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(part)) = response.chunk().await {
+        if body.len() + part.len() > REPLY_LEN_MAX {
+            return Vec::new();
+        }
+        body.extend_from_slice(&part);
+    }
+    body
+}
+
+/// In seconds (RFC 9110 §10.2.3); the date form is not used by carriers.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    text.parse().ok().map(Duration::from_secs)
+}
+
+/// The public authorities' certificates: a fresh machine may have none of its own.
+fn tls() -> rustls::ClientConfig {
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
+    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+}

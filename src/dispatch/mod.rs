@@ -1,0 +1,145 @@
+//! The only sender of commands to carriers: paced by account, each call placed by one request.
+//!
+//! No carrier has an idempotency key for a call, so a request that may have arrived is never
+//! repeated: what the carrier says it did not process is sent again, and nothing else. What is
+//! known of a call is committed before its command leaves and again when its fate is known. It
+//! never decides who calls whom.
+
+mod client;
+mod lane;
+mod placing;
+
+use std::{sync::Arc, time::Duration};
+
+use dashmap::DashMap;
+use tokio::sync::{oneshot, watch};
+
+use crate::{
+    calls::Live,
+    domain::{Account, AccountId, CallId, DialFailure, DialRecord},
+    store::{Heads, Store},
+};
+use client::Client;
+use lane::Lane;
+
+/// How commands are sent.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The URL carriers reach the edge by, without a trailing slash.
+    pub public_url: String,
+    /// How long a carrier may take to answer; past that nobody can tell what it did.
+    pub answer_wait: Duration,
+    /// How long a command that the carrier did not process is tried again.
+    pub retry_for: Duration,
+    /// How long a call may ring, in seconds.
+    pub ring_seconds: u32,
+}
+
+impl Settings {
+    /// The defaults, for an edge at this URL.
+    #[must_use]
+    pub const fn at(public_url: String) -> Self {
+        Self {
+            public_url,
+            answer_wait: Duration::from_secs(10),
+            retry_for: Duration::from_secs(30),
+            // What Twilio lets ring unless told otherwise.
+            ring_seconds: 60,
+        }
+    }
+}
+
+/// What has become of a call that was to be placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The carrier has it, or may have it: an index that has applied this knows its touch.
+    Taken(Heads),
+    /// It was not placed: why, and in the carrier's words.
+    Refused(DialFailure, String),
+}
+
+/// A call to be placed, whose row is in the store.
+#[derive(Clone, Debug)]
+pub struct Placing {
+    /// What is asked.
+    pub dial: DialRecord,
+    /// On whose behalf.
+    pub account: Arc<Account>,
+}
+
+/// The sender. Clones share it.
+#[derive(Clone)]
+pub struct Dispatch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    store: Store,
+    live: Arc<Live>,
+    client: Client,
+    lanes: DashMap<AccountId, Lane>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Dispatch {
+    /// A sender that has sent nothing yet.
+    ///
+    /// # Errors
+    /// No HTTP client can be had.
+    pub fn new(settings: Settings, store: Store, live: Arc<Live>) -> Result<Self, String> {
+        let client = Client::new(settings.answer_wait)?;
+        let (stopped, _) = watch::channel(false);
+        let lanes = DashMap::new();
+        let shared = Shared { settings, store, live, client, lanes, stopped };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Places a call in its turn. What becomes of it is kept whether or not anybody waits for the
+    /// verdict.
+    pub async fn place(&self, placing: Placing) -> oneshot::Receiver<Verdict> {
+        let (verdict, answer) = oneshot::channel();
+        let lane = self.lane(&placing.account);
+        if let Err((placing, verdict)) = lane.queue(placing, verdict) {
+            self.shared.refuse(&placing.dial, DialFailure::Busy, String::new(), verdict).await;
+        }
+        answer
+    }
+
+    /// Ends a live call at the carrier, ahead of calls that wait to be placed.
+    pub fn hang_up(&self, account: &Arc<Account>, carrier_call_id: &str) {
+        let (shared, account) = (Arc::clone(&self.shared), Arc::clone(account));
+        let carrier_call_id = carrier_call_id.to_owned();
+        tokio::spawn(async move { shared.hang_up(&account, &carrier_call_id).await });
+    }
+
+    /// Looks at the carrier for a call whose fate is not known, and adopts it where exactly one
+    /// fits.
+    pub fn look_for(&self, placing: Placing) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { shared.look_for(&placing).await });
+    }
+
+    /// Places no more calls: those that still wait are refused. Live ones can still be ended.
+    pub fn stop(&self) {
+        self.shared.stopped.send_replace(true);
+    }
+
+    fn lane(&self, account: &Arc<Account>) -> Lane {
+        let mut lane = self
+            .shared
+            .lanes
+            .entry(account.id)
+            .or_insert_with(|| Lane::open(account.api.calls_per_second, &self.shared));
+        // Its pace was changed: what waits goes on at the old one.
+        if lane.calls_per_second() != account.api.calls_per_second {
+            *lane = Lane::open(account.api.calls_per_second, &self.shared);
+        }
+        lane.clone()
+    }
+}
+
+/// The URL that a carrier is given for a call of ours.
+fn url(settings: &Settings, account: &Account, endpoint: &str, call: CallId) -> String {
+    format!("{}/carriers/{}/{endpoint}?call={call}", settings.public_url, account.name)
+}

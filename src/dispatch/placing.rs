@@ -1,0 +1,238 @@
+//! A call from its turn in line to its fate, every step committed before the next.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, time::sleep};
+
+use super::{Placing, Shared, Verdict, client::Sent, url};
+use crate::{
+    calls::Event,
+    carriers::{Command, CommandOutcome, Dial, FoundCall},
+    domain::{Account, CallPatch, CallStatus, DialFailure, DialRecord, UnixMillis},
+    store::{Actor, DialFate, Heads, WriteError},
+    telemetry::{
+        clock,
+        metrics::{self, CommandFate},
+        redact,
+    },
+};
+
+/// The first pause before a command is sent again; it doubles, give or take a half.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+/// The longest such pause.
+const RETRY_MAX: Duration = Duration::from_secs(8);
+
+/// How far the carrier's clock may be from ours, and a request may have been under way.
+const FIT_MS: u64 = 60 * 1000;
+
+impl Shared {
+    /// Places a call.
+    pub(super) async fn place(&self, placing: &Placing, verdict: oneshot::Sender<Verdict>) {
+        let Placing { dial, account } = placing;
+        let call = dial.call;
+        let actor = Actor { key: None, tenant: Some(dial.tenant) };
+        // Committed before the command leaves: whatever happens from here on, the call is found.
+        let begun = self.store.write(actor, move |tx| tx.begin_dial(call)).await;
+        match begun {
+            Ok(written) if written.value => {}
+            // Nobody wants it any more.
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(
+                    %call, trace_id = %call.trace_id(), %error,
+                    "a call is not placed: its row cannot be written"
+                );
+                self.live.fail(call, DialFailure::NotSent.as_str(), clock::now());
+                drop(verdict.send(Verdict::Refused(DialFailure::NotSent, String::new())));
+                return;
+            }
+        }
+        let voice_url = url(&self.settings, account, "voice", call);
+        let status_url = url(&self.settings, account, "status", call);
+        let command = Command::Dial(Dial {
+            from: dial.caller_id,
+            to: dial.contact,
+            voice_url: &voice_url,
+            status_url: &status_url,
+            ring_seconds: self.settings.ring_seconds,
+            detects_machine: dial.detects_machine,
+        });
+        match self.send(account, &command).await {
+            Ok(CommandOutcome::Accepted { carrier_call_id }) => {
+                metrics::dispatched(account.carrier, CommandFate::Accepted);
+                let fate = DialFate::Accepted(carrier_call_id.clone());
+                let heads = self.settle(dial, fate).await;
+                let now = clock::now();
+                self.live.begin(call, account.id, &carrier_call_id, None, now);
+                drop(verdict.send(Verdict::Taken(heads)));
+            }
+            Ok(CommandOutcome::Refused(error)) => {
+                metrics::dispatched(account.carrier, CommandFate::Refused);
+                let message = match error.code {
+                    Some(code) => format!("{code} {}", error.message),
+                    None => error.message,
+                };
+                self.refuse(dial, error.cause, message.trim().to_owned(), verdict).await;
+            }
+            Ok(_) => {
+                metrics::dispatched(account.carrier, CommandFate::Unclear);
+                tracing::warn!(
+                    %call, trace_id = %call.trace_id(), account = account.name,
+                    "the fate of a call is not known"
+                );
+                let heads = self.settle(dial, DialFate::Unknown).await;
+                drop(verdict.send(Verdict::Taken(heads)));
+            }
+            Err(cause) => {
+                metrics::dispatched(account.carrier, CommandFate::Refused);
+                self.refuse(dial, cause, String::new(), verdict).await;
+            }
+        }
+    }
+
+    /// Ends a live call at the carrier.
+    pub(super) async fn hang_up(&self, account: &Account, carrier_call_id: &str) {
+        let fate = match self.send(account, &Command::HangUp { carrier_call_id }).await {
+            Ok(CommandOutcome::Done) => CommandFate::Done,
+            Ok(CommandOutcome::Refused(error)) => {
+                let message = redact::scrub(&error.message);
+                tracing::warn!(account = account.name, code = ?error.code, message, "no hang-up");
+                CommandFate::Refused
+            }
+            // Ending a call twice does no harm, but whoever asked can do that as well.
+            Ok(_) => CommandFate::Unclear,
+            Err(_) => CommandFate::Refused,
+        };
+        metrics::dispatched(account.carrier, fate);
+    }
+
+    /// Sends a command, and again for a while where it was not processed; then why it was not.
+    async fn send(
+        &self,
+        account: &Account,
+        command: &Command<'_>,
+    ) -> Result<CommandOutcome, DialFailure> {
+        let started = clock::instant();
+        let mut pause = RETRY_FIRST;
+        loop {
+            let (after, cause) = match self.client.send(account, command).await {
+                Sent::Outcome(outcome) => return Ok(outcome),
+                Sent::Later(after) => (after.unwrap_or_default(), DialFailure::Busy),
+                Sent::Unreachable => (Duration::ZERO, DialFailure::CarrierUnreachable),
+            };
+            // Not before the carrier says, and not all at once.
+            let wait = after.max(pause.mul_f64(0.5 + rand::random::<f64>()));
+            if started.elapsed() + wait > self.settings.retry_for || *self.stopped.borrow() {
+                return Err(cause);
+            }
+            metrics::dispatched(account.carrier, CommandFate::Retried);
+            sleep(wait).await;
+            pause = (pause * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// A call that was not placed.
+    pub(super) async fn refuse(
+        &self,
+        dial: &DialRecord,
+        cause: DialFailure,
+        message: String,
+        verdict: oneshot::Sender<Verdict>,
+    ) {
+        self.settle(dial, DialFate::Refused(cause, message.clone())).await;
+        self.live.fail(dial.call, cause.as_str(), clock::now());
+        drop(verdict.send(Verdict::Refused(cause, message)));
+    }
+
+    /// Writes what became of a call. Where that fails the row still says that it was leaving, and
+    /// the next start makes of it that the phone may have rung.
+    async fn settle(&self, dial: &DialRecord, fate: DialFate) -> Heads {
+        let call = dial.call;
+        let actor = Actor { key: None, tenant: Some(dial.tenant) };
+        match self.store.write(actor, move |tx| tx.end_dial(call, fate)).await {
+            Ok(written) => written.heads,
+            Err(error) => {
+                tracing::error!(
+                    %call, trace_id = %call.trace_id(), %error,
+                    "a call's fate cannot be written"
+                );
+                Heads::default()
+            }
+        }
+    }
+
+    /// Looks for a call whose fate is not known.
+    pub(super) async fn look_for(&self, placing: &Placing) {
+        let Placing { dial, account } = placing;
+        let (call, asked_at) = (dial.call, dial.asked_at.unwrap_or_default());
+        let since = UnixMillis(asked_at.0.saturating_sub(FIT_MS));
+        let command = Command::FindCalls { from: dial.caller_id, to: dial.contact, since };
+        let found = match self.send(account, &command).await {
+            Ok(CommandOutcome::Found(found)) => found,
+            Ok(_) | Err(_) => {
+                metrics::dispatched(account.carrier, CommandFate::Refused);
+                tracing::warn!(
+                    %call, trace_id = %call.trace_id(), account = account.name,
+                    "a call could not be looked for"
+                );
+                return;
+            }
+        };
+        metrics::dispatched(account.carrier, CommandFate::Done);
+        let until = UnixMillis(asked_at.0.saturating_add(FIT_MS + self.waits()));
+        let fits = found.into_iter().filter(|found| (since..=until).contains(&found.created_at));
+        if let Err(error) = self.adopt(dial, account, fits.collect()).await {
+            tracing::error!(
+                %call, trace_id = %call.trace_id(), %error,
+                "a call that was found cannot be written"
+            );
+        }
+    }
+
+    /// How long after its first attempt a command may still have been sent.
+    fn waits(&self) -> u64 {
+        let longest = self.settings.retry_for + self.settings.answer_wait;
+        u64::try_from(longest.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn adopt(
+        &self,
+        dial: &DialRecord,
+        account: &Arc<Account>,
+        fits: Vec<FoundCall>,
+    ) -> Result<(), WriteError> {
+        let (call, tenant) = (dial.call, dial.tenant);
+        let actor = Actor { key: None, tenant: Some(tenant) };
+        let adopted = self.store.write(actor, move |tx| {
+            // Calls that are known for others do not count.
+            let mut free = Vec::new();
+            for found in fits {
+                if tx.call_by_carrier_id(tenant, &found.carrier_call_id)?.is_none() {
+                    free.push(found);
+                }
+            }
+            let [found] = free.as_slice() else { return Ok(None) };
+            let is_adopted = tx.adopt_dial(call, &found.carrier_call_id)?;
+            Ok(is_adopted.then(|| found.clone()))
+        });
+        let Some(found) = adopted.await?.value else {
+            tracing::info!(
+                %call, trace_id = %call.trace_id(), account = account.name,
+                "no one call at the carrier fits"
+            );
+            return Ok(());
+        };
+        let now = clock::now();
+        let id = &found.carrier_call_id;
+        if let Some(live) = self.live.begin(call, account.id, id, None, now) {
+            if found.answered_by.is_some_and(crate::carriers::AnsweredBy::is_machine) {
+                let by_machine =
+                    CallPatch { by_machine: true, ..CallPatch::new(call, tenant, now) };
+                self.live.record_late(by_machine);
+            }
+            let status = found.status.max(CallStatus::Initiated);
+            self.live.apply(&live, Event::Status { status, at: now }, now);
+        }
+        Ok(())
+    }
+}
