@@ -66,6 +66,8 @@
 
 pub mod calls;
 pub mod carriers;
+pub mod control;
+pub mod dialects;
 pub mod dispatch;
 pub mod domain;
 pub mod edge;
@@ -75,4 +77,5 @@ pub mod replica;
 pub mod routing;
 pub mod runtime;
 pub mod store;
+pub mod sync;
 pub mod telemetry;

@@ -1,0 +1,159 @@
+//! CallingBox's agents: live from the start, archived at the end.
+
+use axum::{extract::State, response::Response};
+use http::StatusCode;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::Caller,
+        changes,
+        receive::{At, Body, Params},
+        whole::{Whole, agent},
+    },
+    dialects::{All, Problem, callingbox as dialect},
+    domain::{AgentId, AgentRecord, AgentState, NumberId, Refusal, TenantId},
+    store::{AgentFilter, Paging, Sharing, Tx, WriteError, Written},
+};
+
+/// Rows read at a time; the list itself has no pages.
+const PART: u32 = 1000;
+
+pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
+    let fields = dialect::filter(query.0)?;
+    let filter = AgentFilter {
+        direction: fields.direction,
+        archived: fields.archived,
+        ..AgentFilter::default()
+    };
+    let agents = api
+        .read(move |rows| {
+            let mut agents = Vec::new();
+            let mut starting_after = None;
+            loop {
+                let part = Paging::Keyset { limit: PART, starting_after, ending_before: None };
+                let listed = rows.agents(caller.tenant, &filter, &part)?;
+                starting_after = listed.rows.last().map(|record| record.agent.id.0);
+                agents.extend(Whole::all(rows, listed.rows)?);
+                if !listed.has_more || starting_after.is_none() {
+                    return Ok(agents);
+                }
+            }
+        })
+        .await?;
+    Ok(answer::read(All { data: agents.iter().map(|whole| api.agent_body(whole)).collect() }))
+}
+
+pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let whole = api.read(move |rows| Whole::of(rows, agent(rows, caller.tenant, id)?)).await?;
+    Ok(answer::read(api.agent_body(&whole)))
+}
+
+pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+    let fields = dialect::create(body, api.settings.private)?;
+    let made = change(&api, caller, move |tx, tenant| {
+        changes::known_numbers(tx, tenant, "number_ids", fields.numbers.as_deref())?;
+        changes::create(tx, tenant, fields, AgentState::Live, Sharing::Exclusive)
+    });
+    Ok(answered(&api, StatusCode::CREATED, made.await?))
+}
+
+pub(super) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let mut fields = dialect::patch(body, api.settings.private)?;
+    let done = change(&api, caller, move |tx, tenant| {
+        let before = agent(tx, tenant, id)?;
+        if fields.direction.take().is_some_and(|asked| asked != before.agent.direction) {
+            return Err(Refusal::TypeFixed.into());
+        }
+        let primary = fields.primary.take();
+        let updated = changes::update(tx, tenant, id, fields)?;
+        match primary {
+            None => Ok(updated),
+            Some(Some(number)) => set_primary(tx, tenant, id, number, "primary_number_id"),
+            Some(None) if before.primary_number.is_none() => Ok(updated),
+            Some(None) => {
+                let message = "An agent that has numbers has a primary one.";
+                Err(Refusal::invalid("primary_number_id", message).into())
+            }
+        }
+    });
+    Ok(answered(&api, StatusCode::OK, done.await?))
+}
+
+pub(super) async fn archive(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let done = change(&api, caller, move |tx, tenant| tx.archive_agent(tenant, id));
+    Ok(answered(&api, StatusCode::OK, done.await?))
+}
+
+pub(super) async fn attach(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let number = dialect::number_to_attach(body)?;
+    let done = change(&api, caller, move |tx, tenant| {
+        tx.attach_number(tenant, id, number, Sharing::Exclusive)
+    });
+    Ok(answered(&api, StatusCode::OK, done.await?))
+}
+
+pub(super) async fn detach(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    At(number): At<NumberId>,
+) -> Answer {
+    let done = change(&api, caller, move |tx, tenant| tx.detach_number(tenant, id, number));
+    Ok(answered(&api, StatusCode::OK, done.await?))
+}
+
+pub(super) async fn prefer(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let number = dialect::number_to_prefer(body)?;
+    let done =
+        change(&api, caller, move |tx, tenant| set_primary(tx, tenant, id, number, "number_id"));
+    Ok(answered(&api, StatusCode::OK, done.await?))
+}
+
+/// A number that is not attached is here a wrong field, not a missing thing.
+fn set_primary(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: AgentId,
+    number: NumberId,
+    field: &str,
+) -> Result<AgentRecord, WriteError> {
+    tx.set_primary(tenant, id, number).map_err(|error| match error {
+        WriteError::Refused(Refusal::NumberNotAttached | Refusal::NumberNotFound) => {
+            Refusal::invalid(field, "Is not attached to the agent.").into()
+        }
+        other @ (WriteError::Refused(_) | WriteError::Store(_)) => other,
+    })
+}
+
+/// Writes to an agent and reads it back whole.
+async fn change<F>(api: &Api, caller: Caller, change: F) -> Result<Written<Whole>, Problem>
+where
+    F: FnOnce(&mut Tx<'_>, TenantId) -> Result<AgentRecord, WriteError> + Send + 'static,
+{
+    let write = move |tx: &mut Tx<'_>| {
+        let record = change(tx, caller.tenant)?;
+        Whole::of(tx, record)
+    };
+    api.write(caller.actor(), write).await
+}
+
+fn answered(api: &Api, status: StatusCode, done: Written<Whole>) -> Response {
+    written(status, done, |whole, warnings| answer::read(api.agent_body(&whole).warns(warnings)))
+}

@@ -1,0 +1,77 @@
+//! CallingBox's calls, both directions together.
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, paging},
+        auth::Caller,
+        own::calls::{advanced, filter, row_of},
+        placing,
+        receive::{At, Body, Params},
+        whole::agent,
+    },
+    dialects::{
+        Page, callingbox as dialect, callingbox::CallBody, detects_machine, own::call_filter,
+    },
+    domain::{CallId, Refusal},
+    store::{CallerId, NewCall, PlacedCall},
+};
+
+pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+    let fields = dialect::call(body)?;
+    let placed = placing::place(&api, caller, move |tx| {
+        let record = agent(tx, caller.tenant, fields.agent)?;
+        Ok(NewCall {
+            agent: fields.agent,
+            to: fields.to,
+            caller_id: fields.from.map_or(CallerId::Primary, CallerId::Named),
+            is_test: false,
+            detects_machine: detects_machine(&record.profile),
+            brief: fields.brief,
+        })
+    });
+    let mut response = answer::read(shown(&api, placed.await?));
+    *response.status_mut() = StatusCode::CREATED;
+    Ok(response)
+}
+
+pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
+    let fields = call_filter(query.0)?;
+    let page = paging(fields.page);
+    let filter = filter(fields);
+    let listed = api
+        .read(move |rows| {
+            let listed = rows.calls(caller.tenant, &filter, &page)?;
+            listed.try_map(|call| rows.placed(call))
+        })
+        .await?;
+    let data: Vec<_> = listed.rows.into_iter().map(|call| shown(&api, call)).collect();
+    Ok(answer::read(Page { data, has_more: listed.has_more }))
+}
+
+pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
+    let known = api.read(move |rows| {
+        let call = rows.call(caller.tenant, id)?;
+        call.map(|call| rows.placed(call)).transpose()
+    });
+    if let Some(placed) = known.await? {
+        return Ok(answer::read(shown(&api, placed)));
+    }
+    // The journal has not brought its row yet.
+    let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
+    let live = live.ok_or(Refusal::CallNotFound)?;
+    Ok(answer::read(CallBody::new(row_of(&live), None, None)))
+}
+
+/// A call, with what the table of live calls knows better.
+fn shown(api: &Api, placed: PlacedCall) -> CallBody {
+    let PlacedCall { call, dial, outcome } = placed;
+    let call = match api.live.get(call.id) {
+        Some(live) => advanced(call, &live),
+        None => call,
+    };
+    CallBody::new(call, dial, outcome)
+}

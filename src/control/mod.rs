@@ -1,0 +1,158 @@
+//! The API's side: three dialects over one store, for whoever holds a key.
+//!
+//! It reads requests, finds out whose they are, and answers in the words of the dialect the path
+//! chose. The rules are the store's, the words the dialects', the decision routing's; a call can be
+//! answered without any of this.
+
+mod answer;
+mod auth;
+mod callingbox;
+mod changes;
+mod guard;
+pub mod keys;
+mod own;
+mod placing;
+mod receive;
+mod talkover;
+mod whole;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use crate::{
+    calls::{Live, Strays},
+    dialects::{PrivateHosts, Problem},
+    dispatch::Dispatch,
+    index::Index,
+    store::{Actor, Heads, Rows, Store, StoreError, Tx, WriteError, Written},
+};
+use auth::Keys;
+use guard::Dialect;
+pub use placing::facts;
+
+/// Streams of events at once: every screen of a large team. Each holds a socket and a page.
+const STREAMS_MAX: usize = 256;
+
+/// How the API behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where carriers are told to send webhooks; shown, not used.
+    pub public_url: String,
+    /// Where carriers are told to open media sockets; shown, not used.
+    pub media_url: String,
+    /// Whether operators may have requests signed as a carrier would.
+    pub allow_sign: bool,
+    /// Which targets may name a private address outright.
+    pub private: PrivateHosts,
+    /// How long a write waits for this process's index, and a read for its `min_rev`.
+    pub apply_wait: Duration,
+    /// How long a request may take in all.
+    pub request_wait: Duration,
+    /// How often a stream of events shows life, and looks whether its key is still good.
+    pub event_beat: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: String::new(),
+            media_url: String::new(),
+            allow_sign: false,
+            private: PrivateHosts::default(),
+            apply_wait: Duration::from_secs(5),
+            // A body of 32 MiB over a slow line is in it.
+            request_wait: Duration::from_secs(60),
+            // Proxies cut what is silent for a minute.
+            event_beat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What the API works with. Clones share it.
+#[derive(Clone)]
+pub struct Api {
+    store: Store,
+    index: Index,
+    applied: watch::Receiver<Heads>,
+    live: Arc<Live>,
+    dispatch: Dispatch,
+    strays: Strays,
+    keys: Arc<Keys>,
+    /// Places for streams of events.
+    streams: Arc<Semaphore>,
+    settings: Arc<Settings>,
+}
+
+impl Api {
+    /// Puts it together. `applied` says what the index has applied.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        index: Index,
+        applied: watch::Receiver<Heads>,
+        live: Arc<Live>,
+        dispatch: Dispatch,
+        strays: Strays,
+        settings: Settings,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let keys = Arc::default();
+        Self { store, index, applied, live, dispatch, strays, keys, streams, settings }
+    }
+
+    /// Writes, and waits until this process routes by it.
+    async fn write<T, F>(&self, actor: Actor, f: F) -> Result<Written<T>, Problem>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let written = self.store.write(actor, f).await.map_err(problem)?;
+        if self.reached(written.heads).await { Ok(written) } else { Err(Problem::NotApplied) }
+    }
+
+    async fn read<T, F>(&self, f: F) -> Result<T, Problem>
+    where
+        F: FnOnce(&Rows<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.store.read(f).await.map_err(problem)
+    }
+
+    /// Waits, within bounds, until the index has applied this.
+    async fn reached(&self, heads: Heads) -> bool {
+        let mut applied = self.applied.clone();
+        let wait = applied.wait_for(|applied| applied.reach(heads));
+        matches!(timeout(self.settings.apply_wait, wait).await, Ok(Ok(_)))
+    }
+}
+
+/// Asker's fault or ours.
+fn problem(error: WriteError) -> Problem {
+    match error {
+        WriteError::Refused(refusal) => Problem::Refused(refusal),
+        WriteError::Store(StoreError::Closed) => Problem::Busy,
+        WriteError::Store(error) => {
+            tracing::error!(%error, "the store failed a request");
+            Problem::Internal
+        }
+    }
+}
+
+/// The control listener's routes.
+pub fn router(api: Api) -> Router {
+    let wait = api.settings.request_wait;
+    let talkover = guard::around(talkover::routes(), Dialect::Talkover, wait);
+    let callingbox = guard::around(callingbox::routes(), Dialect::CallingBox, wait);
+    let own = guard::around(own::routes(), Dialect::Own, wait);
+    guard::around(Router::new(), Dialect::Own, wait)
+        .nest("/api/v1", talkover)
+        .nest("/v1", callingbox)
+        .nest("/switchback/v1", own)
+        .with_state(api)
+}

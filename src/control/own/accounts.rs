@@ -1,0 +1,121 @@
+//! Carrier accounts: a tenant's own, or for operators every one.
+
+use std::{convert::Infallible, str::FromStr};
+
+use axum::extract::State;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::{
+    carriers::{self, Request},
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::{Anybody, Operator},
+        receive::{At, Body, Named},
+    },
+    dialects::own::{AccountBody, SignedBody, account, account_patch, sign as to_sign},
+    domain::{Account, AccountId, Refusal},
+};
+
+/// An account by its name or its id.
+pub(super) struct NameOrId(AccountId);
+
+impl FromStr for NameOrId {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.parse().unwrap_or_else(|_| AccountId::of_name(text))))
+    }
+}
+
+impl Named for NameOrId {
+    const PARAMETER: &'static str = "account";
+    const GONE: Refusal = Refusal::AccountNotFound;
+}
+
+pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
+    let found = api.read(|rows| rows.accounts()).await?;
+    let theirs = |account: &&Account| who.tenant.is_none() || account.tenant == who.tenant;
+    let data: Vec<AccountBody> = found.iter().filter(theirs).map(AccountBody::from).collect();
+    Ok(answer::read(serde_json::json!({ "data": data, "has_more": false })))
+}
+
+pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> Answer {
+    let account = account(body.0, who.tenant)?;
+    if !carriers::room(account.carrier).is_account_id(&account.account_id) {
+        let message = format!("Is no account of {}.", account.carrier);
+        return Err(Refusal::invalid("account_id", message).into());
+    }
+    let done = api.write(who.actor(), move |tx| tx.add_account(account)).await?;
+    Ok(written(StatusCode::CREATED, done, |account, _| answer::read(AccountBody::from(&account))))
+}
+
+pub(super) async fn update(
+    State(api): State<Api>,
+    who: Anybody,
+    At(id): At<AccountId>,
+    body: Body,
+) -> Answer {
+    let patch = account_patch(body.0, who.tenant.is_none())?;
+    let done = api
+        .write(who.actor(), move |tx| {
+            tx.update_account(who.tenant, id, |account| {
+                account.secrets = patch.secrets.unwrap_or_else(|| account.secrets.clone());
+                account.shared_keys =
+                    patch.shared_keys.unwrap_or_else(|| account.shared_keys.clone());
+                let api = &mut account.api;
+                api.url = patch.api_url.unwrap_or_else(|| api.url.clone());
+                api.key = patch.api_key.unwrap_or_else(|| api.key.clone());
+                api.calls_per_second = patch.calls_per_second.unwrap_or(api.calls_per_second);
+            })
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
+}
+
+pub(super) async fn remove(State(api): State<Api>, who: Anybody, At(id): At<AccountId>) -> Answer {
+    let done = api.write(who.actor(), move |tx| tx.remove_account(who.tenant, id)).await?;
+    Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
+}
+
+/// Signs a request of a test call as the carrier would, so that who makes one needs no secret. Only
+/// a request to this account's own URLs here: no way to speak in the account's name elsewhere.
+pub(super) async fn sign(
+    State(api): State<Api>,
+    operator: Operator,
+    At(NameOrId(id)): At<NameOrId>,
+    body: Body,
+) -> Answer {
+    if !api.settings.allow_sign {
+        return Err(Refusal::SigningOff.into());
+    }
+    let asked = to_sign(body.0)?;
+    let public_url = api.settings.public_url.clone();
+    let media = format!("{}/media/", api.settings.media_url);
+    let url = asked.url.clone();
+    let done = api
+        .write(operator.actor(), move |tx| {
+            let account = tx.sign_as(id)?;
+            let own = format!("{public_url}/carriers/{}/", account.name);
+            if url.starts_with(&own) || url.starts_with(&media) {
+                return Ok(account);
+            }
+            let message = format!("Must begin with {own} or {media}.");
+            Err(Refusal::invalid("url", message).into())
+        })
+        .await?;
+    let (mut headers, mut method) = (HeaderMap::new(), Method::GET);
+    if asked.has_form {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(header::CONTENT_TYPE, form);
+        method = Method::POST;
+    }
+    let body = asked.body.as_bytes();
+    let request = Request { method: &method, url: &asked.url, headers: &headers, body };
+    Ok(written(StatusCode::OK, done, |account, _| {
+        let signed = carriers::room(account.carrier).sign(&request, &account);
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = signed.iter().map(|(name, value)| (name.to_string(), text(value)));
+        answer::read(SignedBody { headers: headers.collect() })
+    }))
+}

@@ -1,0 +1,106 @@
+//! Tenants and keys: the operator's. A tenant's key may see which keys its tenant has.
+
+use axum::extract::State;
+use http::StatusCode;
+use uuid::Uuid;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::{Anybody, Operator},
+        keys,
+        receive::{At, Body, Params},
+    },
+    dialects::{
+        Page, PageFields,
+        own::{KeyBody, TenantBody, TenantNamed, key, tenant_name},
+    },
+    domain::{KeyId, KeyScope, Refusal, TenantId},
+    store::{Rows, WriteError},
+};
+
+pub(super) async fn list(State(api): State<Api>, _: Operator, query: Params) -> Answer {
+    let page = PageFields::read(query.0)?;
+    let mut found = api.read(|rows| rows.tenants()).await?;
+    found.reverse();
+    Ok(answer::read(part::<_, TenantBody>(&found, page, |record| record.tenant.id.0)))
+}
+
+pub(super) async fn create(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
+    let name = tenant_name(body.0)?;
+    let done = api.write(operator.actor(), move |tx| tx.create_tenant(&name)).await?;
+    Ok(written(StatusCode::CREATED, done, |record, _| answer::read(TenantBody::from(&record))))
+}
+
+pub(super) async fn keys(State(api): State<Api>, who: Anybody, query: Params) -> Answer {
+    let page = PageFields::read(query.0)?;
+    let found = api.read(move |rows| rows.keys(who.tenant)).await?;
+    Ok(answer::read(part::<_, KeyBody>(&found, page, |record| record.id.0)))
+}
+
+pub(super) async fn create_key(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
+    let fields = key(body.0)?;
+    let (text, secret) = keys::mint(fields.scope);
+    let done = api
+        .write(operator.actor(), move |tx| {
+            let tenant = match fields.scope {
+                KeyScope::Tenant => Some(tenant(tx, fields.tenant)?),
+                KeyScope::Operator => None,
+            };
+            tx.create_key(fields.scope, tenant, &fields.name, &secret)
+        })
+        .await?;
+    Ok(written(StatusCode::CREATED, done, |record, _| {
+        answer::read(KeyBody::from(&record).showing(text))
+    }))
+}
+
+pub(super) async fn revoke_key(
+    State(api): State<Api>,
+    operator: Operator,
+    At(id): At<KeyId>,
+) -> Answer {
+    let done = api.write(operator.actor(), move |tx| tx.revoke_key(None, id)).await;
+    // Also where the answer is that it takes long: the row may be written.
+    api.keys.forget();
+    Ok(written(StatusCode::OK, done?, |record, _| answer::read(KeyBody::from(&record))))
+}
+
+/// The tenant that is named, else the only one.
+fn tenant(rows: &Rows<'_>, named: Option<TenantNamed>) -> Result<TenantId, WriteError> {
+    let found = match named {
+        Some(TenantNamed::Id(id)) => rows.tenant(id)?,
+        Some(TenantNamed::Name(name)) => rows.tenant_by_name(&name)?,
+        None => match rows.tenants()?.as_slice() {
+            [only] => Some(only.clone()),
+            _ => {
+                let message = "Is required: there is more than one tenant.";
+                return Err(Refusal::invalid("tenant", message).into());
+            }
+        },
+    };
+    found.map(|found| found.tenant.id).ok_or_else(|| Refusal::TenantNotFound.into())
+}
+
+/// A page of a short list that is in memory, newest first.
+fn part<T, B>(all: &[T], page: PageFields, id: impl Fn(&T) -> Uuid) -> Page<B>
+where
+    B: for<'a> From<&'a T>,
+{
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let place = |cursor: Uuid| all.iter().position(|one| id(one) == cursor);
+    let (rows, has_more) = match (page.starting_after, page.ending_before) {
+        (_, Some(cursor)) => {
+            let newer = all.get(..place(cursor).unwrap_or(0)).unwrap_or_default();
+            let start = newer.len().saturating_sub(limit);
+            (newer.get(start..).unwrap_or_default(), start > 0)
+        }
+        (after, None) => {
+            let start = after.map_or(0, |cursor| place(cursor).map_or(all.len(), |at| at + 1));
+            let older = all.get(start..).unwrap_or_default();
+            (older.get(..limit).unwrap_or(older), older.len() > limit)
+        }
+    };
+    Page { data: rows.iter().map(B::from).collect(), has_more }
+}

@@ -1,0 +1,104 @@
+//! Touches that other dialers report, and what is remembered of a person.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use http::StatusCode;
+use tokio::task::spawn_blocking;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::Caller,
+        receive::{AtContact, Bulk},
+    },
+    dialects::{
+        Problem,
+        own::{ContactBody, MergedBody, Rejected, touches},
+    },
+    domain::{AgentId, Direction, Refusal, TenantId, TouchRecord},
+    store::{MergedTouches, Rows, WriteError, Written},
+    telemetry::clock,
+};
+
+/// Touches of one transaction: others get their turn in between.
+const PART: usize = 2000;
+
+/// A line and its touch.
+type Line = (usize, TouchRecord);
+
+pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bulk) -> Answer {
+    let (tenant, now) = (caller.tenant, clock::now());
+    let read = spawn_blocking(move || touches(&body, tenant, now)).await;
+    let read = read.map_err(|_| Problem::Internal)??;
+    let mut rejected = read.rejected;
+    let mut merged = MergedTouches::default();
+    let mut lines = read.read.into_iter().peekable();
+    // At least one write, so that the answer says where the log stands.
+    let heads = loop {
+        let part: Vec<Line> = lines.by_ref().take(PART).collect();
+        let done = api.store.write(caller.actor(), move |tx| {
+            let (known, unknown) = split(tx, tenant, part)?;
+            Ok((tx.merge_touches(tenant, known)?, unknown))
+        });
+        let Written { value: (part, unknown), heads: reached, .. } =
+            done.await.map_err(crate::control::problem)?;
+        merged.accepted += part.accepted;
+        merged.duplicates += part.duplicates;
+        rejected.extend(unknown);
+        if lines.peek().is_none() {
+            break reached;
+        }
+    };
+    if !api.reached(heads).await {
+        return Err(Problem::NotApplied);
+    }
+    rejected.sort_by_key(Rejected::line);
+    let MergedTouches { accepted, duplicates } = merged;
+    let done = Written { value: (), warnings: Vec::new(), heads };
+    Ok(written(StatusCode::OK, done, |(), _| {
+        answer::read(MergedBody { accepted, duplicates, rejected })
+    }))
+}
+
+/// Those of the tenant's outbound agents, and the rest with what is wrong.
+fn split(
+    rows: &Rows<'_>,
+    tenant: TenantId,
+    part: Vec<Line>,
+) -> Result<(Vec<TouchRecord>, Vec<Rejected>), WriteError> {
+    let mut seen: HashMap<AgentId, Option<Direction>> = HashMap::new();
+    let (mut known, mut unknown) = (Vec::with_capacity(part.len()), Vec::new());
+    for (line, record) in part {
+        let agent = record.touch.agent;
+        let direction = match seen.get(&agent) {
+            Some(direction) => *direction,
+            None => {
+                let found = rows.agent(tenant, agent)?.map(|found| found.agent.direction);
+                seen.insert(agent, found);
+                found
+            }
+        };
+        match direction {
+            Some(Direction::Outbound) => known.push(record),
+            Some(Direction::Inbound) => {
+                unknown.push(Rejected::new(line, "source_agent_id: is not an outbound agent"));
+            }
+            None => unknown.push(Rejected::new(line, "source_agent_id: no such agent")),
+        }
+    }
+    Ok((known, unknown))
+}
+
+pub(super) async fn contact(
+    State(api): State<Api>,
+    caller: Caller,
+    AtContact(contact): AtContact,
+) -> Answer {
+    let touches = api.read(move |rows| rows.contact(caller.tenant, contact)).await?;
+    if touches.is_empty() {
+        return Err(Refusal::ContactNotFound.into());
+    }
+    Ok(answer::read(ContactBody::new(contact, &touches)))
+}

@@ -1,0 +1,147 @@
+//! What handlers take from a request: ids of the path, the query, the body. Whatever cannot be
+//! taken becomes a [`Problem`], so that each dialect tells it in its own shape.
+
+use std::{error::Error, str::FromStr};
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
+};
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::LengthLimitError;
+use serde_json::Value;
+
+use super::Api;
+use crate::{
+    dialects::{Problem, Reader, phone},
+    domain::{AccountId, AgentId, CallId, E164, KeyId, NumberId, Refusal},
+};
+
+/// Bytes of a body: the largest profile several times over.
+const BODY_LEN_MAX: usize = 1024 * 1024;
+/// Bytes of a list of touches: a hundred thousand of them.
+const BULK_LEN_MAX: usize = 32 * 1024 * 1024;
+
+/// What is named in a path.
+pub(super) trait Named: FromStr {
+    /// The path parameter that names it.
+    const PARAMETER: &'static str;
+    /// It names nothing.
+    const GONE: Refusal;
+}
+
+impl Named for AgentId {
+    const PARAMETER: &'static str = "agent";
+    const GONE: Refusal = Refusal::AgentNotFound;
+}
+
+impl Named for NumberId {
+    const PARAMETER: &'static str = "number";
+    const GONE: Refusal = Refusal::NumberNotFound;
+}
+
+impl Named for CallId {
+    const PARAMETER: &'static str = "call";
+    const GONE: Refusal = Refusal::CallNotFound;
+}
+
+impl Named for AccountId {
+    const PARAMETER: &'static str = "account";
+    const GONE: Refusal = Refusal::AccountNotFound;
+}
+
+impl Named for KeyId {
+    const PARAMETER: &'static str = "key";
+    const GONE: Refusal = Refusal::KeyNotFound;
+}
+
+/// A thing named in the path. What cannot be an id names nothing.
+#[derive(Debug)]
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: Named> FromRequestParts<Api> for At<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let text = parameter(parts, api, T::PARAMETER).await;
+        text.and_then(|text| text.parse().ok()).map(Self).ok_or_else(|| T::GONE.into())
+    }
+}
+
+/// A person named in the path.
+#[derive(Debug)]
+pub(super) struct AtContact(pub(super) E164);
+
+impl FromRequestParts<Api> for AtContact {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let text = parameter(parts, api, "contact").await.unwrap_or_default();
+        let contact = phone(&Value::String(text));
+        contact
+            .map(Self)
+            .map_err(|_| Refusal::invalid("contact", "Must be an E.164 number.").into())
+    }
+}
+
+/// The text that stands for a name in the path.
+async fn parameter(parts: &mut Parts, api: &Api, name: &str) -> Option<String> {
+    let parameters = RawPathParams::from_request_parts(parts, api).await.ok()?;
+    let found = parameters.iter().find(|(found, _)| *found == name);
+    found.map(|(_, text)| text.to_owned())
+}
+
+/// The query.
+#[derive(Debug)]
+pub(super) struct Params(pub(super) Reader);
+
+impl FromRequestParts<Api> for Params {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
+        let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|error| Refusal::invalid("query", error.body_text()))?;
+        Ok(Self(Reader::of_query(query.0)))
+    }
+}
+
+/// A JSON body; an empty one is an empty object.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Value);
+
+impl FromRequest<Api> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        let body = limited(request, BODY_LEN_MAX).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(Value::Object(serde_json::Map::new())));
+        }
+        let read = serde_json::from_slice(&body);
+        read.map(Self).map_err(|error| Problem::BodyUnreadable(error.to_string()))
+    }
+}
+
+/// A large body, as it came.
+#[derive(Debug)]
+pub(super) struct Bulk(pub(super) Bytes);
+
+impl FromRequest<Api> for Bulk {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        limited(request, BULK_LEN_MAX).await.map(Self)
+    }
+}
+
+async fn limited(request: Request, max: usize) -> Result<Bytes, Problem> {
+    to_bytes(request.into_body(), max).await.map_err(|error| {
+        let is_too_large = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
+        if is_too_large {
+            Problem::BodyTooLarge(max)
+        } else {
+            Problem::BodyUnreadable("the connection ended early".to_owned())
+        }
+    })
+}

@@ -1,0 +1,137 @@
+//! Talkover's agents. An archived agent does not exist here.
+
+use axum::{extract::State, response::Response};
+use http::StatusCode;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::Caller,
+        changes,
+        receive::{At, Body, Params},
+        whole::{Whole, current},
+    },
+    dialects::talkover::{self as dialect, AgentBody, AgentChanged, Envelope},
+    domain::{AgentId, AgentRecord, AgentState, Refusal, TenantId},
+    store::{AgentFilter, Paging, Sharing, Tx, WriteError},
+};
+
+pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
+    let fields = dialect::filter(query.0)?;
+    let (page, per_page) = (fields.page, fields.per_page);
+    let filter = AgentFilter {
+        direction: fields.direction,
+        state: fields.state,
+        archived: false,
+        search: fields.search,
+    };
+    let (agents, total) = api
+        .read(move |rows| {
+            let listed = rows.agents(caller.tenant, &filter, &Paging::Page { page, per_page })?;
+            Ok((Whole::all(rows, listed.rows)?, listed.total))
+        })
+        .await?;
+    let data: Vec<_> = agents.iter().map(body).collect();
+    Ok(answer::read(Envelope::of(data).at(page, per_page, total)))
+}
+
+pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let whole = api.read(move |rows| Whole::of(rows, current(rows, caller.tenant, id)?)).await?;
+    Ok(answer::read(Envelope::of(body(&whole))))
+}
+
+pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+    let fields = dialect::create(body, api.settings.private)?;
+    let made = api
+        .write(caller.actor(), move |tx| {
+            let draft = AgentState::Draft;
+            let numbers = fields.numbers.as_deref();
+            changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers)?;
+            let record = changes::create(tx, caller.tenant, fields, draft, Sharing::Allowed)?;
+            Whole::of(tx, record)
+        })
+        .await?;
+    Ok(written(StatusCode::CREATED, made, |whole, warnings| {
+        let data = Envelope::of(self::body(&whole));
+        answer::read(data.says("Agent created successfully").warns(warnings))
+    }))
+}
+
+pub(super) async fn calling(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let asked = dialect::calling(body, api.settings.private)?;
+    let is_busy = api.is_busy(caller.tenant, id);
+    let done = api
+        .write(caller.actor(), move |tx| {
+            let before = current(tx, caller.tenant, id)?;
+            if is_busy && before.agent.direction != asked.direction {
+                return Err(Refusal::AgentHasActiveCalls.into());
+            }
+            let numbers = asked.fields.numbers.clone();
+            changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers.as_deref())?;
+            tx.set_calling(caller.tenant, id, asked.direction, numbers)?;
+            let record = changes::update(tx, caller.tenant, id, asked.fields)?;
+            Whole::of(tx, record)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |whole, warnings| {
+        let data = AgentChanged::calling(&whole.record, &whole.numbers);
+        let message = "Agent calling settings updated successfully";
+        answer::read(Envelope::of(data).says(message).warns(warnings))
+    }))
+}
+
+pub(super) async fn publish(State(api): State<Api>, caller: Caller, id: At<AgentId>) -> Answer {
+    let message = "Agent published successfully";
+    turn(&api, caller, id.0, message, |tx, tenant, id| tx.publish(tenant, id)).await
+}
+
+pub(super) async fn unpublish(State(api): State<Api>, caller: Caller, id: At<AgentId>) -> Answer {
+    let message = "Agent unpublished successfully";
+    turn(&api, caller, id.0, message, |tx, tenant, id| tx.unpublish(tenant, id)).await
+}
+
+async fn turn<F>(api: &Api, caller: Caller, id: AgentId, message: &'static str, change: F) -> Answer
+where
+    F: FnOnce(&mut Tx<'_>, TenantId, AgentId) -> Result<AgentRecord, WriteError> + Send + 'static,
+{
+    let done = api
+        .write(caller.actor(), move |tx| {
+            current(tx, caller.tenant, id)?;
+            change(tx, caller.tenant, id)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |record, warnings| {
+        let data = Envelope::of(AgentChanged::state(&record));
+        answer::read(data.says(message).warns(warnings))
+    }))
+}
+
+pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let is_busy = api.is_busy(caller.tenant, id);
+    let done = api
+        .write(caller.actor(), move |tx| {
+            current(tx, caller.tenant, id)?;
+            if is_busy {
+                return Err(Refusal::AgentHasActiveCalls.into());
+            }
+            tx.delete_agent(caller.tenant, id)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |_, warnings| {
+        gone(Envelope::done("Agent deleted successfully").warns(warnings))
+    }))
+}
+
+fn gone(envelope: Envelope<()>) -> Response {
+    answer::read(envelope)
+}
+
+fn body(whole: &Whole) -> AgentBody {
+    AgentBody::new(&whole.record, &whole.numbers)
+}

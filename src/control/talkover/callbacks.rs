@@ -1,0 +1,106 @@
+//! Talkover's callback agents.
+
+use axum::extract::State;
+use http::StatusCode;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer, written},
+        auth::Caller,
+        changes,
+        receive::{At, Body},
+        whole::current,
+    },
+    dialects::{
+        CallbackFields,
+        talkover::{
+            CallbackAgentBody, CallbackBody, CallbackListed, Envelope, SourceBody, SourcesBody,
+        },
+    },
+    domain::{AgentId, Refusal, UnixMillis},
+    store::Role,
+    telemetry::clock,
+};
+
+/// What statistics look back on where nobody says otherwise, as Get Callback Stats does.
+const STATS_MS: u64 = 30 * 24 * 3600 * 1000;
+
+pub(super) async fn set(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let fields = CallbackFields::read(body, api.settings.private)?;
+    let done = api
+        .write(caller.actor(), move |tx| {
+            current(tx, caller.tenant, id)?;
+            changes::set_callback(tx, caller.tenant, id, fields, Role::TakeOrReplace)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |record, warnings| {
+        answer::read(Envelope::of(CallbackBody::from(&record)).warns(warnings))
+    }))
+}
+
+pub(super) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let fields = CallbackFields::read(body, api.settings.private)?;
+    let done = api
+        .write(caller.actor(), move |tx| {
+            current(tx, caller.tenant, id)?;
+            changes::set_callback(tx, caller.tenant, id, fields, Role::ReplaceOnly)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |record, warnings| {
+        answer::read(Envelope::of(SourcesBody::from(&record)).warns(warnings))
+    }))
+}
+
+pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let done = api
+        .write(caller.actor(), move |tx| {
+            current(tx, caller.tenant, id)?;
+            tx.remove_callback(caller.tenant, id)
+        })
+        .await?;
+    Ok(written(StatusCode::OK, done, |_, warnings| {
+        let envelope: Envelope<()> = Envelope::done("Callback role removed");
+        answer::read(envelope.warns(warnings))
+    }))
+}
+
+pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
+    let since = UnixMillis(clock::now().0.saturating_sub(STATS_MS));
+    let shown = api
+        .read(move |rows| {
+            let record = current(rows, caller.tenant, id)?;
+            let callback = record.agent.callback.as_ref().ok_or(Refusal::NotCallbackAgent)?;
+            let mut sources = Vec::with_capacity(callback.sources.len());
+            for source in &callback.sources {
+                let named = rows.agent(caller.tenant, *source)?;
+                sources.extend(named.map(|named| (*source, named.agent.name)));
+            }
+            let stats = rows.callback_stats(caller.tenant, id, since)?;
+            Ok(CallbackAgentBody::new(&record, &sources, stats.received, stats.answered))
+        })
+        .await?;
+    Ok(answer::read(Envelope::of(shown)))
+}
+
+pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
+    let found = api.read(move |rows| rows.callback_agents(caller.tenant)).await?;
+    let data: Vec<_> = found.iter().map(CallbackListed::from).collect();
+    Ok(answer::read(Envelope::of(data)))
+}
+
+pub(super) async fn sources(State(api): State<Api>, caller: Caller) -> Answer {
+    let found = api.read(move |rows| rows.source_agents(caller.tenant)).await?;
+    let data: Vec<_> = found.iter().map(SourceBody::from).collect();
+    Ok(answer::read(Envelope::of(data)))
+}

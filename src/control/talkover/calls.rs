@@ -1,0 +1,42 @@
+//! Talkover's calls, as far as they are placed.
+
+use axum::extract::State;
+
+use crate::{
+    control::{
+        Api,
+        answer::{self, Answer},
+        auth::Caller,
+        placing,
+        receive::{At, Body},
+        whole::current,
+    },
+    dialects::{
+        detects_machine,
+        talkover::{self as dialect, Envelope, PlacedBody},
+    },
+    domain::AgentId,
+    store::{CallerId, NewCall},
+};
+
+pub(super) async fn place(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(body): Body,
+) -> Answer {
+    let fields = dialect::call(body)?;
+    let placed = placing::place(&api, caller, move |tx| {
+        let record = current(tx, caller.tenant, id)?;
+        Ok(NewCall {
+            agent: id,
+            to: fields.to,
+            caller_id: CallerId::Sticky,
+            is_test: fields.is_test,
+            detects_machine: detects_machine(&record.profile),
+            brief: fields.brief,
+        })
+    });
+    let data = Envelope::of(PlacedBody::from(&placed.await?.call));
+    Ok(answer::read(data.says("Call initiated successfully")))
+}

@@ -1,0 +1,178 @@
+//! What a client asks of an agent or its callback role, whatever the dialect, and the fields of
+//! ours that every dialect shows of an agent.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    profile,
+    reader::{Given, Reader, Wrong, carrier_words, ids, integer},
+    target::{PrivateHosts, target, targets},
+};
+use crate::domain::{AgentId, AgentRecord, Direction, NumberId, OutcomeSet, Refusal, Target};
+
+/// Days of ten years; the store refuses what is longer than touches are kept.
+const WINDOW_DAYS_MAX: u32 = 3650;
+/// Constant parameters of one agent. Twilio's stream has a limit of the same order.
+const PARAMETERS_MAX: usize = 32;
+/// Characters of one parameter's name or value (Twilio: 500 for both).
+const PARAMETER_LEN_MAX: usize = 500;
+
+/// What is asked of an agent. An absent field stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AgentFields {
+    /// Which way its calls go.
+    pub direction: Option<Direction>,
+    /// Its name.
+    pub name: Option<String>,
+    /// Its label.
+    pub label: Given<String>,
+    /// Its numbers.
+    pub numbers: Option<Vec<NumberId>>,
+    /// Its primary number.
+    pub primary: Given<NumberId>,
+    /// Its ladder.
+    pub targets: Option<Vec<Target>>,
+    /// Constant parameters of its runtime.
+    pub runtime_parameters: Option<Vec<(String, String)>>,
+    /// How long its runtime may be silent at first.
+    pub first_audio_timeout_ms: Given<u32>,
+    /// The window of its callback role.
+    pub window_days: Given<u32>,
+    pub(super) profile: Map<String, Value>,
+}
+
+impl AgentFields {
+    /// Reads the fields that are ours in every dialect.
+    pub(super) fn read_own(reader: &mut Reader, private: PrivateHosts) -> Self {
+        Self {
+            targets: read_targets(reader, private),
+            runtime_parameters: reader
+                .given("runtime_parameters", parameters)
+                .map(Option::unwrap_or_default),
+            first_audio_timeout_ms: reader.given("first_audio_timeout_ms", integer(100..=60_000)),
+            window_days: reader.given("window_days", integer(0..=WINDOW_DAYS_MAX)),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the fields that are kept for others.
+    pub(super) fn read_profile(
+        &mut self,
+        reader: &mut Reader,
+        table: &[profile::Field],
+        is_new: bool,
+    ) {
+        self.profile = profile::read(reader, table, is_new);
+    }
+
+    /// The profile to store in place of `stored`; `None` leaves it alone.
+    #[must_use]
+    pub fn profile(&self, stored: Option<&str>) -> Option<String> {
+        if stored.is_some() && self.profile.is_empty() {
+            return None;
+        }
+        Some(profile::merged(stored.unwrap_or("{}"), self.profile.clone()))
+    }
+}
+
+/// What is asked of a callback role.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallbackFields {
+    /// Its source agents, in order.
+    pub sources: Vec<AgentId>,
+    /// Its window; null is the tenant's.
+    pub window_days: Given<u32>,
+    /// Which outcomes count; null is all of them.
+    pub trigger_outcomes: Given<OutcomeSet>,
+    /// The agent's ladder, where it is given along with the role.
+    pub targets: Option<Vec<Target>>,
+}
+
+impl CallbackFields {
+    /// Reads a role.
+    ///
+    /// # Errors
+    /// The list of sources is absent or empty, or a field is not understood.
+    pub fn read(body: Value, private: PrivateHosts) -> Result<Self, Refusal> {
+        let mut reader = Reader::of_body(body)?;
+        let sources = reader.required("source_agent_ids", |value| match ids(value) {
+            Ok(sources) if sources.is_empty() => Err("must name at least one agent".into()),
+            read => read,
+        });
+        let window_days = reader.given("window_days", integer(0..=WINDOW_DAYS_MAX));
+        let theirs = reader.given("callback_trigger_statuses", carrier_words);
+        let ours = reader.given("trigger_outcomes", carrier_words);
+        let targets = read_targets(&mut reader, private);
+        let sources = sources.unwrap_or_default();
+        reader.finish()?;
+        Ok(Self { sources, window_days, trigger_outcomes: ours.or(theirs), targets })
+    }
+}
+
+/// `targets`, or `runtime_url` as a list of one; null is no target.
+fn read_targets(reader: &mut Reader, private: PrivateHosts) -> Option<Vec<Target>> {
+    let ladder = reader.given("targets", targets(private)).map(Option::unwrap_or_default);
+    let one = reader.given("runtime_url", |value| {
+        let target = target(private)(value)?;
+        if target.is_media() { Ok(target) } else { Err("must be a ws:// or wss:// URL".into()) }
+    });
+    // Both together is what a client sends that writes back what it has read.
+    ladder.or_else(|| one.map(|one| one.into_iter().collect()))
+}
+
+/// An object of texts.
+fn parameters(value: &Value) -> Result<Vec<(String, String)>, Wrong> {
+    let object = value.as_object().ok_or("must be an object of strings")?;
+    if object.len() > PARAMETERS_MAX {
+        return Err(format!("must have at most {PARAMETERS_MAX} members").into());
+    }
+    let read = |(name, value): (&String, &Value)| {
+        let text = value.as_str().ok_or_else(|| Wrong::from("must be a string").within(name))?;
+        if name.len() + text.len() > PARAMETER_LEN_MAX {
+            let wrong = format!("name and value must be at most {PARAMETER_LEN_MAX} bytes");
+            return Err(Wrong::from(wrong).within(name));
+        }
+        Ok((name.clone(), text.to_owned()))
+    };
+    object.iter().map(read).collect()
+}
+
+/// The fields of ours that every dialect shows of an agent.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgentShown {
+    targets: Vec<String>,
+    runtime_url: Option<String>,
+    runtime_parameters: Map<String, Value>,
+    first_audio_timeout_ms: Option<u32>,
+    window_days: Option<u32>,
+}
+
+impl From<&AgentRecord> for AgentShown {
+    fn from(record: &AgentRecord) -> Self {
+        let agent = &record.agent;
+        let runtime = agent.targets.iter().find(|target| target.is_media());
+        let parameters = agent.runtime_parameters.iter();
+        Self {
+            targets: agent.targets.iter().map(Target::to_string).collect(),
+            runtime_url: runtime.map(Target::to_string),
+            runtime_parameters: parameters.map(|(k, v)| (k.clone(), v.clone().into())).collect(),
+            first_audio_timeout_ms: agent.first_audio_timeout_ms,
+            window_days: agent.callback.as_ref().and_then(|callback| callback.window_days),
+        }
+    }
+}
+
+/// An agent in a few words.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AgentNamed {
+    id: Uuid,
+    name: String,
+}
+
+impl AgentNamed {
+    pub(super) fn new(id: AgentId, name: &str) -> Self {
+        Self { id: id.0, name: name.to_owned() }
+    }
+}

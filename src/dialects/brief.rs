@@ -1,0 +1,49 @@
+//! What is given along with a call to be placed, whatever the dialect; and what the agent's profile
+//! says of machines.
+
+use serde_json::Value;
+
+use super::reader::Wrong;
+
+/// Bytes of one such object: a page of background and the ids of somebody's system.
+const OBJECT_LEN_MAX: usize = 64 * 1024;
+
+/// An object that is kept as its text.
+pub(super) fn object(value: &Value) -> Result<String, Wrong> {
+    if !value.is_object() {
+        return Err("must be an object".into());
+    }
+    let text = value.to_string();
+    if text.len() > OBJECT_LEN_MAX {
+        return Err(format!("must be at most {OBJECT_LEN_MAX} bytes").into());
+    }
+    Ok(text)
+}
+
+/// A kept object; an empty one where there is none.
+pub(super) fn shown(text: Option<&str>) -> Value {
+    let kept = text.and_then(|text| serde_json::from_str(text).ok());
+    kept.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+}
+
+/// Whether an agent's profile says what becomes of a machine that answers. Finding out costs, and
+/// delays: without a word of the agent's nobody listens for one.
+#[must_use]
+pub fn detects_machine(profile: &str) -> bool {
+    let profile: Value = serde_json::from_str(profile).unwrap_or_default();
+    profile.get("voicemail_action").is_some_and(|action| !action.is_null())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_listened_for_where_the_agent_has_a_word_on_them() {
+        assert!(detects_machine(r#"{"voicemail_action":"leave_message"}"#));
+        assert!(detects_machine(r#"{"voicemail_action":"hangup"}"#));
+        for profile in ["{}", "", r#"{"voicemail_action":null}"#, r#"{"voice":"alder"}"#] {
+            assert!(!detects_machine(profile), "{profile}");
+        }
+    }
+}

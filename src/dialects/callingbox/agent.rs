@@ -1,0 +1,166 @@
+//! CallingBox's agents. A null clears a field; the type is for life.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::NumberBody;
+use crate::{
+    dialects::{
+        AgentFields, AgentShown, PrivateHosts, Reader, WarningBody, boolean, id, ids, member,
+        profile::{self, Field, Rule},
+        rfc3339, text,
+    },
+    domain::{AgentRecord, Direction, NumberId, Refusal},
+};
+
+const fn field(name: &'static str, rule: Rule) -> Field {
+    Field { name, rule, is_required: false }
+}
+
+/// What Create an Agent takes besides name, type and numbers.
+const FIELDS: &[Field] = &[
+    field("persona", Rule::Text(65_535)),
+    field("instructions", Rule::Text(65_535)),
+    field("voice", Rule::Text(255)),
+    field("language", Rule::Text(35)),
+    field("returns", Rule::Object),
+    field("tools", Rule::Objects(16)),
+    field("webhook_url", Rule::Text(2048)),
+    field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),
+];
+
+/// Reads Create an Agent's body.
+///
+/// # Errors
+/// A required field is missing, or a field is not what its page asks for.
+pub fn create(body: Value, private: PrivateHosts) -> Result<AgentFields, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let name = reader.required("name", text(255));
+    let direction = reader.required("type", member("inbound, outbound"));
+    let numbers: Option<Vec<NumberId>> = reader.optional("number_ids", ids);
+    let primary: Option<NumberId> = reader.optional("primary_number_id", id);
+    let attached = numbers.as_deref().unwrap_or_default();
+    if primary.is_some_and(|primary| !attached.contains(&primary)) {
+        reader.blame("primary_number_id", "must be one of number_ids");
+    }
+    let primary = Some(primary.or_else(|| attached.first().copied()));
+    let own = AgentFields::read_own(&mut reader, private);
+    let mut fields = AgentFields { direction, name, numbers, primary, ..own };
+    fields.read_profile(&mut reader, FIELDS, true);
+    reader.finish().map(|()| fields)
+}
+
+/// Reads an update's body. Numbers are attached and detached, not written.
+///
+/// # Errors
+/// A field is not what its page asks for.
+pub fn patch(body: Value, private: PrivateHosts) -> Result<AgentFields, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let mut fields = AgentFields {
+        name: reader.present("name", text(255)),
+        direction: reader.present("type", member("inbound, outbound")),
+        primary: reader.given("primary_number_id", id),
+        ..AgentFields::read_own(&mut reader, private)
+    };
+    fields.read_profile(&mut reader, FIELDS, false);
+    reader.finish().map(|()| fields)
+}
+
+/// Reads which number is to be attached.
+///
+/// # Errors
+/// There is none.
+pub fn number_to_attach(body: Value) -> Result<NumberId, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let number = reader.required("number_id", id);
+    number.ok_or_else(|| reader.refusal())
+}
+
+/// Reads which number is to be the primary one.
+///
+/// # Errors
+/// There is none.
+pub fn number_to_prefer(body: Value) -> Result<NumberId, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let name = if reader.has("number_id") { "number_id" } else { "primary_number_id" };
+    let number = reader.required(name, id);
+    number.ok_or_else(|| reader.refusal())
+}
+
+/// Which agents are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AgentFilterFields {
+    /// Of this type only.
+    pub direction: Option<Direction>,
+    /// Archived ones too.
+    pub archived: bool,
+}
+
+/// Reads List Agents' query.
+///
+/// # Errors
+/// A parameter is not understood.
+pub fn filter(mut query: Reader) -> Result<AgentFilterFields, Refusal> {
+    let filter = AgentFilterFields {
+        direction: query.filter("type", member("inbound, outbound")),
+        archived: query.filter("include_archived", boolean).unwrap_or(false),
+    };
+    query.finish().map(|()| filter)
+}
+
+/// An agent.
+#[derive(Debug, Serialize)]
+pub struct AgentBody {
+    id: Uuid,
+    org_id: Uuid,
+    // Clients expect a text; whoever held the key is in the audit trail.
+    user_id: &'static str,
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    primary_number_id: Option<Uuid>,
+    archived_at: Option<String>,
+    created_at: String,
+    updated_at: String,
+    numbers: Vec<NumberBody>,
+    #[serde(flatten)]
+    own: AgentShown,
+    #[serde(flatten)]
+    profile: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<WarningBody>>,
+}
+
+impl AgentBody {
+    /// An agent with its numbers.
+    #[must_use]
+    pub fn new(record: &AgentRecord, numbers: Vec<NumberBody>) -> Self {
+        let agent = &record.agent;
+        let mut profile = profile::shown(&record.profile, FIELDS);
+        if let Some(action) = profile.get_mut("voicemail_action").filter(|value| value.is_null()) {
+            *action = "hangup".into();
+        }
+        Self {
+            id: agent.id.0,
+            org_id: agent.tenant.0,
+            user_id: "api",
+            name: agent.name.clone(),
+            kind: agent.direction.as_str(),
+            primary_number_id: record.primary_number.map(|number| number.0),
+            archived_at: record.archived_at.map(rfc3339),
+            created_at: rfc3339(record.created_at),
+            updated_at: rfc3339(record.updated_at),
+            numbers,
+            own: AgentShown::from(record),
+            profile,
+            warnings: None,
+        }
+    }
+
+    /// The same with what the write warns of.
+    #[must_use]
+    pub fn warns(self, warnings: Vec<WarningBody>) -> Self {
+        Self { warnings: Some(warnings), ..self }
+    }
+}

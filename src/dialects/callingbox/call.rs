@@ -1,0 +1,194 @@
+//! CallingBox's calls: what is asked for one, and how it is shown.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    dialects::{Reader, brief, id, phone, rfc3339, text},
+    domain::{
+        AgentId, CallBrief, CallRecord, CallStatus, DialRecord, E164, Outcome, Refusal, RouteReason,
+    },
+};
+
+/// What belongs to the agent; taking it for one call and dropping it silently would be worse.
+const OF_THE_AGENT: &[&str] =
+    &["persona", "voice", "language", "returns", "tools", "voicemail_action", "prompt"];
+
+/// A call that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallFields {
+    /// Who calls.
+    pub agent: AgentId,
+    /// Who is called.
+    pub to: E164,
+    /// Which number is shown; the primary one where none is said.
+    pub from: Option<E164>,
+    /// What is given along.
+    pub brief: CallBrief,
+}
+
+/// Reads Dispatch an Outbound Call's body.
+///
+/// # Errors
+/// A required field is missing, one is not what its page asks for, or one is the agent's.
+pub fn call(body: Value) -> Result<CallFields, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let agent = reader.required("agent_id", id);
+    let to = reader.required("to", phone);
+    let from = reader.optional("from_number", phone);
+    let brief = CallBrief {
+        instructions: reader.optional("instructions", text(65_535)),
+        variables: reader.optional("context", brief::object),
+        echo: reader.optional("metadata", brief::object),
+        webhook_url: reader.optional("webhook_url", |value| {
+            let url = text(2048)(value)?;
+            let is_web = url.starts_with("https://") || url.starts_with("http://");
+            if is_web { Ok(url) } else { Err("must be an https:// URL".into()) }
+        }),
+    };
+    for name in OF_THE_AGENT {
+        if reader.has(name) {
+            reader.blame(name, "belongs to the agent and cannot be given for one call");
+        }
+    }
+    let (Some(agent), Some(to)) = (agent, to) else { return Err(reader.refusal()) };
+    reader.finish().map(|()| CallFields { agent, to, from, brief })
+}
+
+/// A call.
+#[derive(Debug, Serialize)]
+pub struct CallBody {
+    id: Uuid,
+    agent_id: Option<Uuid>,
+    to_number: Option<String>,
+    from_number: Option<String>,
+    status: &'static str,
+    direction: &'static str,
+    // What the agent was like when it called is not kept.
+    persona: Option<&'static str>,
+    instructions: Option<String>,
+    prompt: Option<&'static str>,
+    context: Value,
+    returns: Option<&'static str>,
+    language: Option<&'static str>,
+    metadata: Value,
+    // Nothing is extracted here.
+    result: Option<&'static str>,
+    result_status: &'static str,
+    result_error: Option<&'static str>,
+    created_at: String,
+    started_at: Option<String>,
+    answered_at: Option<String>,
+    ended_at: Option<String>,
+    duration_seconds: Option<u64>,
+    updated_at: String,
+    // Nothing is sold here.
+    billed_duration_seconds: u64,
+    billing_amount_milli_cents: u64,
+    reservation_status: &'static str,
+    webhook_url: Option<String>,
+    webhook_status: &'static str,
+    webhook_error: Option<&'static str>,
+    error_code: Option<String>,
+    error_message: Option<String>,
+    hangup_cause: Option<&'static str>,
+    answered_by: Option<&'static str>,
+    // Ours.
+    carrier_call_id: String,
+    reason: Option<&'static str>,
+}
+
+impl CallBody {
+    /// A call, with what was asked for it and how its touch ended where it was placed here.
+    #[must_use]
+    pub fn new(call: CallRecord, dial: Option<DialRecord>, outcome: Option<Outcome>) -> Self {
+        let is_voicemail = outcome == Some(Outcome::Voicemail);
+        let talked = call.answered_at.zip(call.ended_at);
+        let error_message = dial.as_ref().and_then(|dial| dial.error_message.clone());
+        let brief = dial.map(|dial| dial.brief).unwrap_or_default();
+        // To whom it matters, a machine is nobody.
+        let is_over = call.status == CallStatus::Completed;
+        let status = if is_voicemail && is_over { CallStatus::NoAnswer } else { call.status };
+        Self {
+            id: call.id.0,
+            agent_id: call.agent.map(|agent| agent.0),
+            to_number: call.dnis.map(|number| number.to_string()),
+            from_number: call.ani.map(|number| number.to_string()),
+            status: status.as_str(),
+            direction: call.direction.as_str(),
+            persona: None,
+            instructions: brief.instructions,
+            prompt: None,
+            context: brief::shown(brief.variables.as_deref()),
+            returns: None,
+            language: None,
+            metadata: brief::shown(brief.echo.as_deref()),
+            result: None,
+            result_status: "pending",
+            result_error: None,
+            created_at: rfc3339(call.created_at),
+            started_at: None,
+            answered_at: call.answered_at.map(rfc3339),
+            ended_at: call.ended_at.map(rfc3339),
+            duration_seconds: talked.map(|(from, to)| to.0.saturating_sub(from.0) / 1000),
+            updated_at: rfc3339(call.updated_at),
+            billed_duration_seconds: 0,
+            billing_amount_milli_cents: 0,
+            reservation_status: "released",
+            webhook_url: brief.webhook_url,
+            webhook_status: "none",
+            webhook_error: None,
+            error_code: call.error_code,
+            error_message,
+            hangup_cause: None,
+            answered_by: is_voicemail.then_some("machine"),
+            carrier_call_id: call.carrier_call_id,
+            reason: call.reason.map(RouteReason::as_str),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn body(change: &Value) -> Value {
+        let mut body =
+            json!({ "agent_id": "018f4a9e-0000-7000-8000-000000000001", "to": "+14155550137" });
+        for (name, value) in change.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    #[track_caller]
+    fn check_refused(change: &Value, field: &str) {
+        match call(body(change)) {
+            Err(Refusal::Invalid(errors)) => assert_eq!(errors[0].field, field, "{change}"),
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_call_is_said_by_field() {
+        check_refused(&json!({ "agent_id": null, "prompt": "Hi" }), "agent_id");
+        check_refused(&json!({ "to": "555" }), "to");
+        check_refused(&json!({ "from_number": "N" }), "from_number");
+        check_refused(&json!({ "context": [] }), "context");
+        check_refused(&json!({ "metadata": "x" }), "metadata");
+        check_refused(&json!({ "webhook_url": "ftp://x" }), "webhook_url");
+        for field in OF_THE_AGENT {
+            check_refused(&json!({ *field: "x" }), field);
+        }
+    }
+
+    #[test]
+    fn context_and_metadata_are_kept_as_they_are() {
+        let read = call(body(&json!({ "context": { "a": [1] }, "unknown": true }))).unwrap();
+        assert_eq!(read.brief.variables.as_deref(), Some(r#"{"a":[1]}"#));
+        assert_eq!(read.brief.echo, None);
+    }
+}

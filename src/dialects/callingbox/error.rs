@@ -1,0 +1,58 @@
+//! Problems in CallingBox's words: one sentence, and beside it a code that its clients overlook.
+
+use serde_json::{Value, json};
+
+use crate::{dialects::Problem, domain::Refusal};
+
+/// The status and body of a problem.
+#[must_use]
+pub fn error(problem: &Problem) -> (u16, Value) {
+    let told = problem.told();
+    let status = match problem {
+        // What is wrong with a request is 400 here; so is writing to an archived agent.
+        Problem::Refused(Refusal::AgentArchived | Refusal::AgentInactive | Refusal::NoCallerId) => {
+            400
+        }
+        Problem::Refused(_) if told.status == 422 => 400,
+        Problem::Refused(_)
+        | Problem::KeyMissing
+        | Problem::KeyUnknown
+        | Problem::Forbidden
+        | Problem::RouteUnknown
+        | Problem::MethodUnknown
+        | Problem::BodyTooLarge(_)
+        | Problem::BodyUnreadable(_)
+        | Problem::NotApplied
+        | Problem::NotReached
+        | Problem::Busy
+        | Problem::TimedOut
+        | Problem::Internal => told.status,
+    };
+    (status, json!({ "error": told.message, "code": told.code }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(problem: impl Into<Problem>, status: u16, code: &str, sentence: &str) {
+        let expected = (status, json!({ "error": sentence, "code": code }));
+        assert_eq!(error(&problem.into()), expected);
+    }
+
+    #[test]
+    fn a_refusal_is_a_sentence_and_a_code() {
+        check(
+            Refusal::invalid("name", "is required"),
+            400,
+            "validation_error",
+            "name: is required",
+        );
+        check(Refusal::AgentArchived, 400, "agent_archived", "agent is archived");
+        check(Refusal::TypeFixed, 400, "type_fixed", "the agent's type cannot change");
+        check(Refusal::AgentNotFound, 404, "agent_not_found", "agent not found");
+        check(Refusal::NumberTaken, 409, "number_taken", "the number is taken");
+        check(Problem::KeyMissing, 401, "key_missing", "missing bearer key");
+    }
+}

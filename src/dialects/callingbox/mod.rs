@@ -1,0 +1,13 @@
+//! CallingBox's dialect: bare objects, `{data, has_more}` lists, errors as one sentence.
+
+mod agent;
+mod call;
+mod error;
+mod number;
+
+pub use agent::{
+    AgentBody, AgentFilterFields, create, filter, number_to_attach, number_to_prefer, patch,
+};
+pub use call::{CallBody, CallFields, call};
+pub use error::error;
+pub use number::NumberBody;

@@ -1,0 +1,57 @@
+//! CallingBox's number object, which is also our own. It has no price: nothing is sold here.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    dialects::{NumberShown, WarningBody},
+    domain::{NumberRecord, Target},
+};
+
+/// A number. `account` and `passthrough` are ours.
+#[derive(Debug, Serialize)]
+pub struct NumberBody {
+    id: Uuid,
+    e164: String,
+    friendly_name: Option<String>,
+    country_code: Option<&'static str>,
+    number_type: &'static str,
+    status: &'static str,
+    monthly_cost_cents: u32,
+    purchased_at: String,
+    inbound_agent_id: Option<Uuid>,
+    outbound_agent_ids: Vec<Uuid>,
+    account: Option<String>,
+    passthrough: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<WarningBody>>,
+}
+
+impl NumberBody {
+    /// A number and the name of the account that delivers its calls.
+    #[must_use]
+    pub fn new(record: &NumberRecord, account: Option<&str>) -> Self {
+        let shown = NumberShown::from(record);
+        Self {
+            id: record.id.0,
+            e164: record.e164.to_string(),
+            friendly_name: record.friendly_name.clone(),
+            country_code: shown.country,
+            number_type: if shown.is_toll_free { "toll_free" } else { "local" },
+            status: "active",
+            monthly_cost_cents: 0,
+            purchased_at: shown.created_at,
+            inbound_agent_id: record.default_agent.map(|agent| agent.0),
+            outbound_agent_ids: shown.outbound,
+            account: account.map(str::to_owned),
+            passthrough: record.passthrough.as_ref().map(Target::to_string),
+            warnings: None,
+        }
+    }
+
+    /// The same with what the write warns of.
+    #[must_use]
+    pub fn warns(self, warnings: Vec<WarningBody>) -> Self {
+        Self { warnings: Some(warnings), ..self }
+    }
+}

@@ -1,0 +1,27 @@
+//! Switchback's own API: bare objects, `{data, has_more}` lists, errors with a code.
+
+mod account;
+mod call;
+mod callback;
+mod error;
+mod number;
+mod orphan;
+mod route;
+mod settings;
+mod sign;
+mod status;
+mod tenant;
+mod touch;
+
+pub use account::{AccountBody, AccountPatchFields, account, account_patch};
+pub use call::{CallBody, CallEventBody, CallFilterFields, CallNames, MediaNow, call_filter};
+pub use callback::CallbackBody;
+pub use error::error;
+pub use number::{NumberFields, NumberPatchFields, number, number_patch};
+pub use orphan::OrphanBody;
+pub use route::{RouteBody, RouteFields, route};
+pub use settings::{SettingsBody, SettingsFields, settings};
+pub use sign::{SignFields, SignedBody, sign};
+pub use status::StatusBody;
+pub use tenant::{KeyBody, KeyFields, TenantBody, TenantNamed, key, tenant_name};
+pub use touch::{ContactBody, MergedBody, Rejected, TOUCHES_MAX, Touches, touches};

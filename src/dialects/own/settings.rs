@@ -1,0 +1,144 @@
+//! A tenant's settings.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    dialects::{
+        Given, PrivateHosts, Reader, WarningBody, Wrong, attestation, id, integer, phone,
+        target::target,
+    },
+    domain::{AgentId, Attestation, BelowMin, E164, Refusal, Target, TenantSettings},
+};
+
+/// Numbers on one tenant's block list: it is looked through for every call.
+const BLOCK_LIST_MAX: usize = 10_000;
+
+/// What is to change. An absent field stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsFields {
+    /// How far back a touch counts.
+    pub window_days: Option<u32>,
+    /// How long touches are kept.
+    pub touch_retention_days: Option<u32>,
+    /// The least attestation a caller needs.
+    pub min_attestation: Option<Attestation>,
+    /// What becomes of a call below it.
+    pub below_min: Option<BelowMin>,
+    /// The least attestation for which a runtime is told everything.
+    pub context_min_attestation: Option<Attestation>,
+    /// Who answers when nobody else does.
+    pub fallback_agent: Given<AgentId>,
+    /// What a caller hears when every target is used up.
+    pub last_resort: Option<Target>,
+    /// Callers who are not served.
+    pub block_list: Option<Vec<E164>>,
+    /// What they get.
+    pub block_target: Given<Target>,
+}
+
+/// Reads a change. A null is the default again.
+///
+/// # Errors
+/// A field is not understood.
+pub fn settings(body: Value, private: PrivateHosts) -> Result<SettingsFields, Refusal> {
+    let defaults = TenantSettings::default();
+    let mut reader = Reader::of_body(body)?;
+    let last = |value: &Value| {
+        let target = target(private)(value)?;
+        let no = "must work when all else has failed: neither a socket nor an agent";
+        if target.is_final() { Ok(target) } else { Err(no.into()) }
+    };
+    let fields = SettingsFields {
+        window_days: reader
+            .given("window_days", integer(0..=3650))
+            .map(|days| days.unwrap_or(defaults.window_days)),
+        touch_retention_days: reader
+            .given("touch_retention_days", integer(1..=3650))
+            .map(|days| days.unwrap_or(defaults.touch_retention_days)),
+        min_attestation: reader
+            .given("min_attestation", attestation)
+            .map(|least| least.unwrap_or(defaults.min_attestation)),
+        below_min: reader
+            .given("below_min", below_min)
+            .map(|below| below.unwrap_or(defaults.below_min)),
+        context_min_attestation: reader
+            .given("context_min_attestation", attestation)
+            .map(|least| least.unwrap_or(defaults.context_min_attestation)),
+        fallback_agent: reader.given("fallback_agent_id", id),
+        last_resort: reader
+            .given("last_resort", last)
+            .map(|target| target.unwrap_or(defaults.last_resort)),
+        block_list: reader.given("block_list", block_list).map(Option::unwrap_or_default),
+        block_target: reader.given("block_target", last),
+    };
+    reader.finish().map(|()| fields)
+}
+
+fn below_min(value: &Value) -> Result<BelowMin, Wrong> {
+    match value.as_str() {
+        Some("as_withheld") => Ok(BelowMin::AsWithheld),
+        Some("reject") => Ok(BelowMin::Reject),
+        _ => id(value)
+            .map(BelowMin::Agent)
+            .map_err(|_| "must be as_withheld, reject or an agent's id".into()),
+    }
+}
+
+fn block_list(value: &Value) -> Result<Vec<E164>, Wrong> {
+    let values = value.as_array().ok_or("must be an array of E.164 numbers")?;
+    if values.len() > BLOCK_LIST_MAX {
+        return Err(format!("must have at most {BLOCK_LIST_MAX} numbers").into());
+    }
+    let read = |(at, value)| phone(value).map_err(|wrong| wrong.within(at));
+    let mut list: Vec<_> = values.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    list.sort_unstable();
+    list.dedup();
+    Ok(list)
+}
+
+/// The settings as they are.
+#[derive(Debug, Serialize)]
+pub struct SettingsBody {
+    window_days: u32,
+    touch_retention_days: u32,
+    min_attestation: &'static str,
+    below_min: String,
+    context_min_attestation: &'static str,
+    fallback_agent_id: Option<Uuid>,
+    last_resort: String,
+    block_list: Vec<String>,
+    block_target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings: Option<Vec<WarningBody>>,
+}
+
+impl SettingsBody {
+    /// The same with what the write warns of.
+    #[must_use]
+    pub fn warns(self, warnings: Vec<WarningBody>) -> Self {
+        Self { warnings: Some(warnings), ..self }
+    }
+}
+
+impl From<&TenantSettings> for SettingsBody {
+    fn from(settings: &TenantSettings) -> Self {
+        Self {
+            window_days: settings.window_days,
+            touch_retention_days: settings.touch_retention_days,
+            min_attestation: settings.min_attestation.as_str(),
+            below_min: match settings.below_min {
+                BelowMin::AsWithheld => "as_withheld".to_owned(),
+                BelowMin::Reject => "reject".to_owned(),
+                BelowMin::Agent(agent) => agent.to_string(),
+            },
+            context_min_attestation: settings.context_min_attestation.as_str(),
+            fallback_agent_id: settings.fallback_agent.map(|agent| agent.0),
+            last_resort: settings.last_resort.to_string(),
+            block_list: settings.block_list.iter().map(E164::to_string).collect(),
+            block_target: settings.block_target.as_ref().map(Target::to_string),
+            warnings: None,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Lists by key: the newest first, and from one row on.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::reader::{Reader, id, integer};
+use crate::domain::Refusal;
+
+/// Rows of a page where the client does not say.
+const LIMIT: u32 = 20;
+/// Rows of a page at most.
+const LIMIT_MAX: u32 = 100;
+
+/// A list whole.
+#[derive(Debug, Serialize)]
+pub struct All<T> {
+    /// Its rows.
+    pub data: Vec<T>,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize)]
+pub struct Page<T> {
+    /// Its rows, newest first.
+    pub data: Vec<T>,
+    /// Whether there are more beyond it.
+    pub has_more: bool,
+}
+
+/// Which page of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageFields {
+    /// How many rows.
+    pub limit: u32,
+    /// Those older than this one.
+    pub starting_after: Option<Uuid>,
+    /// Those newer than this one, closest to it.
+    pub ending_before: Option<Uuid>,
+}
+
+impl PageFields {
+    /// Reads a list's place from its query.
+    pub fn take(query: &mut Reader) -> Self {
+        let page = Self {
+            limit: query.filter("limit", integer(1..=LIMIT_MAX)).unwrap_or(LIMIT),
+            starting_after: query.filter("starting_after", id),
+            ending_before: query.filter("ending_before", id),
+        };
+        if page.starting_after.is_some() && page.ending_before.is_some() {
+            query.blame("ending_before", "cannot be combined with starting_after");
+        }
+        page
+    }
+
+    /// Reads the query of a list that has nothing but a place.
+    ///
+    /// # Errors
+    /// A parameter is not understood.
+    pub fn read(mut query: Reader) -> Result<Self, Refusal> {
+        let page = Self::take(&mut query);
+        query.finish().map(|()| page)
+    }
+}

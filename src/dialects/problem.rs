@@ -1,0 +1,249 @@
+//! Everything that can stand between a request and its answer, with our own number and words for
+//! it. The dialects put their own in their place where they have any.
+
+use crate::domain::{DialFailure, FieldError, Refusal};
+
+/// Why a request is not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A rule refuses it.
+    Refused(Refusal),
+    /// No `Authorization: Bearer`.
+    KeyMissing,
+    /// A key that opens nothing (any more).
+    KeyUnknown,
+    /// A key that opens other things.
+    Forbidden,
+    /// No such path.
+    RouteUnknown,
+    /// The path knows no such method.
+    MethodUnknown,
+    /// The body is over this many bytes.
+    BodyTooLarge(usize),
+    /// The body is not what its kind promises.
+    BodyUnreadable(String),
+    /// The write has committed; this process has not routed by it within the time allowed.
+    NotApplied,
+    /// This process has not come as far as `min_rev` within the time allowed.
+    NotReached,
+    /// The store is busy; nothing was applied.
+    Busy,
+    /// It took too long.
+    TimedOut,
+    /// Our own fault.
+    Internal,
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A problem put in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The HTTP status.
+    pub status: u16,
+    /// The machine's word for it.
+    pub code: &'static str,
+    /// The person's words for it.
+    pub message: String,
+    /// Which fields are wrong.
+    pub fields: Vec<FieldError>,
+}
+
+impl Told {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), fields: Vec::new() }
+    }
+}
+
+impl Problem {
+    /// The problem in our own words.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        match self {
+            Self::Refused(refusal) => told(refusal),
+            Self::KeyMissing => Told::new(401, "key_missing", "missing bearer key"),
+            Self::KeyUnknown => Told::new(401, "key_unknown", "unknown or revoked key"),
+            Self::Forbidden => Told::new(403, "forbidden", "this key may not do that"),
+            Self::RouteUnknown => Told::new(404, "not_found", "no such path"),
+            Self::MethodUnknown => {
+                Told::new(405, "method_not_allowed", "the path does not know this method")
+            }
+            Self::BodyTooLarge(max) => {
+                Told::new(413, "body_too_large", format!("the body is over {max} bytes"))
+            }
+            Self::BodyUnreadable(why) => {
+                Told::new(400, "body_unreadable", format!("the body cannot be read: {why}"))
+            }
+            Self::NotApplied => Told::new(
+                503,
+                "not_applied",
+                "committed, but this process does not route by it yet",
+            ),
+            Self::NotReached => {
+                Told::new(503, "min_rev_not_reached", "this process is not at min_rev yet")
+            }
+            Self::Busy => Told::new(503, "busy", "the store is busy; nothing was applied"),
+            Self::TimedOut => Told::new(504, "timed_out", "it took too long"),
+            Self::Internal => Told::new(500, "server_error", "internal error"),
+        }
+    }
+}
+
+fn told(refusal: &Refusal) -> Told {
+    let (status, code) = code(refusal);
+    Told { status, code, message: message(refusal), fields: fields(refusal) }
+}
+
+const fn code(refusal: &Refusal) -> (u16, &'static str) {
+    match refusal {
+        Refusal::AgentNotFound => (404, "agent_not_found"),
+        Refusal::NumberNotFound => (404, "number_not_found"),
+        Refusal::CallNotFound => (404, "call_not_found"),
+        Refusal::TenantNotFound => (404, "tenant_not_found"),
+        Refusal::AccountNotFound => (404, "account_not_found"),
+        Refusal::AccountFromFile => (409, "account_from_file"),
+        Refusal::SigningOff => (403, "signing_off"),
+        Refusal::KeyNotFound => (404, "key_not_found"),
+        Refusal::ContactNotFound => (404, "contact_not_found"),
+        Refusal::NotCallbackAgent => (404, "not_callback_agent"),
+        Refusal::NumberNotAttached => (404, "number_not_attached"),
+        Refusal::AgentArchived => (409, "agent_archived"),
+        Refusal::AgentPublished => (409, "agent_is_published"),
+        Refusal::AgentHasActiveCalls => (409, "agent_has_active_calls"),
+        Refusal::AgentHasCallbackRole => (409, "agent_has_callback_role"),
+        Refusal::NumberClaimed(_) => (409, "number_claimed"),
+        Refusal::NumberTaken => (409, "number_taken"),
+        Refusal::NumberInUse => (409, "number_in_use"),
+        Refusal::AccountAmbiguous => (409, "account_ambiguous"),
+        Refusal::NameTaken => (409, "name_taken"),
+        Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
+        Refusal::AgentInactive => (409, "agent_inactive"),
+        Refusal::NoCallerId => (409, "no_caller_id"),
+        Refusal::PhoneMissing => (422, "missing_phone_number"),
+        Refusal::PhoneInvalid => (422, "invalid_phone_number"),
+        // Whoever asks may ask again, later; all else is between the carrier and its customer.
+        Refusal::NotPlaced(DialFailure::Busy, _) => (429, DialFailure::Busy.as_str()),
+        Refusal::NotPlaced(why, _) => (502, why.as_str()),
+        Refusal::SourceNotOutbound(_) => (422, "invalid_source_agent_direction"),
+        Refusal::NotReady(_) => (422, "agent_not_ready"),
+        Refusal::TypeFixed => (422, "type_fixed"),
+        Refusal::Invalid(_) => (422, "validation_error"),
+    }
+}
+
+fn message(refusal: &Refusal) -> String {
+    let text = match refusal {
+        Refusal::AgentNotFound => "agent not found",
+        Refusal::NumberNotFound => "number not found",
+        Refusal::CallNotFound => "call not found",
+        Refusal::TenantNotFound => "tenant not found",
+        Refusal::AccountNotFound => "carrier account not found",
+        Refusal::AccountFromFile => "the configuration file keeps this account: change it there",
+        Refusal::SigningOff => {
+            "nothing is signed here: the control API is not on loopback (see control.allow_sign)"
+        }
+        Refusal::KeyNotFound => "key not found",
+        Refusal::ContactNotFound => "nothing is remembered of this contact",
+        Refusal::NotCallbackAgent => "agent is not configured as a callback agent",
+        Refusal::NumberNotAttached => "the number is not attached to the agent",
+        Refusal::AgentArchived => "agent is archived",
+        Refusal::AgentPublished => "the agent is published; unpublish it first",
+        Refusal::AgentHasActiveCalls => "the agent has calls in progress",
+        Refusal::AgentHasCallbackRole => "the agent holds the callback role",
+        Refusal::NumberClaimed(agent) => {
+            return format!("the number is attached to another inbound agent, {agent}");
+        }
+        Refusal::NumberTaken => "the number is taken",
+        Refusal::NumberInUse => "the number is attached to agents; detach it first",
+        Refusal::AccountAmbiguous => "more than one carrier account: say which",
+        Refusal::NameTaken => "the name is taken",
+        Refusal::CallNotActive => "the call is over",
+        Refusal::NotInbound => "the agent must be inbound",
+        Refusal::NotOutbound => "the agent must be outbound",
+        Refusal::AgentInactive => "the agent is not published",
+        Refusal::NoCallerId => "the agent has no number at a carrier account to show",
+        Refusal::PhoneMissing => "to: is required",
+        Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
+        Refusal::NotPlaced(why, said) => return not_placed(*why, said),
+        Refusal::SourceNotOutbound(_) => "source agents must be outbound",
+        Refusal::NotReady(missing) => {
+            return format!("the agent is not ready to publish; missing: {}", missing.join(", "));
+        }
+        Refusal::TypeFixed => "the agent's type cannot change",
+        Refusal::Invalid(fields) => return line(fields),
+    };
+    text.to_owned()
+}
+
+fn fields(refusal: &Refusal) -> Vec<FieldError> {
+    let one = |field: String, message: &str| FieldError { field, message: message.to_owned() };
+    match refusal {
+        Refusal::Invalid(fields) => fields.clone(),
+        Refusal::NotReady(missing) => {
+            missing.iter().map(|field| one((*field).to_owned(), "Is missing.")).collect()
+        }
+        Refusal::SourceNotOutbound(at) => {
+            vec![one(format!("source_agent_ids.{at}"), "Must be an outbound agent.")]
+        }
+        Refusal::TypeFixed => vec![one("type".to_owned(), "Cannot change.")],
+        Refusal::AgentNotFound
+        | Refusal::NumberNotFound
+        | Refusal::CallNotFound
+        | Refusal::TenantNotFound
+        | Refusal::AccountNotFound
+        | Refusal::AccountFromFile
+        | Refusal::SigningOff
+        | Refusal::KeyNotFound
+        | Refusal::ContactNotFound
+        | Refusal::NotCallbackAgent
+        | Refusal::NumberNotAttached
+        | Refusal::AgentArchived
+        | Refusal::AgentPublished
+        | Refusal::AgentHasActiveCalls
+        | Refusal::AgentHasCallbackRole
+        | Refusal::NumberClaimed(_)
+        | Refusal::NumberTaken
+        | Refusal::NumberInUse
+        | Refusal::AccountAmbiguous
+        | Refusal::NameTaken
+        | Refusal::CallNotActive
+        | Refusal::NotInbound
+        | Refusal::NotOutbound
+        | Refusal::AgentInactive
+        | Refusal::NoCallerId
+        | Refusal::NotPlaced(..) => Vec::new(),
+        Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
+        Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],
+    }
+}
+
+fn not_placed(why: DialFailure, said: &str) -> String {
+    let text = match why {
+        DialFailure::InvalidNumber => "the carrier cannot call this number",
+        DialFailure::InvalidCallerId => "the carrier does not let the account show this number",
+        DialFailure::Unreachable => "the carrier does not reach this number",
+        DialFailure::NotPermitted => "the carrier does not let the account call there",
+        DialFailure::Credentials => "the carrier does not know the account's credentials",
+        DialFailure::Busy => "more calls wait than can be placed in time; try again later",
+        DialFailure::CarrierUnreachable => "the carrier's API cannot be reached",
+        DialFailure::NotSent => "the daemon ended before the call was placed",
+        DialFailure::Refused => "the carrier refused the call",
+    };
+    if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
+}
+
+/// The fields' messages as one line.
+fn line(fields: &[FieldError]) -> String {
+    let one = |error: &FieldError| {
+        let mut chars = error.message.strip_suffix('.').unwrap_or(&error.message).chars();
+        let first = chars.next().map(|first| first.to_ascii_lowercase());
+        let fragment: String = first.into_iter().chain(chars).collect();
+        format!("{}: {fragment}", error.field)
+    };
+    fields.iter().map(one).collect::<Vec<_>>().join("; ")
+}

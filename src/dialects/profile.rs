@@ -1,0 +1,154 @@
+//! What clients write of an agent that routing has no use for: one bag of fields, shared by the
+//! dialects, checked by each one's own table, never interpreted.
+
+use serde_json::{Map, Value};
+
+use super::reader::{Reader, Wrong};
+
+/// Bytes of a profile's text: sixteen tools and a long persona fit many times over.
+const PROFILE_LEN_MAX: usize = 256 * 1024;
+
+/// Fields with a meaning of their own somewhere; they are never put into the bag.
+const RESERVED: &[&str] = &[
+    "actions",
+    "archived_at",
+    "callback_config",
+    "callback_trigger_statuses",
+    "created_at",
+    "current_status",
+    "direction",
+    "first_audio_timeout_ms",
+    "id",
+    "is_ready_to_publish",
+    "is_sandbox",
+    "label",
+    "name",
+    "number_ids",
+    "numbers",
+    "org_id",
+    "phone_number_ids",
+    "phone_numbers",
+    "primary_number_id",
+    "runtime_parameters",
+    "runtime_url",
+    "targets",
+    "trainings",
+    "trigger_outcomes",
+    "type",
+    "updated_at",
+    "user_id",
+    "warnings",
+    "window_days",
+];
+
+/// A field of one dialect's table.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) rule: Rule,
+    pub(super) is_required: bool,
+}
+
+/// What a field must be.
+pub(super) enum Rule {
+    /// A text of at most so many characters.
+    Text(usize),
+    /// One of these.
+    Word(&'static [&'static str]),
+    /// A number in this range, both ends included.
+    Number(f64, f64),
+    /// An integer in this range, both ends included.
+    Integer(i64, i64),
+    /// True or false.
+    Bool,
+    /// An object.
+    Object,
+    /// A list of at most so many objects.
+    Objects(usize),
+}
+
+impl Rule {
+    fn check(&self, value: &Value) -> Result<(), Wrong> {
+        let holds = match self {
+            Self::Text(max) => value.as_str().is_some_and(|text| text.chars().count() <= *max),
+            Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
+            Self::Number(low, high) => value.as_f64().is_some_and(|n| (*low..=*high).contains(&n)),
+            Self::Integer(low, high) => value.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            Self::Bool => value.is_boolean(),
+            Self::Object => value.is_object(),
+            Self::Objects(max) => value
+                .as_array()
+                .is_some_and(|list| list.len() <= *max && list.iter().all(Value::is_object)),
+        };
+        if holds { Ok(()) } else { Err(self.demand().into()) }
+    }
+
+    fn demand(&self) -> String {
+        match self {
+            Self::Text(max) => format!("must be a string of at most {max} characters"),
+            Self::Word(words) => format!("must be one of {}", words.join(", ")),
+            Self::Number(low, high) => format!("must be a number from {low} to {high}"),
+            Self::Integer(low, high) => format!("must be an integer from {low} to {high}"),
+            Self::Bool => "must be true or false".to_owned(),
+            Self::Object => "must be an object".to_owned(),
+            Self::Objects(max) => format!("must be an array of at most {max} objects"),
+        }
+    }
+}
+
+/// Reads the table's fields, then takes whatever else is there and means nothing to us. Nulls stay:
+/// they clear. Call it last.
+pub(super) fn read(reader: &mut Reader, table: &[Field], is_new: bool) -> Map<String, Value> {
+    let mut bag = Map::new();
+    for field in table {
+        let checked = |value: &Value| field.rule.check(value).map(|()| value.clone());
+        let given = if is_new && field.is_required {
+            reader.required(field.name, checked).map(Some)
+        } else {
+            reader.given(field.name, checked)
+        };
+        if let Some(value) = given {
+            bag.insert(field.name.to_owned(), value.unwrap_or_default());
+        }
+    }
+    for (name, value) in reader.rest() {
+        if !RESERVED.contains(&name.as_str()) {
+            bag.insert(name, value);
+        }
+    }
+    let len: usize = bag.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    if len > PROFILE_LEN_MAX {
+        reader.blame("body", format!("must have at most {PROFILE_LEN_MAX} bytes of fields"));
+    }
+    bag
+}
+
+/// The stored bag with changes applied, as text; a null removes.
+pub(super) fn merged(stored: &str, changes: Map<String, Value>) -> String {
+    let mut bag = parsed(stored);
+    for (name, value) in changes {
+        if value.is_null() {
+            bag.remove(&name);
+        } else {
+            bag.insert(name, value);
+        }
+    }
+    Value::Object(bag).to_string()
+}
+
+/// The bag as a dialect shows it: its own fields always there, null where the bag has none or
+/// another dialect's idea of it.
+pub(super) fn shown(stored: &str, table: &[Field]) -> Map<String, Value> {
+    let mut bag = parsed(stored);
+    for field in table {
+        let value = bag.entry(field.name).or_insert(Value::Null);
+        if field.rule.check(value).is_err() {
+            *value = Value::Null;
+        }
+    }
+    bag
+}
+
+/// What the store holds was written by `merged`; an unreadable bag is an empty one.
+fn parsed(stored: &str) -> Map<String, Value> {
+    serde_json::from_str(stored).unwrap_or_default()
+}

@@ -1,0 +1,96 @@
+//! Talkover's calls, as far as they are placed.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    dialects::{Reader, boolean, brief, integer, phone, rfc3339},
+    domain::{CallBrief, CallRecord, E164, Refusal},
+};
+
+/// A call that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallFields {
+    /// Who is called.
+    pub to: E164,
+    /// A test: nobody is to be remembered for it.
+    pub is_test: bool,
+    /// What is given along.
+    pub brief: CallBrief,
+}
+
+/// Reads Make a Call's body.
+///
+/// # Errors
+/// The number is missing or none, or another field is not what its page asks for.
+pub fn call(body: Value) -> Result<CallFields, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let brief = CallBrief {
+        variables: reader.optional("payload", brief::object),
+        echo: reader.optional("context", brief::object),
+        ..CallBrief::default()
+    };
+    let delay = reader.optional("delay_seconds", integer(0..=3600)).unwrap_or(0);
+    if delay > 0 {
+        reader.blame("delay_seconds", "must be 0: calls are placed at once, delays are not served");
+    }
+    let is_test = reader.optional("is_testing", boolean).unwrap_or(false);
+    let given = reader.optional("to", |value| Ok(value.clone()));
+    reader.finish()?;
+    let to = phone(&given.ok_or(Refusal::PhoneMissing)?).map_err(|_| Refusal::PhoneInvalid)?;
+    Ok(CallFields { to, is_test, brief })
+}
+
+/// A call that is being placed.
+#[derive(Debug, Serialize)]
+pub struct PlacedBody {
+    id: Uuid,
+    agent_id: Option<Uuid>,
+    to: Option<String>,
+    status: &'static str,
+    created_at: String,
+}
+
+impl From<&CallRecord> for PlacedBody {
+    fn from(call: &CallRecord) -> Self {
+        Self {
+            id: call.id.0,
+            agent_id: call.agent.map(|agent| agent.0),
+            to: call.dnis.map(|number| number.to_string()),
+            // Their one word for all that comes before ringing.
+            status: "initiated",
+            created_at: rfc3339(call.created_at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &Value, refusal: &Refusal) {
+        assert_eq!(call(body.clone()).as_ref().unwrap_err(), refusal, "{body}");
+    }
+
+    #[test]
+    fn a_call_is_read_or_refused() {
+        check(&json!({}), &Refusal::PhoneMissing);
+        check(&json!({ "to": null }), &Refusal::PhoneMissing);
+        check(&json!({ "to": "12" }), &Refusal::PhoneInvalid);
+        check(
+            &json!({ "to": "+14155550137", "delay_seconds": 5 }),
+            &Refusal::invalid(
+                "delay_seconds",
+                "Must be 0: calls are placed at once, delays are not served.",
+            ),
+        );
+        let body = json!({ "to": "+14155550137", "payload": { "n": 1 }, "is_testing": true });
+        let read = call(body).unwrap();
+        assert!(read.is_test);
+        assert_eq!(read.brief.variables.as_deref(), Some(r#"{"n":1}"#));
+    }
+}

@@ -1,0 +1,143 @@
+//! Problems in Talkover's words. Its documentation shows five shapes; ours is all of them at once.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    dialects::{Problem, Told, reader::sentence},
+    domain::{DialFailure, Refusal},
+};
+
+/// The status and body of a problem.
+#[must_use]
+pub fn error(problem: &Problem) -> (u16, Value) {
+    let told = problem.told();
+    let (status, code, message) = words(problem, &told);
+    let mut errors = Map::new();
+    for field in &told.fields {
+        let lines = errors.entry(field.field.clone()).or_insert_with(|| json!([]));
+        if let Some(lines) = lines.as_array_mut() {
+            lines.push(json!(field.message));
+        }
+    }
+    let details = match told.fields.first() {
+        Some(first) => json!({ "field": first.field }),
+        None => json!({}),
+    };
+    let mut body = json!({
+        "success": false,
+        "message": message,
+        "code": code,
+        "error": { "code": code, "message": message, "details": details },
+    });
+    if let (false, Some(body)) = (errors.is_empty(), body.as_object_mut()) {
+        body.insert("errors".to_owned(), Value::Object(errors));
+    }
+    (status, body)
+}
+
+/// Status, code and message: Talkover's own where its documentation has any, else ours with the
+/// code in capitals.
+fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
+    let theirs =
+        |status: u16, code: &str, message: &str| (status, code.to_owned(), message.to_owned());
+    match problem {
+        Problem::KeyMissing => theirs(401, "INVALID_TOKEN", "Missing Bearer Token"),
+        Problem::KeyUnknown => theirs(401, "INVALID_TOKEN", "Unauthenticated."),
+        Problem::Forbidden => {
+            theirs(403, "UNAUTHORIZED", "You are not authorized to perform this action.")
+        }
+        Problem::BodyUnreadable(_) => (422, "VALIDATION_ERROR".to_owned(), told.message.clone()),
+        // Archived agents are CallingBox's: here they do not exist.
+        Problem::Refused(Refusal::AgentNotFound | Refusal::AgentArchived) => {
+            theirs(404, "AGENT_NOT_FOUND", "Agent not found in this environment.")
+        }
+        Problem::Refused(Refusal::NotCallbackAgent) => {
+            theirs(404, "NOT_CALLBACK_AGENT", "Agent is not configured as a callback agent")
+        }
+        Problem::Refused(Refusal::NotInbound) => theirs(
+            422,
+            "INVALID_AGENT_DIRECTION",
+            "Agent must have direction=inbound to serve as a callback",
+        ),
+        Problem::Refused(Refusal::NotOutbound) => theirs(
+            422,
+            "INVALID_AGENT_DIRECTION",
+            "Agent must have direction=outbound to place calls",
+        ),
+        Problem::Refused(Refusal::AgentInactive) => {
+            theirs(400, "AGENT_INACTIVE", "Agent is not published.")
+        }
+        Problem::Refused(Refusal::PhoneMissing) => {
+            theirs(400, "MISSING_PHONE_NUMBER", "The phone number to call is required.")
+        }
+        Problem::Refused(
+            Refusal::PhoneInvalid | Refusal::NotPlaced(DialFailure::InvalidNumber, _),
+        ) => theirs(400, "INVALID_PHONE_NUMBER", "The phone number to call is not valid."),
+        Problem::Refused(Refusal::AgentHasActiveCalls) => {
+            theirs(409, "AGENT_HAS_ACTIVE_CALLS", "Cannot delete agent while it has active calls.")
+        }
+        Problem::Refused(Refusal::AgentPublished) => {
+            theirs(409, "AGENT_IS_PUBLISHED", "Cannot delete agent while it is published.")
+        }
+        Problem::Refused(Refusal::Invalid(_)) => {
+            theirs(422, "VALIDATION_ERROR", "The given data was invalid.")
+        }
+        Problem::Refused(_)
+        | Problem::RouteUnknown
+        | Problem::MethodUnknown
+        | Problem::BodyTooLarge(_)
+        | Problem::NotApplied
+        | Problem::NotReached
+        | Problem::Busy
+        | Problem::TimedOut
+        | Problem::Internal => {
+            (told.status, told.code.to_ascii_uppercase(), sentence(&told.message))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(problem: impl Into<Problem>, status: u16, code: &str, message: &str) {
+        let (got, body) = error(&problem.into());
+        assert_eq!(got, status, "{body}");
+        assert_eq!(body["success"], false);
+        assert_eq!((&body["code"], &body["message"]), (&json!(code), &json!(message)));
+        assert_eq!(
+            (&body["error"]["code"], &body["error"]["message"]),
+            (&body["code"], &body["message"])
+        );
+    }
+
+    #[test]
+    fn published_words_are_kept() {
+        check(Problem::KeyMissing, 401, "INVALID_TOKEN", "Missing Bearer Token");
+        check(Problem::KeyUnknown, 401, "INVALID_TOKEN", "Unauthenticated.");
+        check(
+            Refusal::AgentNotFound,
+            404,
+            "AGENT_NOT_FOUND",
+            "Agent not found in this environment.",
+        );
+        check(
+            Refusal::AgentArchived,
+            404,
+            "AGENT_NOT_FOUND",
+            "Agent not found in this environment.",
+        );
+        check(Refusal::NumberNotFound, 404, "NUMBER_NOT_FOUND", "Number not found.");
+        check(Problem::Internal, 500, "SERVER_ERROR", "Internal error.");
+    }
+
+    #[test]
+    fn wrong_fields_are_a_map_of_lists() {
+        let (status, body) = error(&Refusal::invalid("source_agent_ids.1", "is unknown").into());
+        assert_eq!(status, 422);
+        assert_eq!(body["code"], "VALIDATION_ERROR");
+        assert_eq!(body["errors"], json!({ "source_agent_ids.1": ["is unknown"] }));
+        assert_eq!(body["error"]["details"]["field"], "source_agent_ids.1");
+    }
+}

@@ -1,0 +1,150 @@
+//! Talkover's phone numbers. Prices and renewals are its own business; here they are null.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    dialects::{NumberShown, Reader, boolean, member, text},
+    domain::{NumberRecord, Refusal},
+};
+
+/// What a number can carry, in Talkover's words. Ours carry voice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NumberType {
+    Voice,
+    Other,
+}
+
+impl std::str::FromStr for NumberType {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "voice" => Ok(Self::Voice),
+            "sms" | "whatsapp" | "mms" | "fax" => Ok(Self::Other),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Which numbers are asked for.
+#[derive(Clone, Debug)]
+pub struct NumberFilterFields {
+    kind: Option<NumberType>,
+    has_voice: Option<bool>,
+    has_whatsapp: Option<bool>,
+    search: Option<String>,
+}
+
+/// Reads a list's query.
+///
+/// # Errors
+/// A parameter is not understood.
+pub fn number_filter(mut query: Reader) -> Result<NumberFilterFields, Refusal> {
+    let filter = NumberFilterFields {
+        kind: query.filter("type", member("voice, sms, whatsapp, mms, fax")),
+        has_voice: query.filter("has_voice", boolean),
+        has_whatsapp: query.filter("has_whatsapp", boolean),
+        search: query.filter("search", text(255)),
+    };
+    query.finish().map(|()| filter)
+}
+
+impl NumberFilterFields {
+    /// Whether the number is among them.
+    #[must_use]
+    pub fn accepts(&self, record: &NumberRecord) -> bool {
+        let found = self.search.as_deref().is_none_or(|search| {
+            // A leading blank is a plus that was not escaped.
+            let search = search.trim();
+            record.e164.to_string().contains(search) || record.id.to_string() == search
+        });
+        found
+            && self.kind.is_none_or(|kind| kind == NumberType::Voice)
+            && self.has_voice != Some(false)
+            && self.has_whatsapp != Some(true)
+    }
+}
+
+/// A number.
+#[derive(Debug, Serialize)]
+pub struct NumberBody {
+    id: Uuid,
+    number: String,
+    country_code: Option<&'static str>,
+    formatted_number: String,
+    international_number: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    has_voice: bool,
+    has_sms: bool,
+    has_mms: bool,
+    has_fax: bool,
+    has_whatsapp: bool,
+    current_status: &'static str,
+    is_sandbox: bool,
+    current_price: Option<u32>,
+    currency: Option<&'static str>,
+    renewal_date: Option<String>,
+    auto_renewal: bool,
+    monthly_renewal_cost: Option<u32>,
+    days_until_monthly_renewal: Option<u32>,
+    is_due_for_monthly_renewal: bool,
+    created_at: String,
+    updated_at: String,
+}
+
+impl From<&NumberRecord> for NumberBody {
+    fn from(record: &NumberRecord) -> Self {
+        let shown = NumberShown::from(record);
+        Self {
+            id: record.id.0,
+            number: record.e164.to_string(),
+            country_code: shown.country,
+            formatted_number: shown.national,
+            international_number: shown.international,
+            kind: "voice",
+            has_voice: true,
+            has_sms: false,
+            has_mms: false,
+            has_fax: false,
+            has_whatsapp: false,
+            current_status: "active",
+            is_sandbox: false,
+            current_price: None,
+            currency: None,
+            renewal_date: None,
+            auto_renewal: false,
+            monthly_renewal_cost: None,
+            days_until_monthly_renewal: None,
+            is_due_for_monthly_renewal: false,
+            created_at: shown.created_at,
+            updated_at: shown.updated_at,
+        }
+    }
+}
+
+/// A number as an agent shows it.
+#[derive(Debug, Serialize)]
+pub(super) struct NumberOfAgent {
+    id: Uuid,
+    number: String,
+    country_code: Option<&'static str>,
+    formatted_number: String,
+    international_number: String,
+    current_status: &'static str,
+}
+
+impl From<&NumberRecord> for NumberOfAgent {
+    fn from(record: &NumberRecord) -> Self {
+        let shown = NumberShown::from(record);
+        Self {
+            id: record.id.0,
+            number: record.e164.to_string(),
+            country_code: shown.country,
+            formatted_number: shown.national,
+            international_number: shown.international,
+            current_status: "active",
+        }
+    }
+}
