@@ -76,6 +76,7 @@ pub mod media;
 pub mod replica;
 pub mod routing;
 pub mod runtime;
+pub mod simulator;
 pub mod store;
 pub mod sync;
 pub mod telemetry;

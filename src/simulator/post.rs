@@ -1,0 +1,269 @@
+//! How a simulated carrier reaches the daemon: requests and upgrades signed as the real one signs
+//! them, with its timeouts and its one retry (Twilio docs, usage/webhooks). It never reads an
+//! answer's content.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::TryFutureExt;
+use http::{HeaderMap, HeaderValue, Method, header};
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{self, client::IntoClientRequest},
+};
+use uuid::Uuid;
+
+use super::{form::Form, twiml::Problem};
+use crate::{
+    carriers::{self, Request},
+    domain::{Account, Secret},
+    telemetry::clock,
+};
+
+/// Twilio's defaults (usage/webhooks/webhooks-connection-overrides).
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Who signs.
+#[derive(Clone, Debug)]
+pub enum Signer {
+    /// We do, with the account's first secret.
+    Account(Box<Account>),
+    /// A running daemon does, for its operator.
+    Daemon {
+        /// Its control API.
+        url: String,
+        /// An operator's key.
+        key: Secret,
+        /// The account's name.
+        account: String,
+    },
+}
+
+/// Where the daemon is.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Instead of a URL that begins with the first, one that begins with the second is connected
+    /// to; what is signed stays the first. For a daemon whose public URL leads elsewhere.
+    pub instead: Vec<(String, String)>,
+    /// Where not empty: a URL that begins with none of these is another application's, which is
+    /// never sent a simulated call.
+    pub within: Vec<String>,
+}
+
+/// A request as it was sent.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The URL that was signed.
+    pub url: String,
+    /// Its headers, the signature among them.
+    pub headers: HeaderMap,
+    /// Its form.
+    pub body: String,
+}
+
+/// What it was answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The media type.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+    /// From the request's first byte to the answer's last.
+    pub took: Duration,
+}
+
+/// A byte stream under a websocket.
+pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
+
+/// An open media socket.
+pub(super) type Socket = WebSocketStream<Box<dyn Pipe>>;
+
+/// Sends requests.
+pub(super) struct Post {
+    http: reqwest::Client,
+    tls: TlsConnector,
+    signer: Signer,
+    reach: Reach,
+}
+
+impl Post {
+    pub(super) fn new(signer: Signer, reach: Reach) -> Result<Self, String> {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_MAX)
+            .timeout(ANSWER_MAX)
+            .user_agent("TwilioProxy/1.1")
+            .no_proxy()
+            .tls_backend_preconfigured(tls.clone())
+            .build()
+            .map_err(|error| error.to_string())?;
+        Ok(Self { http, tls: TlsConnector::from(Arc::new(tls)), signer, reach })
+    }
+
+    /// The account whose secret is ours.
+    pub(super) fn account(&self) -> Option<&Account> {
+        match &self.signer {
+            Signer::Account(account) => Some(account),
+            Signer::Daemon { .. } => None,
+        }
+    }
+
+    /// Whether the URL is the daemon's to answer.
+    pub(super) fn is_ours(&self, url: &str) -> bool {
+        let within = &self.reach.within;
+        within.is_empty() || within.iter().any(|base| url.starts_with(base))
+    }
+
+    /// Signs a form and sends it.
+    pub(super) async fn form(&self, url: &str, form: &Form) -> Result<(Sent, Reply), Problem> {
+        // A fragment is neither sent nor signed.
+        let url = url.split('#').next().unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert(header::CONTENT_TYPE, form_type);
+        let body = form.encoded();
+        let signature = self.sign(&Method::POST, url, &headers, &body).await?;
+        headers.extend(signature);
+        if let Ok(token) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
+            headers.insert("i-twilio-idempotency-token", token);
+        }
+        let sent = Sent { url: url.to_owned(), headers, body };
+        let reply = self.deliver(&sent).await?;
+        Ok((sent, reply))
+    }
+
+    /// Sends a request, perhaps again, to the letter. Only a connection that fails is tried twice.
+    pub(super) async fn deliver(&self, sent: &Sent) -> Result<Reply, Problem> {
+        let started = clock::instant();
+        let once = || {
+            let request = self.http.post(self.connect_to(&sent.url));
+            request.headers(sent.headers.clone()).body(sent.body.clone()).send()
+        };
+        let answer = once()
+            .or_else(|error| async { if error.is_connect() { once().await } else { Err(error) } });
+        let failed = |error: reqwest::Error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            Problem::new(11_205, cause.unwrap_or_else(|| error.to_string()))
+        };
+        let answer = answer.await.map_err(failed)?;
+        let content_type = answer.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (status, content_type) = (answer.status().as_u16(), content_type.to_owned());
+        let body = answer.bytes().await.map_err(failed)?;
+        Ok(Reply { status, content_type, body, took: started.elapsed() })
+    }
+
+    /// Opens a media socket.
+    pub(super) async fn upgrade(&self, url: &str) -> Result<Socket, Problem> {
+        let headers = self.sign(&Method::GET, url, &HeaderMap::new(), "").await?;
+        let malformed = |_| Problem::new(31_923, "malformed URL");
+        let target = self.connect_to(url);
+        let mut request = target.as_str().into_client_request().map_err(malformed)?;
+        request.headers_mut().extend(headers);
+        let agent = HeaderValue::from_static("Twilio.TmeWs/1.0");
+        request.headers_mut().insert(header::USER_AGENT, agent);
+        let pipe = match timeout(CONNECT_MAX, self.pipe(request.uri())).await {
+            Ok(pipe) => pipe?,
+            Err(_) => return Err(Problem::new(31_901, "connect timeout")),
+        };
+        match timeout(CONNECT_MAX, client_async(request, pipe)).await {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(tungstenite::Error::Http(answer))) => {
+                Err(Problem::new(31_920, format!("handshake answered {}", answer.status())))
+            }
+            Ok(Err(error)) => Err(Problem::new(31_920, error.to_string())),
+            Err(_) => Err(Problem::new(31_901, "handshake timeout")),
+        }
+    }
+
+    async fn pipe(&self, uri: &http::Uri) -> Result<Box<dyn Pipe>, Problem> {
+        let is_tls = match uri.scheme_str() {
+            Some("wss") => true,
+            Some("ws") => false,
+            _ => return Err(Problem::new(31_922, "the scheme is not wss")),
+        };
+        let host = uri.host().unwrap_or_default();
+        let name = host.trim_matches(['[', ']']);
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let refused = |error: std::io::Error| Problem::new(31_902, error.to_string());
+        let tcp = TcpStream::connect((name, port)).await.map_err(refused)?;
+        tcp.set_nodelay(true).map_err(refused)?;
+        if !is_tls {
+            return Ok(Box::new(tcp));
+        }
+        let name = ServerName::try_from(name.to_owned());
+        let name = name.map_err(|error| Problem::new(31_923, error.to_string()))?;
+        let tls = self.tls.connect(name, tcp).await;
+        Ok(Box::new(tls.map_err(|error| Problem::new(31_910, error.to_string()))?))
+    }
+
+    fn connect_to(&self, url: &str) -> String {
+        let instead = self.reach.instead.iter();
+        let found =
+            instead.filter_map(|(from, to)| Some(format!("{to}{}", url.strip_prefix(from)?)));
+        found.into_iter().next().unwrap_or_else(|| url.to_owned())
+    }
+
+    async fn sign(
+        &self,
+        method: &Method,
+        url: &str,
+        headers: &HeaderMap,
+        body: &str,
+    ) -> Result<HeaderMap, Problem> {
+        match &self.signer {
+            Signer::Account(account) => {
+                let request = Request { method, url, headers, body: body.as_bytes() };
+                Ok(carriers::room(account.carrier).sign(&request, account))
+            }
+            Signer::Daemon { url: api, key, account } => {
+                let target = format!("{api}/switchback/v1/carrier-accounts/{account}/sign");
+                let asked = json!({ "method": method.as_str(), "url": url, "body": body });
+                let answer = self.http.post(target).bearer_auth(key.reveal()).json(&asked).send();
+                signature(answer).await.map_err(|what| Problem::new(20_003, what))
+            }
+        }
+    }
+}
+
+/// The headers a daemon signs with.
+async fn signature(
+    answer: impl Future<Output = reqwest::Result<reqwest::Response>>,
+) -> Result<HeaderMap, String> {
+    let unreachable = |error: reqwest::Error| format!("the daemon does not sign: {error}");
+    let answer = answer.await.map_err(unreachable)?;
+    let is_done = answer.status().is_success();
+    let status = answer.status();
+    let body: Value = answer.json().await.unwrap_or(Value::Null);
+    if !is_done {
+        let said = body.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+        return Err(format!("the daemon does not sign: {said} ({status})"));
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in body.get("headers").and_then(Value::as_object).into_iter().flatten() {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_str(value.as_str().unwrap_or_default());
+        if let (Ok(name), Ok(value)) = (name, value) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}

@@ -1,0 +1,383 @@
+//! The carrier's end of a media socket (Twilio docs, voice/media-streams): sends what the person
+//! says, plays what comes back, and writes down what is heard.
+
+use std::{collections::VecDeque, time::Duration};
+
+use base64_simd::STANDARD;
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_tungstenite::tungstenite::{
+    self, Message as Frame,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::{
+    audio::{FRAME_LEN, SILENCE, is_silent},
+    exchange::{Voice, sid},
+    form::Form,
+    leg::{Ending, Leg, What},
+    play::{Play, tell},
+    post::Socket,
+    twiml::{Problem, Stream},
+};
+use crate::{
+    media::messages::{self, Message, Start},
+    telemetry::clock,
+};
+
+/// A frame's length.
+const TICK: Duration = Duration::from_millis(20);
+
+/// When the first frame is heard: rarely at once.
+const FIRST_FRAME_MS: u64 = 155;
+
+/// Silence this long ends a sound: less is a breath.
+const BREATH: u32 = 10;
+
+/// What is kept to be played: ten minutes. Twilio documents no limit, but there is one to memory.
+const QUEUED_MAX: usize = 10 * 60 * 8000;
+
+/// Between two keys.
+const KEY_TICKS: u64 = 10;
+
+/// Plays the stream until either side has had enough.
+pub(super) async fn play(play: &Play, stream: &Stream) {
+    let leg = &play.leg;
+    let stream_sid = sid("MZ");
+    match play.exchange.post.upgrade(&stream.url).await {
+        Err(problem) => {
+            let mut form = Form::stream(&leg.facts, &stream_sid, "stream-error", clock::now());
+            form.add("StreamError", problem.to_string());
+            form.add("StreamErrorCode", problem.code.to_string());
+            leg.note(What::Failed(problem));
+            status(play, stream, "stream-error", &form).await;
+        }
+        Ok(socket) => {
+            leg.note(What::Connected(stream.url.clone()));
+            let form = Form::stream(&leg.facts, &stream_sid, "stream-started", clock::now());
+            let start = Start {
+                stream_sid: stream_sid.clone(),
+                call_sid: leg.facts.sid.clone(),
+                account_sid: leg.facts.account_sid.clone(),
+                parameters: stream.parameters.clone(),
+                ..Start::default()
+            };
+            let talk = Talk::new(leg, socket, start, &play.voice);
+            tokio::join!(talk.run(), status(play, stream, "stream-started", &form));
+            let form = Form::stream(&leg.facts, &stream_sid, "stream-stopped", clock::now());
+            status(play, stream, "stream-stopped", &form).await;
+        }
+    }
+}
+
+async fn status(play: &Play, stream: &Stream, event: &str, form: &Form) {
+    if let Some(url) = &stream.status_callback {
+        tell(&play.exchange, &play.leg, url, event, form).await;
+    }
+}
+
+/// A socket in use.
+struct Talk<'a> {
+    leg: &'a Leg,
+    socket: Socket,
+    start: Start,
+    voice: &'a Voice,
+    player: Player,
+    sequence: u64,
+    ticks: u64,
+    silent_for: u32,
+    was_warned: bool,
+}
+
+impl<'a> Talk<'a> {
+    fn new(leg: &'a Leg, socket: Socket, start: Start, voice: &'a Voice) -> Self {
+        let player = Player::default();
+        let (sequence, ticks, silent_for, was_warned) = (1, 0, BREATH, false);
+        Self { leg, socket, start, voice, player, sequence, ticks, silent_for, was_warned }
+    }
+
+    async fn run(mut self) {
+        let closed = self.talk().await;
+        if self.silent_for < BREATH {
+            self.leg.note(What::SoundEnded);
+        }
+        match closed {
+            Ok(Some(code)) => self.leg.note(What::Closed(code)),
+            // The person has gone: say so, and close.
+            Ok(None) => {
+                self.sequence += 1;
+                let mut text = String::new();
+                messages::write_stop(&mut text, &self.start, self.sequence);
+                let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+                drop(self.socket.send(Frame::text(text)).await);
+                drop(self.socket.close(Some(close)).await);
+            }
+            Err(_) => self.leg.note(What::Closed(None)),
+        }
+    }
+
+    /// Until the daemon closes (with its code), or the call ends (none).
+    async fn talk(&mut self) -> Result<Option<Option<u16>>, tungstenite::Error> {
+        let mut text = String::new();
+        messages::write_connected(&mut text);
+        self.socket.send(Frame::text(text)).await?;
+        let mut text = String::new();
+        messages::write_start(&mut text, &self.start);
+        self.socket.send(Frame::text(text)).await?;
+        let mut ticks = interval(TICK);
+        // Catching up keeps the person's time: as many frames as there were.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        ticks.reset();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.leg.ends() => return Ok(None),
+                _ = ticks.tick() => self.tick().await?,
+                frame = self.socket.next() => match frame {
+                    None => return Ok(Some(None)),
+                    Some(Ok(Frame::Close(frame))) => {
+                        return Ok(Some(frame.map(|frame| frame.code.into())));
+                    }
+                    Some(Ok(Frame::Text(text))) => self.take(&text).await?,
+                    Some(Ok(Frame::Binary(_))) => self.warn(31_950, "a binary message"),
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Twenty milliseconds: one frame is said, one is heard.
+    async fn tick(&mut self) -> Result<(), tungstenite::Error> {
+        let said = self.frame();
+        self.sequence += 1;
+        self.ticks += 1;
+        let mut text = String::new();
+        let at = FIRST_FRAME_MS + (self.ticks - 1) * 20;
+        let payload = STANDARD.encode_to_string(said);
+        let place = (self.ticks, at);
+        messages::write_media(&mut text, &self.start.stream_sid, self.sequence, place, &payload);
+        self.socket.send(Frame::text(text)).await?;
+        if let Some(key) = self.key() {
+            self.sequence += 1;
+            let mut text = String::new();
+            let digit = key.to_string();
+            messages::write_dtmf(&mut text, &self.start.stream_sid, self.sequence, &digit);
+            self.socket.send(Frame::text(text)).await?;
+            self.leg.note(What::Key(key));
+        }
+        let (heard, marks) = self.player.frame();
+        self.listen(&heard);
+        self.leg.change(|state| state.heard.extend_from_slice(&heard));
+        self.play_marks(marks).await?;
+        let stays = self.voice.stays.map(|stays| u64::try_from(stays.as_millis() / 20));
+        if let Some(Ok(stays)) = stays
+            && self.ticks >= self.said_ticks() + stays
+        {
+            self.leg.end(Ending::Person);
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, heard: &[u8]) {
+        if !is_silent(heard) {
+            if self.silent_for >= BREATH {
+                self.leg.note(What::SoundBegan);
+            }
+            self.silent_for = 0;
+        } else if self.silent_for < BREATH {
+            self.silent_for += 1;
+            if self.silent_for == BREATH {
+                self.leg.note(What::SoundEnded);
+            }
+        }
+    }
+
+    /// What the person says now.
+    fn frame(&self) -> [u8; FRAME_LEN] {
+        let mut frame = [SILENCE; FRAME_LEN];
+        let place = usize::try_from(self.ticks).unwrap_or(usize::MAX).saturating_mul(FRAME_LEN);
+        let said = self.voice.says.get(place..).unwrap_or_default();
+        frame.iter_mut().zip(said).for_each(|(to, from)| *to = *from);
+        frame
+    }
+
+    /// How long they speak and press keys.
+    fn said_ticks(&self) -> u64 {
+        let says = u64::try_from(self.voice.says.len().div_ceil(FRAME_LEN)).unwrap_or(u64::MAX);
+        let keys = u64::try_from(self.voice.keys.len()).unwrap_or(u64::MAX);
+        says + keys * KEY_TICKS
+    }
+
+    fn key(&self) -> Option<char> {
+        let says = u64::try_from(self.voice.says.len().div_ceil(FRAME_LEN)).ok()?;
+        let since = self.ticks.checked_sub(says + 1)?;
+        let place = usize::try_from(since / KEY_TICKS).ok()?;
+        self.voice.keys.chars().nth(place).filter(|_| since.is_multiple_of(KEY_TICKS))
+    }
+
+    async fn take(&mut self, text: &str) -> Result<(), tungstenite::Error> {
+        let Ok(envelope) = messages::parse(text) else {
+            self.warn(31_951, "an invalid message");
+            return Ok(());
+        };
+        if envelope.stream_sid != self.start.stream_sid {
+            self.warn(31_951, "a message for another stream");
+            return Ok(());
+        }
+        let marks = match envelope.message {
+            Message::Media(payload) => {
+                match STANDARD.decode_to_vec(payload) {
+                    Ok(sound) if self.player.push(&sound) => {}
+                    Ok(_) => self.warn(31_930, "more sound than can be kept"),
+                    Err(_) => self.warn(31_951, "a payload that is not base64"),
+                }
+                Vec::new()
+            }
+            Message::Mark(name) => self.player.mark(name),
+            Message::Clear => {
+                self.leg.note(What::Cleared);
+                self.player.clear()
+            }
+            Message::Connected
+            | Message::Start(_)
+            | Message::Dtmf(_)
+            | Message::Stop
+            | Message::Unknown => {
+                self.warn(31_951, "an event that is not the daemon's to send");
+                Vec::new()
+            }
+        };
+        self.play_marks(marks).await
+    }
+
+    async fn play_marks(&mut self, marks: Vec<String>) -> Result<(), tungstenite::Error> {
+        for name in marks {
+            self.sequence += 1;
+            let mut text = String::new();
+            let sequence = Some(self.sequence);
+            messages::write_mark(&mut text, &self.start.stream_sid, sequence, &name);
+            self.leg.note(What::Mark(name));
+            self.socket.send(Frame::text(text)).await?;
+        }
+        Ok(())
+    }
+
+    /// Reported once a stream, as Twilio does.
+    fn warn(&mut self, code: u32, what: &str) {
+        if !self.was_warned {
+            self.was_warned = true;
+            self.leg.note(What::Failed(Problem::new(code, what)));
+        }
+    }
+}
+
+/// What is to be played, in its order.
+#[derive(Debug, Default)]
+struct Player {
+    queue: VecDeque<Item>,
+    /// Bytes of sound in the queue.
+    queued: usize,
+}
+
+#[derive(Debug)]
+enum Item {
+    Sound(VecDeque<u8>),
+    Mark(String),
+}
+
+impl Player {
+    /// Whether it was taken.
+    fn push(&mut self, sound: &[u8]) -> bool {
+        if self.queued + sound.len() > QUEUED_MAX {
+            return false;
+        }
+        self.queued += sound.len();
+        match self.queue.back_mut() {
+            Some(Item::Sound(last)) => last.extend(sound),
+            Some(Item::Mark(_)) | None => {
+                self.queue.push_back(Item::Sound(sound.iter().copied().collect()));
+            }
+        }
+        true
+    }
+
+    /// Marks that are played to at once.
+    fn mark(&mut self, name: String) -> Vec<String> {
+        if self.queue.is_empty() {
+            return vec![name];
+        }
+        self.queue.push_back(Item::Mark(name));
+        Vec::new()
+    }
+
+    /// Throws the sound away; the marks count as played to.
+    fn clear(&mut self) -> Vec<String> {
+        self.queued = 0;
+        self.queue.drain(..).filter_map(Item::into_mark).collect()
+    }
+
+    /// The next frame, filled up with silence, and the marks it plays to.
+    fn frame(&mut self) -> ([u8; FRAME_LEN], Vec<String>) {
+        let mut frame = [SILENCE; FRAME_LEN];
+        let mut played = 0;
+        let mut marks = Vec::new();
+        while let Some(item) = self.queue.front_mut() {
+            if let Item::Sound(sound) = item {
+                if let Some(free) = frame.get_mut(played..) {
+                    let count = sound.len().min(free.len());
+                    free.iter_mut().zip(sound.drain(..count)).for_each(|(to, from)| *to = from);
+                    played += count;
+                    self.queued -= count;
+                }
+                if !sound.is_empty() {
+                    break;
+                }
+            }
+            marks.extend(self.queue.pop_front().and_then(Item::into_mark));
+        }
+        (frame, marks)
+    }
+}
+
+impl Item {
+    fn into_mark(self) -> Option<String> {
+        match self {
+            Self::Mark(name) => Some(name),
+            Self::Sound(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_played_to_in_their_place() {
+        let mut player = Player::default();
+        assert_eq!(player.mark("now".to_owned()), ["now"]);
+        assert!(player.push(&[1; 200]));
+        assert!(player.mark("a".to_owned()).is_empty());
+        assert!(player.push(&[2; 40]));
+        assert!(player.mark("b".to_owned()).is_empty());
+        let (frame, marks) = player.frame();
+        assert!(frame == [1; FRAME_LEN] && marks.is_empty());
+        let (frame, marks) = player.frame();
+        assert_eq!((frame[39], frame[40], frame[79], frame[80]), (1, 2, 2, SILENCE));
+        assert_eq!(marks, ["a", "b"]);
+        assert_eq!(player.frame(), ([SILENCE; FRAME_LEN], Vec::new()));
+    }
+
+    #[test]
+    fn clearing_throws_sound_away_and_returns_the_marks() {
+        let mut player = Player::default();
+        player.push(&[1; 1000]);
+        player.mark("a".to_owned());
+        player.push(&[1; 1000]);
+        player.mark("b".to_owned());
+        assert_eq!(player.clear(), ["a", "b"]);
+        assert_eq!(player.frame(), ([SILENCE; FRAME_LEN], Vec::new()));
+        assert!(player.push(&vec![0; QUEUED_MAX]) && !player.push(&[0]));
+    }
+}
