@@ -64,8 +64,11 @@
 //! - No number, id or URL is ever a metric's label; numbers in logs are masked.
 //! - Time is an argument everywhere but in [`telemetry::clock`].
 
+pub mod app;
 pub mod calls;
 pub mod carriers;
+pub mod cli;
+pub mod config;
 pub mod control;
 pub mod dialects;
 pub mod dispatch;

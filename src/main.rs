@@ -1,3 +1,7 @@
 //! The `switchback` program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switchback::cli::run(std::env::args_os())
+}

@@ -1,0 +1,205 @@
+//! From the edge's queue to the store's rows, in groups; and back: what the rows tell, for logs
+//! and onlookers, and the return context.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{
+        broadcast::{Receiver, error::RecvError},
+        mpsc, watch,
+    },
+    task::JoinHandle,
+};
+
+use crate::{
+    calls::{CallUpdate, Feed, Live, Strays},
+    domain::{CallRecord, Direction, StrayEvent, UnixMillis},
+    runtime::ContextSource,
+    store::{Actor, CallChange, Store, StrayFate, WriteError},
+    telemetry::{metrics, redact},
+};
+
+/// Updates a transaction: what a disk's sync can gather at a thousand calls a second.
+const GROUP_MAX: usize = 256;
+
+/// How long a stop waits for the last rows.
+const FINISH_MAX: Duration = Duration::from_secs(5);
+
+/// The tasks that keep what becomes known of calls, and tell it.
+pub(super) struct Keeping {
+    kept: JoinHandle<()>,
+    taken: JoinHandle<()>,
+    told: JoinHandle<()>,
+    end: watch::Sender<bool>,
+}
+
+impl Keeping {
+    pub(super) fn start(
+        updates: mpsc::Receiver<CallUpdate>,
+        (events, strays): (mpsc::Receiver<StrayEvent>, Strays),
+        store: &Store,
+        live: &Arc<Live>,
+    ) -> Self {
+        let (end, is_ended) = watch::channel(false);
+        let told = tokio::spawn(tell(store.call_changes(), Arc::clone(live), is_ended));
+        let kept = tokio::spawn(keep(updates, store.clone()));
+        let taken = tokio::spawn(take_strays(events, strays, store.clone()));
+        Self { kept, taken, told, end }
+    }
+
+    /// Once both queues are closed: everything in them is written and told, and the store closed.
+    pub(super) async fn finish(self, store: Store) {
+        let written = async { tokio::join!(self.kept, self.taken) };
+        if tokio::time::timeout(FINISH_MAX, written).await.is_err() {
+            tracing::error!("call updates were lost: the store does not keep up");
+        }
+        drop(tokio::task::spawn_blocking(move || store.close()).await);
+        self.end.send_replace(true);
+        drop(self.told.await);
+    }
+}
+
+/// Writes call updates until the last sender is gone.
+async fn keep(mut updates: mpsc::Receiver<CallUpdate>, store: Store) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while updates.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let patches: Vec<_> = group.drain(..).map(|update| update.patch).collect();
+        let count = patches.len();
+        let written = store.write(Actor::default(), move |tx| {
+            for patch in &patches {
+                match tx.upsert_call(patch) {
+                    Ok(_) => {}
+                    // Of a call or a tenant that is gone; the others of the group are not to blame.
+                    Err(WriteError::Refused(refusal)) => {
+                        let trace_id = patch.id.trace_id();
+                        tracing::warn!(
+                            call = %patch.id, %trace_id, ?refusal, "a call update was refused"
+                        );
+                    }
+                    Err(error @ WriteError::Store(_)) => return Err(error),
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = written.await {
+            tracing::error!(%error, count, "call updates were lost");
+        }
+    }
+}
+
+/// Takes in what is told of calls that are not live here, until the last sender is gone.
+async fn take_strays(mut events: mpsc::Receiver<StrayEvent>, strays: Strays, store: Store) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while events.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let count = group.len();
+        let taken = std::mem::take(&mut group);
+        let written = store.write(Actor::default(), move |tx| {
+            let mut orphans = Vec::new();
+            for event in taken {
+                match tx.take_stray(&event) {
+                    Ok(StrayFate::Taken) => {}
+                    Ok(StrayFate::Orphaned(cause, tenant)) => orphans.push((event, cause, tenant)),
+                    Err(WriteError::Refused(refusal)) => {
+                        tracing::warn!(?refusal, "news of an outbound call was refused");
+                    }
+                    Err(error @ WriteError::Store(_)) => return Err(error),
+                }
+            }
+            Ok(orphans)
+        });
+        match written.await {
+            Ok(written) => {
+                for (event, cause, tenant) in written.value {
+                    strays.orphaned(event, cause, tenant);
+                }
+            }
+            Err(error) => tracing::error!(%error, count, "news of outbound calls was lost"),
+        }
+    }
+}
+
+/// Tells what changes about calls, once it is on disk, until it is told to end; what was committed
+/// by then is still told.
+async fn tell(
+    mut changes: Receiver<Arc<CallChange>>,
+    live: Arc<Live>,
+    mut end: watch::Receiver<bool>,
+) {
+    loop {
+        let change = tokio::select! {
+            biased;
+            change = changes.recv() => change,
+            _ = end.wait_for(|end| *end) => return,
+        };
+        match change {
+            Ok(change) => told(&change, live.feed()),
+            Err(RecvError::Lagged(missed)) => {
+                metrics::events_missed(missed);
+                tracing::warn!(missed, "changes of calls came faster than they could be told");
+                live.feed().missed();
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn told(change: &CallChange, feed: &Feed) {
+    let CallChange { before, after } = change;
+    if before.is_none() {
+        decided(after);
+    }
+    if after.status.is_final() && !before.as_ref().is_some_and(|call| call.status.is_final()) {
+        metrics::call(after.direction, after.status);
+        ended(after);
+    }
+    feed.publish(before.as_ref(), after);
+}
+
+fn decided(call: &CallRecord) {
+    let what = match call.direction {
+        Direction::Inbound => "decided",
+        Direction::Outbound => "placed",
+    };
+    tracing::info!(
+        call = %call.id,
+        trace_id = %call.id.trace_id(),
+        direction = call.direction.as_str(),
+        reason = call.reason.map(|reason| reason.as_str()),
+        agent = call.agent.map(tracing::field::display),
+        ani = redact::masked(call.ani),
+        dnis = redact::masked(call.dnis),
+        "call {what}"
+    );
+}
+
+fn ended(call: &CallRecord) {
+    let since = |from: Option<UnixMillis>| {
+        call.ended_at.zip(from).map(|(to, from)| to.0.saturating_sub(from.0))
+    };
+    tracing::info!(
+        call = %call.id,
+        trace_id = %call.id.trace_id(),
+        direction = call.direction.as_str(),
+        status = call.status.as_str(),
+        reason = call.reason.map(|reason| reason.as_str()),
+        agent = call.agent.map(tracing::field::display),
+        ended_by = call.ended_by.map(|by| by.as_str()),
+        error_code = call.error_code.as_deref(),
+        talked_ms = since(call.answered_at),
+        lasted_ms = since(Some(call.created_at)),
+        ani = redact::masked(call.ani),
+        dnis = redact::masked(call.dnis),
+        "call ended"
+    );
+}
+
+/// Where a runtime's return context comes from: the touch's own row.
+pub(super) fn context_source(store: Store) -> ContextSource {
+    Arc::new(move |tenant, touch| {
+        let store = store.clone();
+        Box::pin(async move {
+            let found = store.read(move |rows| rows.call_summary(tenant, touch)).await;
+            found.inspect_err(|error| tracing::warn!(%error, "no return context")).ok().flatten()
+        })
+    })
+}

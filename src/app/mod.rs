@@ -1,0 +1,331 @@
+//! The one place that joins the layers: a configuration becomes a bound daemon, which serves until
+//! it is stopped and then drains.
+
+mod admin;
+mod first_start;
+mod journal;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{
+    calls::{Journal, Live, Strays},
+    config::Config,
+    control,
+    dialects::PrivateHosts,
+    dispatch::{self, Dispatch},
+    domain::Secret,
+    edge::{self, Edge},
+    index::{self, Index},
+    runtime,
+    store::{self, Store, StoreError, WriteError},
+    sync::local::{self, Applied},
+    telemetry::{clock, metrics},
+};
+
+/// Between two looks at what nobody else keeps an eye on: calls gone silent, gauges.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// A caller who has heard nothing for so long is counted: people say "hello?" after three seconds
+/// and hang up after ten.
+const SILENT_MS: u64 = 10_000;
+
+/// Between two looks at whether the last call has ended.
+const DRAIN_POLL: Duration = Duration::from_millis(50);
+
+/// Why the daemon does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The store cannot be opened or written.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// The first writes were refused.
+    #[error("the first writes: {0}")]
+    Write(#[from] WriteError),
+    /// A listener cannot be bound.
+    #[error("cannot listen on {address} ({what}.listen): {error}")]
+    Listen {
+        /// Whose.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// A thread or a file.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The recorder of metrics.
+    #[error("metrics: {0}")]
+    Metrics(String),
+    /// The client for carriers' APIs.
+    #[error("carriers' APIs: {0}")]
+    Dispatch(String),
+    /// The runtimes' certificates.
+    #[error("runtime.ca_file: {0}")]
+    Runtime(String),
+}
+
+/// Where a daemon listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Carriers.
+    pub edge: SocketAddr,
+    /// The control API.
+    pub control: SocketAddr,
+    /// Metrics and health.
+    pub admin: SocketAddr,
+}
+
+/// What a drain came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Calls that were cut.
+    pub cut: usize,
+}
+
+/// Pressed once, the daemon drains; pressed twice, it cuts.
+#[derive(Clone, Debug)]
+pub struct StopSwitch(watch::Sender<u8>);
+
+impl StopSwitch {
+    /// A switch, and what it is wired to.
+    #[must_use]
+    pub fn new() -> (Self, watch::Receiver<u8>) {
+        let (sender, receiver) = watch::channel(0);
+        (Self(sender), receiver)
+    }
+
+    /// Presses it.
+    pub fn press(&self) {
+        self.0.send_modify(|presses| *presses = presses.saturating_add(1));
+    }
+}
+
+/// A daemon that has its data and its sockets, and is about to serve.
+pub struct Bound {
+    config: Config,
+    store: Store,
+    index: Index,
+    edge: Arc<Edge>,
+    api: control::Api,
+    dispatch: Dispatch,
+    keeping: journal::Keeping,
+    new_keys: Vec<(&'static str, Secret)>,
+    listeners: Listeners,
+    addresses: Addresses,
+}
+
+struct Listeners {
+    edge: TcpListener,
+    control: TcpListener,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<(Self, Addresses), StartError> {
+        let listeners = Self {
+            edge: listen("edge", config.edge.listen).await?,
+            control: listen("control", config.control_listen).await?,
+            admin: listen("admin", config.admin_listen).await?,
+        };
+        let addresses = Addresses {
+            edge: listeners.edge.local_addr()?,
+            control: listeners.control.local_addr()?,
+            admin: listeners.admin.local_addr()?,
+        };
+        Ok((listeners, addresses))
+    }
+}
+
+impl Bound {
+    /// Opens the store, fills the index from it, and binds the listeners.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+        metrics::install().map_err(StartError::Metrics)?;
+        let (listeners, addresses) = Listeners::bind(&config).await?;
+        config.edge.listens_at(addresses.edge.port());
+        let default_target = config.runtime.default_target.clone();
+        let (index, writer) = Index::new(default_target);
+        let (store, applied) = open(&config, index.clone(), writer).await?;
+        let new_keys = first_start::prepare(&store, &applied, &config).await?;
+        let (journal, updates) = Journal::new();
+        let (strays, events) = Strays::new();
+        let live = Arc::new(Live::new(journal));
+        let keeping = journal::Keeping::start(updates, (events, strays.clone()), &store, &live);
+        let dispatch = dispatch::Settings::at(config.edge.public_url.clone());
+        let dispatch = Dispatch::new(dispatch, store.clone(), Arc::clone(&live))
+            .map_err(StartError::Dispatch)?;
+        first_start::resume_calls(&store, &applied, &index, &live, &dispatch).await?;
+        let runtime = runtime::Settings {
+            allow_private: config.runtime.allow_private,
+            ca_file: config.runtime.ca_file.clone(),
+        };
+        let dialer = runtime::Dialer::new(&runtime).map_err(StartError::Runtime)?;
+        let settings = edge::Settings {
+            public_url: config.edge.public_url.clone(),
+            media_url: config.edge.media_url.clone(),
+            trusted_proxies: config.edge.trusted_proxies.clone(),
+        };
+        let context = journal::context_source(store.clone());
+        let api = control::Api::new(
+            store.clone(),
+            index.clone(),
+            applied,
+            Arc::clone(&live),
+            dispatch.clone(),
+            strays.clone(),
+            api_settings(&config, addresses),
+        );
+        let edge = Arc::new(Edge::new(settings, index.clone(), live, strays, dialer, context));
+        Ok(Self {
+            config,
+            store,
+            index,
+            edge,
+            api,
+            dispatch,
+            keeping,
+            new_keys,
+            listeners,
+            addresses,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The keys that were made at this first start, with what they are. They are not kept.
+    #[must_use]
+    pub fn new_keys(&self) -> &[(&'static str, Secret)] {
+        &self.new_keys
+    }
+
+    /// What an operator should know before the first call.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        first_start::warnings(&self.config, &self.index)
+    }
+
+    /// Serves until the switch is pressed, then drains: no new connections, calls in progress go
+    /// on, at most for the configured time.
+    pub async fn serve(self, mut stop: watch::Receiver<u8>) -> Drained {
+        let Self { config, store, index, edge, api, dispatch, keeping, listeners, .. } = self;
+        let (stop_accepting, accepting) = watch::channel(false);
+        let ready = accepting.clone();
+        let upkeep = tokio::spawn(upkeep(Arc::clone(&edge), index.clone()));
+        let carriers = tokio::spawn({
+            let edge = Arc::clone(&edge);
+            edge::accept::serve(listeners.edge, accepting.clone(), move |request, peer| {
+                Arc::clone(&edge).handle(request, peer)
+            })
+        });
+        let api = tokio::spawn(http(listeners.control, control::router(api), accepting.clone()));
+        // Health is told until the very end.
+        let (stop_admin, admin_open) = watch::channel(false);
+        let admin = admin::router(index, ready);
+        let admin = tokio::spawn(http(listeners.admin, admin, admin_open));
+
+        reached(&mut stop, 1).await;
+        tracing::info!(calls = edge.live().len(), "draining");
+        stop_accepting.send_replace(true);
+        dispatch.stop();
+        edge.live().feed().close();
+        let drained = async {
+            drop(carriers.await);
+            // No request takes longer; a client that does not read is not waited for.
+            drop(tokio::time::timeout(control::Settings::default().request_wait, api).await);
+            while edge.media_sockets() > 0 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = tokio::time::sleep(config.edge.drain) => {}
+            () = reached(&mut stop, 2) => {}
+        }
+        let cut = edge.media_sockets();
+        upkeep.abort();
+        // Without senders both queues end, once everything in them is written.
+        edge.live().close();
+        edge.strays().close();
+        drop(edge);
+        keeping.finish(store).await;
+        stop_admin.send_replace(true);
+        drop(admin.await);
+        Drained { cut }
+    }
+}
+
+/// Opens the store and has the index follow it.
+async fn open(
+    config: &Config,
+    index: Index,
+    writer: index::Writer,
+) -> Result<(Store, Applied), StartError> {
+    let settings = store::Settings {
+        has_default_target: config.runtime.default_target.is_some(),
+        call_retention_days: config.call_retention_days,
+        ..store::Settings::at(&config.store_path)
+    };
+    let open = move || -> Result<_, StartError> {
+        let (store, feed) = Store::open(&settings)?;
+        let applied = local::follow(feed, index, writer)?;
+        Ok((store, applied))
+    };
+    tokio::task::spawn_blocking(open).await.map_err(io::Error::other)?
+}
+
+fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {
+    control::Settings {
+        public_url: config.edge.public_url.clone(),
+        media_url: config.edge.media_url.clone(),
+        private: PrivateHosts { runtime: config.runtime.allow_private, ..PrivateHosts::default() },
+        allow_sign: config.allow_sign || addresses.control.ip().is_loopback(),
+        ..control::Settings::default()
+    }
+}
+
+async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { what, address, error })
+}
+
+async fn http(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
+    let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+    if let Err(error) = served {
+        tracing::error!(%error, "a listener failed");
+    }
+}
+
+async fn reached(stop: &mut watch::Receiver<u8>, presses: u8) {
+    drop(stop.wait_for(|pressed| *pressed >= presses).await);
+}
+
+async fn upkeep(edge: Arc<Edge>, index: Index) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        edge.live().sweep(clock::now());
+        let counts = index.view().counts();
+        for (kind, count) in [
+            ("tenant", counts.tenants),
+            ("account", counts.accounts),
+            ("agent", counts.agents),
+            ("number", counts.numbers),
+            ("contact", counts.contacts),
+        ] {
+            metrics::index_entries(kind, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        metrics::touches_evicted(index.touches_evicted());
+        metrics::media_calls_silent(edge.live().silent(clock::now(), SILENT_MS));
+        metrics::upkeep();
+    }
+}

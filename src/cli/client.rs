@@ -1,0 +1,157 @@
+//! Speaks to a running daemon.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use super::{Daemon, Failure};
+
+/// Longer than any answer takes; a daemon that needs more is not well.
+const ANSWER_SECONDS_MAX: u64 = 30;
+
+/// How long a stream may be silent: three of the daemon's signs of life.
+const SILENCE_MAX: Duration = Duration::from_secs(50);
+
+/// How long a stream may last before it is opened anew.
+const STREAM_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Asks a running daemon.
+pub(crate) struct Client<'a> {
+    daemon: &'a Daemon,
+    http: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl<'a> Client<'a> {
+    /// A client with the key that was given.
+    pub(crate) fn new(daemon: &'a Daemon) -> Result<Self, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::Refused(error.to_string());
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
+            .tls_backend_preconfigured(tls())
+            .build()
+            .map_err(|error| failed(&error))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| failed(&error))?;
+        Ok(Self { daemon, http, runtime })
+    }
+
+    /// Sends one request; what is not a success is a refusal in the daemon's words.
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let (status, answer) = self.ask_any(method, path, query, body)?;
+        if status.is_success() {
+            return Ok(answer);
+        }
+        Err(self.refused(status, &answer))
+    }
+
+    fn ask_any(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> Result<(reqwest::StatusCode, Value), Failure> {
+        let url = format!("{}{path}", self.daemon.url.trim_end_matches('/'));
+        let mut url: reqwest::Url = url
+            .parse()
+            .map_err(|_| Failure::Usage(format!("--url {} is no URL", self.daemon.url)))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.http.request(method, url);
+        if let Some(key) = &self.daemon.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.runtime.block_on(send(request)).map_err(|error| self.away(&error))
+    }
+
+    /// Reads a stream piece by piece, from what follows the event that is known, until it ends or
+    /// the reader has enough: whether it ended.
+    pub(crate) fn stream(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+        read: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<bool, Failure> {
+        let url = format!("{}{path}", self.daemon.url.trim_end_matches('/'));
+        let mut request = self.http.get(url).timeout(STREAM_MAX);
+        if let Some(key) = &self.daemon.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        self.runtime.block_on(async {
+            let mut response = request.send().await.map_err(|error| self.away(&error))?;
+            let status = response.status();
+            if !status.is_success() {
+                let answer = response.json().await.unwrap_or(Value::Null);
+                return Err(self.refused(status, &answer));
+            }
+            loop {
+                let piece = tokio::time::timeout(SILENCE_MAX, response.chunk()).await;
+                match piece {
+                    Ok(Ok(Some(piece))) if read(&piece) => {}
+                    Ok(Ok(Some(_))) => return Ok(false),
+                    Ok(Ok(None) | Err(_)) | Err(_) => return Ok(true),
+                }
+            }
+        })
+    }
+
+    fn refused(&self, status: reqwest::StatusCode, answer: &Value) -> Failure {
+        let said = answer.get("error").and_then(Value::as_str).unwrap_or("no reason given");
+        let hint = match status.as_u16() {
+            401 if self.daemon.key.is_none() => " (give a key: --key or SWITCHBACK_KEY)",
+            _ => "",
+        };
+        Failure::Refused(format!("{said} ({status}){hint}"))
+    }
+
+    fn away(&self, error: &reqwest::Error) -> Failure {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        let url = &self.daemon.url;
+        Failure::Refused(format!("no daemon answers at {url}{cause}; is `serve` running?"))
+    }
+
+    /// Fetches any URL: its status and headers, or why not.
+    pub(crate) fn probe(&self, url: &str) -> Result<reqwest::Response, String> {
+        // The request must begin inside the runtime: its timeout needs the timer.
+        self.runtime.block_on(async { self.http.get(url).send().await }).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            cause.unwrap_or_else(|| error.to_string())
+        })
+    }
+}
+
+async fn send(request: RequestBuilder) -> reqwest::Result<(reqwest::StatusCode, Value)> {
+    let response = request.send().await?;
+    let status = response.status();
+    let bytes = response.bytes().await?;
+    Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+}
+
+/// The public authorities' certificates: a fresh machine may have none of its own.
+fn tls() -> rustls::ClientConfig {
+    let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<rustls::RootCertStore>();
+    rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+}
+
+/// A text as one segment of a path.
+pub(super) fn segment(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

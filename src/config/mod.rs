@@ -1,0 +1,323 @@
+//! The configuration, read twice: as written ([`raw`]), then as meant ([`Config`]).
+//!
+//! The environment is read here and nowhere else, through a closure, so that no test needs one.
+
+mod error;
+mod net;
+mod parse;
+pub mod raw;
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use error::ConfigError;
+
+use crate::{
+    carriers,
+    domain::{
+        Account, AccountApi, AccountId, AccountOrigin, ApiKey, CarrierId, Secret, SharedKey,
+        Target, TenantId,
+    },
+    edge::Network,
+    telemetry::log::LogFormat,
+};
+
+/// How the environment is read: a variable's value, if it is set.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process's environment.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is its one home")]
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The configuration, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where everything that is kept lies.
+    pub data_dir: PathBuf,
+    /// The carriers' side.
+    pub edge: EdgeConfig,
+    /// Where the control API listens.
+    pub control_listen: SocketAddr,
+    /// Whether operators may have requests signed though the control API is not on loopback.
+    pub allow_sign: bool,
+    /// Where metrics and health are.
+    pub admin_listen: SocketAddr,
+    /// The database.
+    pub store_path: PathBuf,
+    /// The runtimes' side.
+    pub runtime: RuntimeConfig,
+    /// How long touches are kept, in days, unless a tenant says otherwise.
+    pub touch_retention_days: u32,
+    /// How long call rows are kept, in days.
+    pub call_retention_days: u32,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_filter: String,
+    /// The accounts the file keeps.
+    pub accounts: Vec<AccountConfig>,
+    /// `SWITCHBACK_BOOTSTRAP_KEY`: the first start's tenant key.
+    pub bootstrap_key: Option<Secret>,
+    /// `SWITCHBACK_OPERATOR_KEY`: the first start's operator key.
+    pub operator_key: Option<Secret>,
+}
+
+/// The carriers' side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EdgeConfig {
+    /// Where carriers are listened for.
+    pub listen: SocketAddr,
+    /// The URL carriers reach it by, without a trailing slash.
+    pub public_url: String,
+    /// The URL carriers open media sockets at, without a trailing slash.
+    pub media_url: String,
+    /// How long a stop waits for calls.
+    pub drain: Duration,
+    /// Proxies whose `X-Forwarded-*` headers count.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl EdgeConfig {
+    /// Port 0 in a URL of ours is the port that was given to us, as it is in `listen`.
+    pub fn listens_at(&mut self, port: u16) {
+        for url in [&mut self.public_url, &mut self.media_url] {
+            if let Some(host) = url.strip_suffix(":0") {
+                *url = format!("{host}:{port}");
+            }
+        }
+    }
+}
+
+/// The runtimes' side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuntimeConfig {
+    /// Whether runtimes may be on loopback and private addresses.
+    pub allow_private: bool,
+    /// Certificates of private authorities.
+    pub ca_file: Option<PathBuf>,
+    /// For agents without targets.
+    pub default_target: Option<Target>,
+}
+
+/// An account the file keeps. Its tenant is a name until the store knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountConfig {
+    /// The account, with no tenant yet.
+    pub account: Account,
+    /// The name of the one tenant it serves.
+    pub tenant: Option<String>,
+}
+
+impl AccountConfig {
+    /// The account, with its tenant's id.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: Option<TenantId>) -> Account {
+        Account { tenant, ..self.account.clone() }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, then the environment over it, and checks the whole.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, by key.
+    pub fn load(file: Option<&Path>, data_dir: &Path, env: Env<'_>) -> Result<Self, ConfigError> {
+        let raw = match file {
+            Some(path) => parse::file(path, env)?,
+            None => parse::text("", "the environment", env)?,
+        };
+        Self::check(&raw, data_dir, env)
+    }
+
+    /// Checks what was read.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, by key.
+    pub fn check(raw: &raw::Raw, data_dir: &Path, env: Env<'_>) -> Result<Self, ConfigError> {
+        let mut accounts = Vec::with_capacity(raw.carrier_accounts.len());
+        for (place, account) in raw.carrier_accounts.iter().enumerate() {
+            let checked = check_account(place, account, data_dir, env)?;
+            if accounts.iter().any(|a: &AccountConfig| a.account.name == checked.account.name) {
+                let key = format!("carrier_accounts.{place}.name");
+                return Err(ConfigError::value(&key, &account.name, "is another account's name"));
+            }
+            accounts.push(checked);
+        }
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            edge: check_edge(&raw.edge)?,
+            control_listen: address("control.listen", &raw.control.listen)?,
+            allow_sign: raw.control.allow_sign,
+            admin_listen: address("admin.listen", &raw.admin.listen)?,
+            store_path: store_path(&raw.store.url, data_dir)?,
+            runtime: check_runtime(&raw.runtime, data_dir)?,
+            touch_retention_days: net::days("retention.touches", &raw.retention.touches)?,
+            call_retention_days: net::days("retention.calls", &raw.retention.calls)?,
+            log_format: word("telemetry.log_format", &raw.telemetry.log_format, "text, json")?,
+            log_filter: raw.telemetry.log_filter.clone(),
+            accounts,
+            bootstrap_key: given_key("SWITCHBACK_BOOTSTRAP_KEY", env)?,
+            operator_key: given_key("SWITCHBACK_OPERATOR_KEY", env)?,
+        })
+    }
+}
+
+fn check_edge(raw: &raw::RawEdge) -> Result<EdgeConfig, ConfigError> {
+    let public_url = net::base_url("edge.public_url", &raw.public_url, &["https", "http"])?;
+    let media_url = if raw.media_url.is_empty() {
+        // http -> ws and https -> wss: the same letters after the first four.
+        format!("ws{}", public_url.trim_start_matches("http"))
+    } else {
+        net::base_url("edge.media_url", &raw.media_url, &["wss", "ws"])?
+    };
+    let trusted_proxies = raw
+        .trusted_proxies
+        .iter()
+        .map(|text| {
+            text.parse().map_err(|_| {
+                let problem = "is no address or network such as 10.0.0.0/8";
+                ConfigError::value("edge.trusted_proxies", text, problem)
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(EdgeConfig {
+        listen: address("edge.listen", &raw.listen)?,
+        public_url,
+        media_url,
+        drain: Duration::from_secs(raw.drain_seconds),
+        trusted_proxies,
+    })
+}
+
+fn check_runtime(raw: &raw::RawRuntime, data_dir: &Path) -> Result<RuntimeConfig, ConfigError> {
+    let key = "runtime.default_target";
+    let default_target = match raw.default_target.as_str() {
+        "" => None,
+        text => match text.parse() {
+            Ok(Target::Agent(_)) => {
+                let problem = "names an agent; an installation-wide target cannot";
+                return Err(ConfigError::value(key, text, problem));
+            }
+            Ok(target) => Some(target),
+            Err(error) => return Err(ConfigError::value(key, text, format!("{error}"))),
+        },
+    };
+    let ca_file = (!raw.ca_file.is_empty()).then(|| data_dir.join(&raw.ca_file));
+    if let Some(path) = ca_file.as_ref().filter(|path| !path.is_file()) {
+        let shown = path.display().to_string();
+        return Err(ConfigError::value("runtime.ca_file", &shown, "is not a file"));
+    }
+    Ok(RuntimeConfig { allow_private: raw.allow_private, ca_file, default_target })
+}
+
+fn check_account(
+    place: usize,
+    raw: &raw::RawAccount,
+    data_dir: &Path,
+    env: Env<'_>,
+) -> Result<AccountConfig, ConfigError> {
+    let key = |name: &str| format!("carrier_accounts.{place}.{name}");
+    if !Account::is_name(&raw.name) {
+        let problem = "is no name for a URL: use 1 to 64 letters, digits, - and _";
+        return Err(ConfigError::value(&key("name"), &raw.name, problem));
+    }
+    let carrier: CarrierId = word(&key("kind"), &raw.kind, "twilio")?;
+    if !carriers::room(carrier).is_account_id(&raw.account_id) {
+        let problem = format!("is no account of {carrier}");
+        return Err(ConfigError::value(&key("account_id"), &raw.account_id, problem));
+    }
+    if raw.secrets.is_empty() {
+        let problem = "is missing: give at least the account's auth token".to_owned();
+        return Err(ConfigError::Secret { key: key("secrets"), problem });
+    }
+    let mut secrets = Vec::with_capacity(raw.secrets.len());
+    for (n, secret) in raw.secrets.iter().enumerate() {
+        secrets.push(net::secret(&key(&format!("secrets.{n}")), secret, data_dir, env)?);
+    }
+    let mut shared_keys = Vec::with_capacity(raw.shared_keys.len());
+    for (n, shared) in raw.shared_keys.iter().enumerate() {
+        let secret_key = key(&format!("shared_keys.{n}.secret"));
+        let secret = net::secret(&secret_key, &shared.secret, data_dir, env)?;
+        shared_keys.push(SharedKey { id: shared.id.clone(), secret });
+    }
+    let account = Account {
+        id: AccountId::of_name(&raw.name),
+        name: raw.name.clone(),
+        carrier,
+        tenant: None,
+        account_id: raw.account_id.clone(),
+        secrets,
+        shared_keys,
+        api: check_api(raw, &key, data_dir, env)?,
+        origin: AccountOrigin::File,
+    };
+    Ok(AccountConfig { account, tenant: Some(raw.tenant.clone()).filter(|t| !t.is_empty()) })
+}
+
+fn check_api(
+    raw: &raw::RawAccount,
+    key: &dyn Fn(&str) -> String,
+    data_dir: &Path,
+    env: Env<'_>,
+) -> Result<AccountApi, ConfigError> {
+    let url = match raw.api_url.as_str() {
+        "" => None,
+        text => Some(net::base_url(&key("api_url"), text, &["https", "http"])?),
+    };
+    let id = raw.api_key_sid.clone();
+    let has_secret = raw.api_key_secret != raw::RawSecret::default();
+    if id.is_empty() && has_secret {
+        let problem = "is missing: a key without its id is of no use";
+        return Err(ConfigError::value(&key("api_key_sid"), "", problem));
+    }
+    let api_key = match id.is_empty() {
+        true => None,
+        false => {
+            let secret = net::secret(&key("api_key_secret"), &raw.api_key_secret, data_dir, env)?;
+            Some(ApiKey { id, secret })
+        }
+    };
+    let Some(calls_per_second) = NonZeroU32::new(raw.calls_per_second) else {
+        let problem = "would place no call at all; the carrier's own limit is 1 by default";
+        return Err(ConfigError::value(&key("calls_per_second"), "0", problem));
+    };
+    Ok(AccountApi { url, key: api_key, calls_per_second })
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse()
+        .map_err(|_| ConfigError::value(key, text, "is no address and port such as 127.0.0.1:8080"))
+}
+
+fn word<T: std::str::FromStr>(key: &str, text: &str, known: &str) -> Result<T, ConfigError> {
+    text.parse().map_err(|_| ConfigError::value(key, text, format!("is none of: {known}")))
+}
+
+fn store_path(url: &str, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    match url.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(data_dir.join(path)),
+        _ => Err(ConfigError::value("store.url", url, "is not sqlite: and a path")),
+    }
+}
+
+/// The fewest characters of a key that somebody chose; fewer can be tried out.
+const GIVEN_KEY_LEN_MIN: usize = 8;
+
+fn given_key(name: &str, env: Env<'_>) -> Result<Option<Secret>, ConfigError> {
+    let Some(key) = env(name).filter(|key| !key.is_empty()) else { return Ok(None) };
+    if key.len() < GIVEN_KEY_LEN_MIN || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        let problem = format!("needs at least {GIVEN_KEY_LEN_MIN} printable characters");
+        return Err(ConfigError::Secret { key: name.to_owned(), problem });
+    }
+    Ok(Some(Secret::new(key)))
+}
+
+#[cfg(test)]
+mod tests;

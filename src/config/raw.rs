@@ -1,0 +1,238 @@
+//! The configuration as written: every key with its default, nothing interpreted.
+//!
+//! The defaults here are the ones `config/switchback.toml` shows; a test holds the two equal.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The file as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Raw {
+    /// `[edge]`
+    pub edge: RawEdge,
+    /// `[control]`
+    pub control: RawControl,
+    /// `[admin]`
+    pub admin: RawAdmin,
+    /// `[store]`
+    pub store: RawStore,
+    /// `[runtime]`
+    pub runtime: RawRuntime,
+    /// `[retention]`
+    pub retention: RawRetention,
+    /// `[telemetry]`
+    pub telemetry: RawTelemetry,
+    /// `[[carrier_accounts]]`
+    pub carrier_accounts: Vec<RawAccount>,
+}
+
+/// `[edge]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawEdge {
+    /// Where carriers are listened for.
+    pub listen: String,
+    /// The URL carriers reach it by.
+    pub public_url: String,
+    /// The URL carriers open media sockets at; empty: `public_url` as ws or wss.
+    pub media_url: String,
+    /// How long a stop waits for calls.
+    pub drain_seconds: u64,
+    /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
+    pub trusted_proxies: Vec<String>,
+}
+
+impl Default for RawEdge {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            media_url: String::new(),
+            drain_seconds: 300,
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// `[control]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawControl {
+    /// Where the control API listens.
+    pub listen: String,
+    /// Whether operators may have requests signed though `listen` is not on loopback.
+    pub allow_sign: bool,
+}
+
+impl Default for RawControl {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8081".to_owned(), allow_sign: false }
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawAdmin {
+    /// Where metrics and health are.
+    pub listen: String,
+}
+
+impl Default for RawAdmin {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9464".to_owned() }
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawStore {
+    /// `sqlite:` and a path.
+    pub url: String,
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self { url: "sqlite:switchback.db".to_owned() }
+    }
+}
+
+/// `[runtime]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawRuntime {
+    /// Whether runtimes may be on loopback and private addresses.
+    pub allow_private: bool,
+    /// Certificates of private authorities, PEM.
+    pub ca_file: String,
+    /// For agents without targets.
+    pub default_target: String,
+}
+
+impl Default for RawRuntime {
+    fn default() -> Self {
+        Self { allow_private: true, ca_file: String::new(), default_target: String::new() }
+    }
+}
+
+/// `[retention]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawRetention {
+    /// How long touches are kept.
+    pub touches: String,
+    /// How long call rows are kept.
+    pub calls: String,
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        Self { touches: "400d".to_owned(), calls: "400d".to_owned() }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawTelemetry {
+    /// `text` or `json`.
+    pub log_format: String,
+    /// What is logged.
+    pub log_filter: String,
+}
+
+impl Default for RawTelemetry {
+    fn default() -> Self {
+        Self { log_format: "text".to_owned(), log_filter: "info".to_owned() }
+    }
+}
+
+/// One of `[[carrier_accounts]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawAccount {
+    /// Part of the URL given to the carrier.
+    pub name: String,
+    /// Which carrier.
+    pub kind: String,
+    /// The one tenant it serves; empty: shared.
+    pub tenant: String,
+    /// The carrier's name for it.
+    pub account_id: String,
+    /// The first signs or sends, all verify.
+    pub secrets: Vec<RawSecret>,
+    /// Keys for SHA-256 signatures.
+    pub shared_keys: Vec<RawSharedKey>,
+    /// Where the carrier's API is; empty: where the carrier has it.
+    pub api_url: String,
+    /// The carrier's id for a key to its API; empty: the first secret is the key.
+    pub api_key_sid: String,
+    /// That key.
+    pub api_key_secret: RawSecret,
+    /// Calls placed a second at most.
+    pub calls_per_second: u32,
+}
+
+impl Default for RawAccount {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: String::new(),
+            tenant: String::new(),
+            account_id: String::new(),
+            secrets: Vec::new(),
+            shared_keys: Vec::new(),
+            api_url: String::new(),
+            api_key_sid: String::new(),
+            api_key_secret: RawSecret::default(),
+            calls_per_second: 1,
+        }
+    }
+}
+
+/// One of an account's `shared_keys`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawSharedKey {
+    /// The carrier's id for it.
+    pub id: String,
+    /// The key.
+    pub secret: RawSecret,
+}
+
+/// A secret: as it is, in a file, or in an environment variable.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RawSecret {
+    /// As it is.
+    Text(String),
+    /// In a file; white space around it is dropped.
+    File {
+        /// Its path.
+        file: String,
+    },
+    /// In an environment variable.
+    Env {
+        /// Its name.
+        env: String,
+    },
+}
+
+impl Default for RawSecret {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl fmt::Debug for RawSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("<secret>"),
+            Self::File { file } => write!(f, "file {file}"),
+            Self::Env { env } => write!(f, "env {env}"),
+        }
+    }
+}

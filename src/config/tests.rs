@@ -1,0 +1,101 @@
+use super::*;
+
+fn no_env(_: &str) -> Option<String> {
+    None
+}
+
+fn load(text: &str, env: Env<'_>) -> Result<Config, ConfigError> {
+    Config::check(&parse::text(text, "test.toml", env)?, Path::new("/data"), env)
+}
+
+#[track_caller]
+fn check_refused(text: &str, expected: &str) {
+    let error = load(text, &no_env).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error:?} lacks {expected:?}");
+}
+
+const ACCOUNT: &str = r#"
+[[carrier_accounts]]
+name = "main"
+kind = "twilio"
+account_id = "AC66acdc865fff60921f34dac80d62be2f"
+secrets = ["3f1c0a9e7b5d48264c8e1f2a6b3d5c70"]
+"#;
+
+#[test]
+fn the_reference_file_is_the_defaults() {
+    let written = include_str!("../../config/switchback.toml");
+    assert_eq!(parse::text(written, "config", &no_env).unwrap(), raw::Raw::default());
+    let table: toml::Table = written.parse().unwrap();
+    let defaults = serde_json::to_value(raw::Raw::default()).unwrap();
+    for (section, keys) in defaults.as_object().unwrap() {
+        for key in keys.as_object().into_iter().flat_map(|keys| keys.keys()) {
+            assert!(table[section].get(key).is_some(), "[{section}] lacks {key}");
+        }
+    }
+    // What an account takes is shown commented out; every key of it must be there.
+    let account = serde_json::to_value(raw::RawAccount::default()).unwrap();
+    for key in account.as_object().unwrap().keys() {
+        assert!(written.contains(&format!("# {key} = ")), "[[carrier_accounts]] lacks {key}");
+    }
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let config = load("", &no_env).unwrap();
+    assert_eq!(config.edge.media_url, "ws://127.0.0.1:8080");
+    assert_eq!(config.store_path, Path::new("/data/switchback.db"));
+    assert_eq!(config.touch_retention_days, 400);
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let env = |name: &str| match name {
+        "SWITCHBACK_EDGE__LISTEN" => Some("0.0.0.0:9000".to_owned()),
+        "SWITCHBACK_EDGE__DRAIN_SECONDS" => Some("7".to_owned()),
+        "SWITCHBACK_RUNTIME__ALLOW_PRIVATE" => Some("false".to_owned()),
+        "SWITCHBACK_EDGE__PUBLIC_URL" => Some("https://edge.example.com/sb/".to_owned()),
+        _ => None,
+    };
+    let config = load("[edge]\nlisten = \"127.0.0.1:1\"", &env).unwrap();
+    assert_eq!(config.edge.listen.to_string(), "0.0.0.0:9000");
+    assert_eq!(config.edge.drain, Duration::from_secs(7));
+    assert_eq!(config.edge.media_url, "wss://edge.example.com/sb");
+    assert!(!config.runtime.allow_private);
+}
+
+#[test]
+fn an_account_is_read_with_its_secrets() {
+    let env = |name: &str| (name == "TOKEN").then(|| "t0ken".to_owned());
+    let text = ACCOUNT.replace("[\"3f1c0a9e7b5d48264c8e1f2a6b3d5c70\"]", "[{ env = \"TOKEN\" }]");
+    let config = load(&text, &env).unwrap();
+    assert_eq!(config.accounts[0].account.secrets[0].reveal(), "t0ken");
+    assert!(!format!("{config:?}").contains("t0ken"));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_key() {
+    check_refused("[edge]\nlistn = 1", "unknown key `edge.listn`; did you mean `listen`?");
+    check_refused("[egde]", "unknown key `egde`; did you mean `edge`?");
+    check_refused("[edge]\nlisten = \"here\"", "`edge.listen` is \"here\"");
+    check_refused("[edge]\ndrain_seconds = \"x\"", "drain_seconds");
+    check_refused("[edge]\npublic_url = \"edge.example.com\"", "https://");
+    check_refused("[store]\nurl = \"mysql://x\"", "`store.url`");
+    check_refused("[retention]\ntouches = \"0d\"", "`retention.touches`");
+    check_refused("[telemetry]\nlog_format = \"xml\"", "text, json");
+    check_refused("[runtime]\ndefault_target = \"http://x\"", "no known scheme");
+    check_refused("x = ", "test.toml");
+    check_refused(&ACCOUNT.replace("twilio", "pigeon"), "carrier_accounts.0.kind");
+    check_refused(&ACCOUNT.replace("name = \"main\"", "name = \"a b\""), "carrier_accounts.0.name");
+    check_refused(&ACCOUNT.replace("AC66", "AC6"), "carrier_accounts.0.account_id");
+    check_refused(&ACCOUNT.replace("kind", "knd"), "did you mean `kind`?");
+    check_refused(
+        &ACCOUNT.replace("[\"3f1c0a9e7b5d48264c8e1f2a6b3d5c70\"]", "[{ env = \"NO\" }]"),
+        "NO",
+    );
+    check_refused(&format!("{ACCOUNT}calls_per_second = 0"), "carrier_accounts.0.calls_per_second");
+    check_refused(&format!("{ACCOUNT}api_url = \"api.example.com\""), "carrier_accounts.0.api_url");
+    check_refused(&format!("{ACCOUNT}api_key_secret = \"x\""), "carrier_accounts.0.api_key_sid");
+    check_refused(&format!("{ACCOUNT}api_key_sid = \"SK1\""), "carrier_accounts.0.api_key_secret");
+    check_refused(&format!("{ACCOUNT}{ACCOUNT}"), "another account's name");
+}

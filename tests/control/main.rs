@@ -1,0 +1,20 @@
+//! The control API over real HTTP: a router over a temporary store, on loopback, port 0.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tests"
+)]
+
+mod auth;
+mod callbacks;
+mod callingbox;
+mod daemon;
+mod events;
+mod own;
+mod sign;
+mod talkover;
+mod tenants;
+mod touches;

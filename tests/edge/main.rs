@@ -1,0 +1,13 @@
+//! The daemon as its users meet it: real sockets, signed webhooks, the public APIs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod answers;
+mod daemon;
+mod media;

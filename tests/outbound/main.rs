@@ -1,0 +1,16 @@
+//! Calls that go out, as carriers and API clients meet them: a daemon of its own, a carrier whose
+//! answers are chosen, and kill -9.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod carrier;
+mod daemon;
+mod kills;
+mod placing;
+mod progress;
+mod strangers;

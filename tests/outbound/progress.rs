@@ -1,0 +1,177 @@
+//! What the carrier tells of a call of ours, in any order and however often, and what it is told.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    carrier::Do,
+    daemon::{Daemon, PERSON, SALES_LINE},
+};
+
+/// Every order of four.
+fn orders() -> Vec<[usize; 4]> {
+    let mut orders = Vec::new();
+    for code in 0..256_usize {
+        let order = [code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6];
+        if (0..4).all(|n| order.contains(&n)) {
+            orders.push(order);
+        }
+    }
+    orders
+}
+
+fn person(n: usize) -> String {
+    format!("+1415555{:04}", 1000 + n)
+}
+
+#[tokio::test]
+async fn one_end_whatever_the_order() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let statuses = ["initiated", "ringing", "in-progress", "completed"];
+    let orders = orders();
+    assert_eq!(orders.len(), 24);
+    for (n, order) in orders.iter().enumerate() {
+        let person = person(n);
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        for &at in order {
+            for _ in 0..2 {
+                assert_eq!(daemon.carrier.tell(&placed, statuses[at], &[]).await, 204);
+            }
+        }
+        daemon.becomes(&id, "status", "completed").await;
+        daemon.remembers(&person, &["answered"]).await;
+    }
+    let completed = "switchback_calls_total{direction=\"outbound\",status=\"completed\"}";
+    assert_eq!(daemon.metric(completed).await, 24);
+}
+
+#[tokio::test]
+async fn webhooks_may_come_before_the_answer() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let all = ["initiated", "ringing", "no-answer", "no-answer"];
+    for (n, count) in (0..=all.len()).enumerate() {
+        let person = person(n);
+        daemon.carrier.then(Do::TellFirst(all[..count].to_vec()));
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        for status in &all[count..] {
+            daemon.carrier.tell(&placed, status, &[]).await;
+        }
+        daemon.becomes(&id, "status", "no_answer").await;
+        daemon.becomes(&id, "carrier_call_id", &placed.sid).await;
+        daemon.remembers(&person, &["no_answer"]).await;
+    }
+    let ended = "switchback_calls_total{direction=\"outbound\",status=\"no_answer\"}";
+    assert_eq!(daemon.metric(ended).await, 5);
+}
+
+#[tokio::test]
+async fn every_end_is_its_outcome() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let ends = [
+        ("completed", "completed", "answered"),
+        ("busy", "busy", "busy"),
+        ("no-answer", "no_answer", "no_answer"),
+        ("canceled", "canceled", "canceled"),
+        ("failed", "failed", "failed"),
+    ];
+    for (n, (told, status, outcome)) in ends.into_iter().enumerate() {
+        let person = person(n);
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        daemon.carrier.tell(&placed, told, &[("SequenceNumber", "3")]).await;
+        daemon.becomes(&id, "status", status).await;
+        daemon.remembers(&person, &[outcome]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_machine_is_nobody() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let path = format!("/v1/agents/{}", team.caller);
+    let action = json!({ "voicemail_action": "hangup" });
+    let (status, body) = daemon.api(Method::PATCH, &path, Some(action)).await;
+    assert_eq!(status, 200, "{body}");
+    // The verdict before the end, after it, and with it.
+    for n in 0..3 {
+        let person = person(n);
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        assert_eq!(placed.one("AsyncAmd"), "true");
+        assert_eq!(placed.one("AsyncAmdStatusCallback"), placed.one("StatusCallback"));
+        let verdict = [
+            ("CallSid", placed.sid.as_str()),
+            ("AccountSid", crate::daemon::ACCOUNT_SID),
+            ("AnsweredBy", "machine_start"),
+            ("MachineDetectionDuration", "2300"),
+        ];
+        let url = placed.one("AsyncAmdStatusCallback");
+        daemon.carrier.tell(&placed, "in-progress", &[]).await;
+        if n == 0 {
+            assert_eq!(daemon.carrier.post(url, &verdict).await.0, 204);
+        }
+        let with: &[_] = if n == 2 { &[("AnsweredBy", "machine_start")] } else { &[] };
+        daemon.carrier.tell(&placed, "completed", with).await;
+        if n == 1 {
+            assert_eq!(daemon.carrier.post(url, &verdict).await.0, 204);
+        }
+        daemon.remembers(&person, &["voicemail"]).await;
+        daemon.becomes(&id, "status", "no_answer").await;
+        daemon.becomes(&id, "answered_by", "machine").await;
+    }
+    let ended = "switchback_calls_total{direction=\"outbound\",status=\"completed\"}";
+    assert_eq!(daemon.metric(ended).await, 3);
+}
+
+#[tokio::test]
+async fn who_answers_meets_the_agent() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let id = daemon.placed(&team.caller, PERSON).await;
+    let placed = daemon.carrier.last();
+    let document = daemon.carrier.ask(&placed).await;
+    assert!(document.contains("<Connect>") && document.contains(&id), "{document}");
+    assert_eq!(daemon.carrier.ask(&placed).await, document);
+    daemon.becomes(&id, "status", "in_progress").await;
+
+    // No call of ours; ours, but to somebody else; ours, under another id.
+    let url = placed.one("Url").to_owned();
+    let mut strange = placed.clone();
+    strange.sid = "CA000000000000000000000000000000ff".to_owned();
+    let unknown = "00000000-0000-7000-8000-000000000001";
+    strange.form.insert("Url".to_owned(), vec![url.replace(&id, unknown)]);
+    assert!(daemon.carrier.ask(&strange).await.contains("<Hangup"));
+    strange.form.insert("Url".to_owned(), vec![url]);
+    assert!(daemon.carrier.ask(&strange).await.contains("<Hangup"));
+    strange.form.insert("To".to_owned(), vec!["+14155550199".to_owned()]);
+    strange.sid = "CA000000000000000000000000000000fe".to_owned();
+    assert!(daemon.carrier.ask(&strange).await.contains("<Hangup"));
+    let line = "switchback_webhooks_total{carrier=\"twilio\",account=\"main\",kind=\"voice\",\
+                outcome=\"unknown\"}";
+    assert_eq!(daemon.metric(line).await, 3);
+}
+
+#[tokio::test]
+async fn a_call_without_a_socket_is_ended_at_the_carrier() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let id = daemon.placed(&team.caller, PERSON).await;
+    let placed = daemon.carrier.last();
+    daemon.carrier.tell(&placed, "ringing", &[]).await;
+    let path = format!("/switchback/v1/calls/{id}/hangup");
+    let (status, body) = daemon.api(Method::POST, &path, None).await;
+    assert_eq!(status, 202, "{body}");
+    daemon
+        .until("it was hung up", || async { daemon.carrier.hung_up() == [placed.sid.clone()] })
+        .await;
+    daemon.carrier.tell(&placed, "canceled", &[]).await;
+    daemon.becomes(&id, "status", "canceled").await;
+    let (status, _) = daemon.api(Method::POST, &path, None).await;
+    assert_eq!(status, 409);
+    assert_eq!(daemon.reason(PERSON, SALES_LINE).await, "callback");
+}

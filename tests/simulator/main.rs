@@ -1,0 +1,12 @@
+//! The simulated carrier and runtimes: by themselves, held to the carrier's fixtures, and against
+//! the daemon.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
+
+mod call;
+mod customer;
+mod daemon;
+mod demo;
+mod kills;
+mod outbound;
+mod rest;
+mod runtimes;
