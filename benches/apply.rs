@@ -1,0 +1,365 @@
+//! How fast the log reaches the index: `cargo bench --bench apply`, with `-- --json` one JSON line.
+//! Readers decide on the other cores meanwhile. Last, a start from a store's file.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a bench prints what it measures"
+)]
+
+#[expect(dead_code, reason = "the other benches use the rest")]
+mod common;
+
+use std::collections::HashMap;
+use std::fs;
+use std::hint::black_box;
+use std::iter;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{NOW, Sample, Seeded};
+use serde_json::{Value, json};
+use switchback::domain::{
+    InboundCall, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
+};
+use switchback::index::{Delta, Index, Writer};
+use switchback::replica::feed::{Frame, Request};
+use switchback::replica::follower::Follower;
+use switchback::replica::log::{Cursor, Entry, Stream};
+use switchback::replica::wire;
+use switchback::routing::decide;
+use switchback::store::{Actor, Settings, Store};
+use switchback::sync::local;
+use switchback::telemetry::clock;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const CONTACTS: u64 = 1_000_000;
+const TOUCHES: usize = 300_000;
+const CONTROL_ROWS: usize = 40_000;
+/// A measurement ends here, done or not.
+const LONGEST: Duration = Duration::from_secs(3);
+const STORED_TOUCHES: usize = 1_000_000;
+const STORED_A_WRITE: usize = 10_000;
+
+fn main() {
+    let as_json = std::env::args().any(|argument| argument == "--json");
+    let mut bench = Bench::new();
+    let mut rows = vec![bench.idle()];
+    for (what, deltas) in [
+        ("touches, 1 an entry", touches(1)),
+        ("touches, 256 an entry", touches(256)),
+        ("agents, 1 an entry", control(|delta| matches!(delta, Delta::Agent(_)))),
+        ("numbers, 1 an entry", control(|delta| matches!(delta, Delta::Number(_)))),
+    ] {
+        let is_small = deltas.iter().all(|delta| things(delta) == 1);
+        rows.push(bench.followed(what, "log, an entry a frame", &deltas, 1));
+        if is_small {
+            rows.push(bench.followed(what, "log, 256 a frame", &deltas, 256));
+        }
+        rows.push(bench.applied(what, &deltas));
+    }
+    drop(bench);
+    let doublings = [7_168, 14_336].map(doubling);
+    let load = cold_load();
+    if as_json {
+        println!(
+            "{}",
+            json!({ "bench": "apply", "rows": rows, "doubling": doublings, "cold_load": load })
+        );
+    } else {
+        print(&rows, &doublings, &load);
+    }
+}
+
+/// An index with everything in it, and the log it follows.
+struct Bench {
+    index: Index,
+    writer: Writer,
+    follower: Follower,
+    cursors: [Cursor; 2],
+    calls: Vec<InboundCall>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let (index, mut writer) = Index::new(None);
+        let mut follower = Follower::default();
+        let origin = Cursor::origin(Uuid::from_u128(1));
+        let people = (0..CONTACTS).map(|n| Delta::Touches(common::touches(n))).collect();
+        for (stream, deltas) in
+            [(Stream::Control, common::installation()), (Stream::Touches, people)]
+        {
+            let whole = Frame::Snapshot { stream, cursor: origin, part: 0, deltas, last: true };
+            acknowledged(follower.follow(whole, &index, &mut writer).as_ref());
+        }
+        let mut seeded = Seeded(1);
+        let calls = (0..200_000)
+            .map(|_| match seeded.below(2) {
+                0 => common::return_call(seeded.below(CONTACTS)),
+                _ => common::strangers_call(&mut seeded),
+            })
+            .collect();
+        Self { index, writer, follower, cursors: [origin; 2], calls }
+    }
+
+    /// The log's next entries, one a delta, so many a frame: what a store would send.
+    fn frames(&mut self, deltas: &[Delta], entries: usize) -> Vec<Frame> {
+        let is_touch = matches!(deltas.first(), Some(Delta::Touches(_)));
+        let stream = if is_touch { Stream::Touches } else { Stream::Control };
+        let cursor = self.cursors.get_mut(usize::from(stream.as_u8())).unwrap();
+        let epoch = cursor.epoch;
+        let mut entry = |delta: &Delta| {
+            let body = wire::encode(std::slice::from_ref(delta));
+            let entry = Entry::next(cursor, body.into());
+            *cursor = entry.cursor(epoch);
+            entry
+        };
+        deltas
+            .chunks(entries)
+            .map(|some| Frame::Batch {
+                stream,
+                epoch,
+                entries: some.iter().map(&mut entry).collect(),
+            })
+            .collect()
+    }
+
+    /// Readers alone.
+    fn idle(&self) -> Value {
+        let (_, readers) = beside_readers(&self.index, &self.calls, || {
+            thread::sleep(Duration::from_secs(1));
+        });
+        row("nobody writes", "", 0.0, 0.0, &readers)
+    }
+
+    /// Frames as they come: chain checked, bodies read, deltas applied.
+    fn followed(&mut self, what: &str, how: &str, deltas: &[Delta], entries: usize) -> Value {
+        let frames = self.frames(deltas, entries);
+        let Self { index, writer, follower, cursors, calls } = self;
+        let mut done = 0;
+        let (took, readers) = beside_readers(index, calls, || {
+            let start = clock::instant();
+            for frame in frames {
+                acknowledged(follower.follow(frame, index, writer).as_ref());
+                done += 1;
+                if start.elapsed() > LONGEST {
+                    break;
+                }
+            }
+            start.elapsed()
+        });
+        for (cursor, stream) in cursors.iter_mut().zip(Stream::ALL) {
+            *cursor = follower.cursor(stream).unwrap();
+        }
+        let seconds = took.as_secs_f64();
+        let applied = deltas.iter().take(done * entries);
+        let (count, things) = (applied.clone().count(), applied.map(things).sum::<usize>());
+        row(what, how, count as f64 / seconds, things as f64 / seconds, &readers)
+    }
+
+    /// The same deltas without a log, for comparison.
+    fn applied(&mut self, what: &str, deltas: &[Delta]) -> Value {
+        let Self { index, writer, calls, .. } = self;
+        let mut done = 0;
+        let (took, readers) = beside_readers(index, calls, || {
+            let start = clock::instant();
+            for delta in deltas {
+                writer.apply(std::slice::from_ref(delta));
+                done += 1;
+                if start.elapsed() > LONGEST {
+                    break;
+                }
+            }
+            start.elapsed()
+        });
+        let seconds = took.as_secs_f64();
+        let things: usize = deltas.iter().take(done).map(things).sum();
+        row(what, "applied directly", done as f64 / seconds, things as f64 / seconds, &readers)
+    }
+}
+
+fn acknowledged(request: Option<&Request>) {
+    assert!(matches!(request, Some(Request::Ack { .. })), "{request:?}");
+}
+
+/// Runs `write` while readers decide on every other core; their decisions' times with it.
+fn beside_readers<T>(
+    index: &Index,
+    calls: &[InboundCall],
+    write: impl FnOnce() -> T,
+) -> (T, Sample) {
+    let cores = thread::available_parallelism().unwrap().get();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = |first: usize| {
+            let is_over = &is_over;
+            let calls = calls.iter().cycle().skip(first * 1000);
+            scope.spawn(move || read(index, calls, is_over))
+        };
+        let readers: Vec<_> = (1..cores.max(2)).map(reader).collect();
+        let done = write();
+        is_over.store(true, Ordering::Relaxed);
+        let measured = readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect();
+        (done, Sample::of(measured))
+    })
+}
+
+fn read<'c>(
+    index: &Index,
+    calls: impl Iterator<Item = &'c InboundCall>,
+    is_over: &AtomicBool,
+) -> Vec<f64> {
+    let now = UnixMillis(NOW * 1000);
+    let decided = |call| {
+        let start = clock::instant();
+        let view = index.view();
+        black_box(decide(&view, black_box(call), now));
+        start.elapsed().as_nanos() as f64
+    };
+    calls.take_while(|_| !is_over.load(Ordering::Relaxed)).map(decided).collect()
+}
+
+/// New touches of people who are known, so many a delta.
+fn touches(a_delta: usize) -> Vec<Delta> {
+    let mut seeded = Seeded(3);
+    let mut people = iter::repeat_with(|| seeded.below(CONTACTS)).flat_map(common::touches);
+    let mut some = || Delta::Touches(people.by_ref().take(a_delta).collect());
+    (0..TOUCHES / a_delta).map(|_| some()).collect()
+}
+
+/// What the installation has of a kind, written again and again in a random order.
+fn control(is_wanted: impl Fn(&Delta) -> bool) -> Vec<Delta> {
+    let all: Vec<_> = common::installation().into_iter().filter(|delta| is_wanted(delta)).collect();
+    let mut seeded = Seeded(4);
+    let any = || all.get(seeded.below(all.len() as u64) as usize).unwrap().clone();
+    iter::repeat_with(any).take(CONTROL_ROWS).collect()
+}
+
+fn things(delta: &Delta) -> usize {
+    if let Delta::Touches(touches) = delta { touches.len() } else { 1 }
+}
+
+fn row(what: &str, how: &str, entries: f64, things: f64, readers: &Sample) -> Value {
+    let ns = [0.5, 0.99].map(|share| readers.at(share));
+    json!({
+        "what": what, "how": how, "entries_per_second": entries.round(),
+        "rows_per_second": things.round(), "reader_p50_ns": ns[0], "reader_p99_ns": ns[1],
+    })
+}
+
+/// The pause of who wants a shard of the touch table while it doubles: the same algorithm, key and
+/// place over one shard's worth, which readers wait for.
+fn doubling(len: usize) -> Value {
+    type Shard = HashMap<(u32, u64), [u64; 5], foldhash::fast::RandomState>;
+    let once = |_| {
+        let mut shard = Shard::default();
+        let mut seeded = Seeded(5);
+        let mut key = || (1, seeded.next());
+        while shard.len() < len {
+            shard.insert(key(), [1; 5]);
+        }
+        assert_eq!(shard.len(), shard.capacity(), "full: the next one doubles it");
+        let start = clock::instant();
+        shard.insert(key(), [1; 5]);
+        black_box(&shard);
+        start.elapsed().as_nanos() as f64 / 1000.0
+    };
+    let pauses = Sample::of((0..100).map(once).collect());
+    json!({ "contacts_a_shard": len, "p50_us": pauses.at(0.5), "p99_us": pauses.at(0.99) })
+}
+
+/// A start from a store's file: until both streams' snapshots are in the index.
+fn cold_load() -> Value {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("switchback.db");
+    fill(&path);
+    let start = clock::instant();
+    let bytes = fs::read(&path).unwrap().len();
+    let reading = start.elapsed().as_secs_f64();
+
+    let start = clock::instant();
+    let (store, feed) = Store::open(&Settings::at(&path)).unwrap();
+    let (index, writer) = Index::new(None);
+    let applied = local::follow(feed, index.clone(), writer).unwrap();
+    let loading = start.elapsed().as_secs_f64();
+    let contacts = index.view().counts().contacts;
+    drop(applied);
+    store.close();
+    json!({
+        "touches": STORED_TOUCHES, "contacts": contacts, "file_mib": bytes >> 20,
+        "reading_seconds": reading, "seconds": loading,
+        "touches_per_second": (STORED_TOUCHES as f64 / loading).round(),
+    })
+}
+
+/// A store with a million touches, its log trimmed as it is after a day.
+fn fill(path: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (store, feed) = Store::open(&Settings::at(path)).unwrap();
+    drop(feed);
+    let tenant = runtime
+        .block_on(store.write(Actor::default(), |tx| Ok(tx.create_tenant("default")?.tenant.id)));
+    let tenant = tenant.unwrap().value;
+    // Retention goes by the clock: the touches are of the last 20 days.
+    let shift = clock::now().seconds().0 - NOW;
+    let mut all: Vec<_> = (0..).flat_map(common::touches).take(STORED_TOUCHES).collect();
+    // In the order of the tables: only the start is measured, not the way there.
+    all.sort_unstable_by_key(|touch| touch.contact.as_u64());
+    let mut all = (0..).zip(all).map(|(n, touch)| stored(touch, n, tenant, shift));
+    for _ in 0..STORED_TOUCHES / STORED_A_WRITE {
+        let some = all.by_ref().take(STORED_A_WRITE).collect();
+        let merged = store.write(Actor::default(), move |tx| tx.merge_touches(tenant, some));
+        assert_eq!(runtime.block_on(merged).unwrap().value.accepted, STORED_A_WRITE as u64);
+    }
+    store.close();
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch("DELETE FROM log; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+}
+
+fn stored(touch: Touch, n: u128, tenant: TenantId, shift: u64) -> TouchRecord {
+    let (id, at) = (TouchId(Uuid::from_u128(n)), UnixSeconds(touch.at.0 + shift));
+    TouchRecord { touch: Touch { id, tenant, at, ..touch }, external_id: None, call: None }
+}
+
+fn print(rows: &[Value], doublings: &[Value], load: &Value) {
+    println!(
+        "{CONTACTS} contacts, readers on every core but one; a decision's p50 and p99 in ns\n"
+    );
+    println!("{:<24}{:<24}{:>12}{:>12}{:>8}{:>8}", "", "", "entries/s", "rows/s", "p50", "p99");
+    for row in rows {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let number = |key: &str| row[key].as_f64().unwrap_or_default();
+        println!(
+            "{:<24}{:<24}{:>12.0}{:>12.0}{:>8.0}{:>8.0}",
+            text("what"),
+            text("how"),
+            number("entries_per_second"),
+            number("rows_per_second"),
+            number("reader_p50_ns"),
+            number("reader_p99_ns"),
+        );
+    }
+    println!();
+    for shard in doublings {
+        println!(
+            "a shard of {} contacts doubles in {:.0} us (p99 {:.0} us)",
+            shard["contacts_a_shard"],
+            shard["p50_us"].as_f64().unwrap_or_default(),
+            shard["p99_us"].as_f64().unwrap_or_default(),
+        );
+    }
+    println!(
+        "\na start with {} touches of {} contacts: {:.2} s, {} touches/s; reading the file's {} MiB \
+         once: {:.2} s",
+        load["touches"],
+        load["contacts"],
+        load["seconds"].as_f64().unwrap_or_default(),
+        load["touches_per_second"],
+        load["file_mib"],
+        load["reading_seconds"].as_f64().unwrap_or_default(),
+    );
+}

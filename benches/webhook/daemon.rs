@@ -1,0 +1,235 @@
+//! The daemon with a tenant's agents, numbers and contacts in its store, and the signed webhooks of
+//! those contacts' return calls.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
+use switchback::app::{Bound, StopSwitch};
+use switchback::carriers::{CarrierId, Request, room};
+use switchback::config::Config;
+use switchback::domain::{
+    Account, AccountApi, AccountId, AccountOrigin, AgentId, AgentState, Direction, E164, NumberId,
+    Outcome, Secret, Target, TenantId, Touch, TouchId, TouchRecord, UnixSeconds,
+};
+use switchback::store::{
+    Actor, CallbackChange, NewAgent, NewNumber, Role, Settings, Sharing, Store, Tx, WriteError,
+};
+use switchback::telemetry::{clock, metrics};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::common::{Seeded, person};
+
+const ACCOUNT_SID: &str = "AC66acdc865fff60921f34dac80d62be2f";
+const TOKEN: &str = "3f1c0a9e7b5d48264c8e1f2a6b3d5c70";
+const HOST: &str = "edge.example.com";
+const PATH: &str = "/carriers/main/voice";
+const CALLBACK_AGENTS: u64 = 50;
+const NUMBERS_AN_AGENT: u64 = 20;
+const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
+
+/// A daemon on a worker of its own.
+pub(crate) struct Daemon {
+    pub(crate) edge: SocketAddr,
+    switch: StopSwitch,
+    thread: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl Daemon {
+    /// Stops it; how many call rows its full queue dropped.
+    pub(crate) fn stop(self) -> u64 {
+        let rendered = metrics::render();
+        let dropped = rendered
+            .lines()
+            .find_map(|line| line.strip_prefix("switchback_journal_dropped_total ")?.parse().ok());
+        self.switch.press();
+        self.switch.press();
+        self.thread.join().unwrap();
+        dropped.unwrap_or(0)
+    }
+}
+
+/// Fills a store and starts a daemon over it, as `serve` would but for its one worker.
+pub(crate) fn start(contacts: u64) -> Daemon {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("switchback.toml");
+    let config = format!(
+        "edge = {{ listen = \"127.0.0.1:0\", public_url = \"https://{HOST}\" }}\n\
+         control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
+         [[carrier_accounts]]\nname = \"main\"\nkind = \"twilio\"\n\
+         account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n"
+    );
+    fs::write(&file, config).unwrap();
+    let config = Config::load(Some(&file), folder.path(), &|_| None).unwrap();
+    fill(&config.store_path, contacts);
+    let (switch, stop) = StopSwitch::new();
+    let (ready, bound) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name_fn(thread_name())
+            .enable_all()
+            .build()
+            .unwrap();
+        let served = runtime.spawn(async move {
+            let bound = Bound::bind(config).await.unwrap();
+            ready.send(bound.addresses().edge).unwrap();
+            bound.serve(stop).await;
+        });
+        runtime.block_on(served).unwrap();
+    });
+    Daemon { edge: bound.recv().unwrap(), switch, thread, _folder: folder }
+}
+
+/// The runtime's first thread is its worker, the others are for what blocks.
+fn thread_name() -> impl Fn() -> String {
+    let started = std::sync::atomic::AtomicUsize::new(0);
+    move || match started.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => "daemon".to_owned(),
+        _ => "blocking".to_owned(),
+    }
+}
+
+fn fill(path: &Path, contacts: u64) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (store, feed) = Store::open(&Settings::at(path)).unwrap();
+    drop(feed);
+    let made = runtime.block_on(store.write(Actor::default(), installation)).unwrap();
+    let (tenant, sources) = made.value;
+    let mut all: Vec<_> = (0..contacts).map(|n| touch(n, tenant, &sources)).collect();
+    // In the order of the tables, which is faster; the daemon does not see it.
+    all.sort_unstable_by_key(|record| record.touch.contact.as_u64());
+    for (n, record) in (0..).zip(&mut all) {
+        record.touch.id = TouchId(Uuid::from_u128(n));
+    }
+    for some in all.chunks(10_000) {
+        let some = some.to_vec();
+        let merged = store.write(Actor::default(), move |tx| tx.merge_touches(tenant, some));
+        runtime.block_on(merged).unwrap();
+    }
+    store.close();
+}
+
+/// Callback agents with two sources and twenty numbers each.
+fn installation(tx: &mut Tx<'_>) -> Result<(TenantId, Vec<AgentId>), WriteError> {
+    let tenant = tx.create_tenant("default")?.tenant.id;
+    tx.reconcile_accounts(vec![account()])?;
+    let mut all_sources = Vec::new();
+    for n in 0..CALLBACK_AGENTS {
+        let mut sources = Vec::new();
+        for name in ["first", "second"] {
+            let state = AgentState::Live;
+            let new = NewAgent { state, ..NewAgent::named(Direction::Outbound, name) };
+            sources.push(tx.create_agent(tenant, new, Sharing::Allowed)?.agent.id);
+        }
+        all_sources.extend(&sources);
+        let mut numbers: Vec<NumberId> = Vec::new();
+        for k in 0..NUMBERS_AN_AGENT {
+            let e164 = number(n * NUMBERS_AN_AGENT + k);
+            let (account, friendly_name, passthrough) = (Some("main".to_owned()), None, None);
+            let new = NewNumber { e164, account, friendly_name, passthrough };
+            numbers.push(tx.add_number(tenant, new)?.0.id);
+        }
+        let targets = vec![Target::Runtime("wss://bot.example.com/{agent_id}".to_owned())];
+        let new = NewAgent {
+            state: AgentState::Live,
+            targets,
+            numbers,
+            ..NewAgent::named(Direction::Inbound, "return desk")
+        };
+        let agent = tx.create_agent(tenant, new, Sharing::Allowed)?.agent.id;
+        let change = CallbackChange { sources, window_days: None, trigger_outcomes: None };
+        tx.set_callback(tenant, agent, change, Role::TakeOrReplace)?;
+    }
+    Ok((tenant, all_sources))
+}
+
+fn account() -> Account {
+    Account {
+        id: AccountId::of_name("main"),
+        name: "main".to_owned(),
+        carrier: CarrierId::Twilio,
+        tenant: None,
+        account_id: ACCOUNT_SID.to_owned(),
+        secrets: vec![Secret::new(TOKEN.to_owned())],
+        shared_keys: Vec::new(),
+        api: AccountApi::default(),
+        origin: AccountOrigin::File,
+    }
+}
+
+fn number(n: u64) -> E164 {
+    E164::from_u64(18_000_000_000 + n).unwrap()
+}
+
+/// The number the `n`th person was called from.
+fn shown(n: u64) -> u64 {
+    Seeded(n).below(CALLBACK_AGENTS * NUMBERS_AN_AGENT)
+}
+
+fn touch(n: u64, tenant: TenantId, sources: &[AgentId]) -> TouchRecord {
+    let (shown, hour) = (shown(n), 3600);
+    let source = shown / NUMBERS_AN_AGENT * 2 + n % 2;
+    let touch = Touch {
+        id: TouchId(Uuid::nil()),
+        tenant,
+        contact: person(n),
+        agent: *sources.get(usize::try_from(source).unwrap()).unwrap(),
+        caller_id: number(shown),
+        at: UnixSeconds(clock::now().seconds().0 - hour - n % (20 * 24 * hour)),
+        outcome: Outcome::NoAnswer,
+    };
+    TouchRecord { touch, external_id: None, call: None }
+}
+
+/// Return calls, no two alike.
+pub(crate) struct Calls {
+    seeded: Seeded,
+    contacts: u64,
+    made: u64,
+}
+
+impl Calls {
+    pub(crate) const fn new(contacts: u64) -> Self {
+        Self { seeded: Seeded(9), contacts, made: 0 }
+    }
+
+    /// The next so many, as bytes to be sent.
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let account = account();
+        (0..count).map(|_| self.next(&account)).collect()
+    }
+
+    fn next(&mut self, account: &Account) -> Vec<u8> {
+        self.made += 1;
+        let n = self.seeded.below(self.contacts);
+        let body = FORM
+            .trim_end()
+            .replace("14155550117", &person(n).as_u64().to_string())
+            .replace("12125550142", &number(shown(n)).as_u64().to_string())
+            .replace("CAb27b806e16e007b36784197374f40f63", &format!("CA{:032x}", self.made));
+        let url = format!("https://{HOST}{PATH}");
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
+        let (method, bytes) = (&Method::POST, body.as_bytes());
+        let unsigned = Request { method, url: &url, headers: &headers, body: bytes };
+        let signed = room(CarrierId::Twilio).sign(&unsigned, account);
+        let signature = signed.get("x-twilio-signature").unwrap().to_str().unwrap();
+        // The other headers are those that Twilio sends.
+        format!(
+            "POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: TwilioProxy/1.1\r\n\
+             Accept: */*\r\nX-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {}\r\n\
+             Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            Uuid::from_u128(self.made.into()),
+            body.len(),
+        )
+        .into_bytes()
+    }
+}
