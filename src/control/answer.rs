@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
@@ -30,6 +30,51 @@ impl IntoResponse for Problem {
 /// An answer to a read.
 pub(super) fn read(body: impl Serialize) -> Response {
     Json(body).into_response()
+}
+
+/// What a write answers, apart from where the log then stands.
+#[derive(Debug)]
+pub(super) struct Reply {
+    status: StatusCode,
+    body: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// An answer with a body.
+    pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => Self { status, body: Some(body) },
+            Err(_) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: None },
+        }
+    }
+
+    /// Something was changed.
+    pub(super) fn ok(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// Something was made.
+    pub(super) fn created(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::CREATED, body)
+    }
+
+    /// Something was taken away.
+    pub(super) const fn none() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: None }
+    }
+
+    /// The answer as HTTP, of this place in the log.
+    pub(super) fn at(self, heads: Heads) -> Response {
+        let mut response = match self.body {
+            Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            None => ().into_response(),
+        };
+        *response.status_mut() = self.status;
+        if let Ok(rev) = HeaderValue::from_str(&rev(heads)) {
+            response.headers_mut().insert(REV, rev);
+        }
+        response
+    }
 }
 
 /// An answer to a write.

@@ -8,6 +8,7 @@ mod answer;
 mod auth;
 mod callingbox;
 mod changes;
+mod document;
 mod guard;
 pub mod keys;
 mod own;
@@ -23,14 +24,16 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+use utoipa_swagger_ui::SwaggerUi;
 
 use crate::{
     calls::{Live, Strays},
-    dialects::{PrivateHosts, Problem},
+    dialects::{PrivateHosts, Problem, WarningBody},
     dispatch::Dispatch,
     index::Index,
     store::{Actor, Heads, Rows, Store, StoreError, Tx, WriteError, Written},
 };
+use answer::{Answer, Reply};
 use auth::Keys;
 use guard::Dialect;
 pub use placing::facts;
@@ -116,6 +119,18 @@ impl Api {
         if self.reached(written.heads).await { Ok(written) } else { Err(Problem::NotApplied) }
     }
 
+    /// Writes, waits until this process routes by it, and answers with what `reply` makes of it.
+    async fn answer<T, F, R>(&self, actor: Actor, change: F, reply: R) -> Answer
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        R: FnOnce(&Self, T, Vec<WarningBody>) -> Reply + Send + 'static,
+        T: Send + 'static,
+    {
+        let done = self.write(actor, change).await?;
+        let reply = reply(self, done.value, answer::warned(&done.warnings));
+        Ok(reply.at(done.heads))
+    }
+
     async fn read<T, F>(&self, f: F) -> Result<T, Problem>
     where
         F: FnOnce(&Rows<'_>) -> Result<T, WriteError> + Send + 'static,
@@ -147,12 +162,18 @@ fn problem(error: WriteError) -> Problem {
 /// The control listener's routes.
 pub fn router(api: Api) -> Router {
     let wait = api.settings.request_wait;
-    let talkover = guard::around(talkover::routes(), Dialect::Talkover, wait);
-    let callingbox = guard::around(callingbox::routes(), Dialect::CallingBox, wait);
-    let own = guard::around(own::routes(), Dialect::Own, wait);
-    guard::around(Router::new(), Dialect::Own, wait)
-        .nest("/api/v1", talkover)
-        .nest("/v1", callingbox)
-        .nest("/switchback/v1", own)
+    let (talkover, talkover_part) = talkover::routes().split_for_parts();
+    let (callingbox, callingbox_part) = callingbox::routes().split_for_parts();
+    let (own, own_part) = own::routes().split_for_parts();
+    let document = document::whole([
+        ("/api/v1", talkover_part),
+        ("/v1", callingbox_part),
+        ("/switchback/v1", own_part),
+    ]);
+    let pages = Router::new().merge(SwaggerUi::new("/docs").url("/openapi.json", document));
+    guard::around(pages, Dialect::Own, wait)
+        .nest("/api/v1", guard::around(talkover, Dialect::Talkover, wait))
+        .nest("/v1", guard::around(callingbox, Dialect::CallingBox, wait))
+        .nest("/switchback/v1", guard::around(own, Dialect::Own, wait))
         .with_state(api)
 }

@@ -7,8 +7,19 @@ use super::StoreError;
 use crate::replica::log::{Cursor, Stream};
 
 /// Step `n` leads from version `n` to `n + 1`.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
+    include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
+];
 
 /// Brings the database to the newest version, each step in a transaction of its own.
 pub(super) fn migrate(conn: &Connection) -> Result<(), StoreError> {
@@ -19,7 +30,9 @@ pub(super) fn migrate(conn: &Connection) -> Result<(), StoreError> {
     }
     let done = usize::try_from(found).unwrap_or_default();
     for (version, step) in (1_i64..).zip(MIGRATIONS).skip(done) {
-        conn.execute_batch(&format!("BEGIN IMMEDIATE; {step}; PRAGMA user_version = {version};"))?;
+        conn.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {step}\n; PRAGMA user_version = {version};"
+        ))?;
         if version == 1 {
             begin_history(conn)?;
         }

@@ -4,15 +4,13 @@ mod agents;
 mod calls;
 mod numbers;
 
-use axum::{
-    Router,
-    routing::{delete, get, post, put},
-};
+use axum::routing::{delete, get, post, put};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::Api;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .route("/agents", get(agents::list).post(agents::create))
         .route("/agents/{agent}", get(agents::read).patch(agents::update).delete(agents::archive))
         .route("/agents/{agent}/numbers", post(agents::attach))

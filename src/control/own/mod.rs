@@ -12,15 +12,13 @@ mod status;
 mod tenants;
 mod touches;
 
-use axum::{
-    Router,
-    routing::{delete, get, patch, post},
-};
+use axum::routing::{delete, get, patch, post};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .route("/route", get(route::explain))
         .route("/touches", post(touches::merge))
         .route("/touches/orphans", get(orphans::list))
@@ -32,7 +30,7 @@ pub(super) fn routes() -> Router<Api> {
             get(callbacks::read).put(callbacks::set).delete(callbacks::remove),
         )
         .route("/settings", get(settings::read).patch(settings::update))
-        .route("/status", get(status::read))
+        .routes(routes!(status::read))
         .route("/calls", get(calls::list))
         .route("/calls/{call}", get(calls::read))
         .route("/calls/{call}/hangup", post(calls::hang_up))

@@ -1,18 +1,17 @@
 //! Numbers: brought, changed, taken away. They are listed through CallingBox's dialect.
 
-use axum::{extract::State, response::IntoResponse};
-use http::StatusCode;
+use axum::extract::State;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{Answer, Reply},
         auth::Caller,
         receive::{At, Body},
     },
     dialects::own::{number, number_patch},
     domain::NumberId,
-    store::{NewNumber, NumberPatch},
+    store::{NewNumber, NumberPatch, Tx},
 };
 
 pub(super) async fn add(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
@@ -23,11 +22,12 @@ pub(super) async fn add(State(api): State<Api>, caller: Caller, Body(body): Body
         friendly_name: fields.friendly_name,
         passthrough: fields.passthrough,
     };
-    let done = api.write(caller.actor(), move |tx| tx.add_number(caller.tenant, new)).await?;
-    let status = if done.value.1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(written(status, done, |(record, _), warnings| {
-        answer::read(api.number_body(&record).warns(warnings))
-    }))
+    let add = move |tx: &mut Tx<'_>| tx.add_number(caller.tenant, new);
+    let reply = |api: &Api, (record, is_new), warnings| {
+        let body = api.number_body(&record).warns(warnings);
+        if is_new { Reply::created(&body) } else { Reply::ok(&body) }
+    };
+    api.answer(caller.actor(), add, reply).await
 }
 
 pub(super) async fn update(
@@ -43,14 +43,12 @@ pub(super) async fn update(
         passthrough: fields.passthrough,
         default_agent: fields.default_agent,
     };
-    let done =
-        api.write(caller.actor(), move |tx| tx.update_number(caller.tenant, id, patch)).await?;
-    Ok(written(StatusCode::OK, done, |record, warnings| {
-        answer::read(api.number_body(&record).warns(warnings))
-    }))
+    let update = move |tx: &mut Tx<'_>| tx.update_number(caller.tenant, id, patch);
+    let reply = |api: &Api, record, warnings| Reply::ok(&api.number_body(&record).warns(warnings));
+    api.answer(caller.actor(), update, reply).await
 }
 
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<NumberId>) -> Answer {
-    let done = api.write(caller.actor(), move |tx| tx.remove_number(caller.tenant, id)).await?;
-    Ok(written(StatusCode::NO_CONTENT, done, |(), _| ().into_response()))
+    let remove = move |tx: &mut Tx<'_>| tx.remove_number(caller.tenant, id);
+    api.answer(caller.actor(), remove, |_, (), _| Reply::none()).await
 }

@@ -6,15 +6,16 @@ mod calls;
 mod numbers;
 
 use axum::{
-    Json, Router,
+    Json,
     routing::{get, post, put},
 };
 use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::Api;
 
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .route("/health", get(async || Json(json!({ "status": "ok" }))))
         .route("/agents", get(agents::list).post(agents::create))
         .route("/agents/{agent}", get(agents::read).delete(agents::delete))

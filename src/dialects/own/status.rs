@@ -1,9 +1,11 @@
 //! What a daemon says of itself, for `doctor`.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A daemon.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Status)]
 pub struct StatusBody {
     /// Its version.
     pub version: &'static str,

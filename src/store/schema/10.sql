@@ -1,0 +1,1 @@
+-- What is mirrored from a hosted control API.

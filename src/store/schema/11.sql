@@ -1,0 +1,1 @@
+-- Numbers that calls without a named agent answer on.

@@ -1,0 +1,1 @@
+-- Keys with scopes and an end, idempotency keys, and what operators ask of an API.

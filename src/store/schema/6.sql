@@ -1,0 +1,1 @@
+-- What is kept of a call beside its row: its agent as it was, its result, what was said.

@@ -1,0 +1,1 @@
+-- What Talkover's API keeps beside agents and calls: trunks, release requests, campaigns.

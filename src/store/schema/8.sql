@@ -1,0 +1,1 @@
+-- Erased persons, and what retention needs.
