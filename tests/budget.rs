@@ -64,6 +64,8 @@ fn agent(id: u128, callback: Option<Callback>) -> Delta {
         callback,
         runtime_parameters: vec![],
         first_audio_timeout_ms: None,
+        min_attestation: None,
+        context_min_attestation: None,
     })
 }
 

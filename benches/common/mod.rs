@@ -92,6 +92,8 @@ pub(crate) fn installation() -> Vec<Delta> {
                 callback,
                 runtime_parameters: vec![],
                 first_audio_timeout_ms: None,
+                min_attestation: None,
+                context_min_attestation: None,
             }));
         }
         for n in 0..NUMBERS {

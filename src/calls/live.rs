@@ -49,7 +49,8 @@ pub struct Facts {
     pub ladder: Vec<Rung>,
     /// What follows when all of it is used up.
     pub last_resort: Target,
-    /// The least attestation for which a runtime is told everything about a return call.
+    /// The least attestation for which a runtime is told everything about a return call, unless
+    /// its agent says otherwise.
     pub context_min_attestation: Attestation,
     /// How the decision was reached.
     pub trace: Vec<TraceStep>,
@@ -58,6 +59,13 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether the caller is vouched for enough that this agent's runtime is told everything.
+    #[must_use]
+    pub fn is_context_full(&self, agent: Option<&Agent>) -> bool {
+        let own = agent.and_then(|agent| agent.context_min_attestation);
+        self.call.attestation >= own.unwrap_or(self.context_min_attestation)
+    }
+
     /// The call's first row. Where the decision was lost, its row knows better.
     #[must_use]
     pub fn row(&self, status: CallStatus, now: UnixMillis) -> CallPatch {

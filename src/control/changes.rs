@@ -33,6 +33,8 @@ pub(super) fn create(
         targets: fields.targets.unwrap_or_default(),
         runtime_parameters: fields.runtime_parameters.unwrap_or_default(),
         first_audio_timeout_ms: fields.first_audio_timeout_ms.flatten(),
+        min_attestation: fields.min_attestation.flatten(),
+        context_min_attestation: fields.context_min_attestation.flatten(),
         numbers: fields.numbers.unwrap_or_default(),
         primary: fields.primary.flatten(),
     };
@@ -54,6 +56,8 @@ pub(super) fn update(
         targets: fields.targets,
         runtime_parameters: fields.runtime_parameters,
         first_audio_timeout_ms: fields.first_audio_timeout_ms,
+        min_attestation: fields.min_attestation,
+        context_min_attestation: fields.context_min_attestation,
     };
     let changed = tx.update_agent(tenant, id, patch)?;
     match (fields.window_days, before.agent.callback) {

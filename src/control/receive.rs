@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Api;
 use crate::{
     dialects::{Problem, Reader, phone},
-    domain::{AccountId, AgentId, CallId, E164, KeyId, NumberId, Refusal},
+    domain::{AgentId, CallId, E164, KeyId, NumberId, Refusal},
 };
 
 /// Bytes of a body: the largest profile several times over.
@@ -44,11 +44,6 @@ impl Named for NumberId {
 impl Named for CallId {
     const PARAMETER: &'static str = "call";
     const GONE: Refusal = Refusal::CallNotFound;
-}
-
-impl Named for AccountId {
-    const PARAMETER: &'static str = "account";
-    const GONE: Refusal = Refusal::AccountNotFound;
 }
 
 impl Named for KeyId {

@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 use super::{
     profile,
-    reader::{Given, Reader, Wrong, carrier_words, ids, integer},
+    reader::{Given, Reader, Wrong, attestation, carrier_words, ids, integer},
     target::{PrivateHosts, target, targets},
 };
-use crate::domain::{AgentId, AgentRecord, Direction, NumberId, OutcomeSet, Refusal, Target};
+use crate::domain::{
+    AgentId, AgentRecord, Attestation, Direction, NumberId, OutcomeSet, Refusal, Target,
+};
 
 /// Days of ten years; the store refuses what is longer than touches are kept.
 const WINDOW_DAYS_MAX: u32 = 3650;
@@ -38,6 +40,11 @@ pub struct AgentFields {
     pub runtime_parameters: Option<Vec<(String, String)>>,
     /// How long its runtime may be silent at first.
     pub first_audio_timeout_ms: Given<u32>,
+    /// The least attestation for which it believes who is calling back; null asks for no more than
+    /// the tenant does.
+    pub min_attestation: Given<Attestation>,
+    /// The least attestation for which its runtime is told everything; null is the tenant's.
+    pub context_min_attestation: Given<Attestation>,
     /// The window of its callback role.
     pub window_days: Given<u32>,
     pub(super) profile: Map<String, Value>,
@@ -52,6 +59,8 @@ impl AgentFields {
                 .given("runtime_parameters", parameters)
                 .map(Option::unwrap_or_default),
             first_audio_timeout_ms: reader.given("first_audio_timeout_ms", integer(100..=60_000)),
+            min_attestation: reader.given("min_attestation", attestation),
+            context_min_attestation: reader.given("context_min_attestation", attestation),
             window_days: reader.given("window_days", integer(0..=WINDOW_DAYS_MAX)),
             ..Self::default()
         }
@@ -146,6 +155,8 @@ pub struct AgentShown {
     runtime_url: Option<String>,
     runtime_parameters: Map<String, Value>,
     first_audio_timeout_ms: Option<u32>,
+    min_attestation: Option<&'static str>,
+    context_min_attestation: Option<&'static str>,
     window_days: Option<u32>,
 }
 
@@ -159,6 +170,8 @@ impl From<&AgentRecord> for AgentShown {
             runtime_url: runtime.map(Target::to_string),
             runtime_parameters: parameters.map(|(k, v)| (k.clone(), v.clone().into())).collect(),
             first_audio_timeout_ms: agent.first_audio_timeout_ms,
+            min_attestation: agent.min_attestation.map(Attestation::as_str),
+            context_min_attestation: agent.context_min_attestation.map(Attestation::as_str),
             window_days: agent.callback.as_ref().and_then(|callback| callback.window_days),
         }
     }

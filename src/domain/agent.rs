@@ -1,6 +1,6 @@
 //! Whoever answers or calls, as far as routing needs to know.
 
-use super::{AgentId, OutcomeSet, Target, TenantId, spelled};
+use super::{AgentId, Attestation, OutcomeSet, Target, TenantId, spelled};
 
 spelled! {
     /// Which way an agent's calls go.
@@ -46,6 +46,13 @@ pub struct Agent {
     /// Move to the next target when the runtime has sent no audio for this long after the call
     /// began. `None` (the default): a bot that only listens is healthy.
     pub first_audio_timeout_ms: Option<u32>,
+    /// The least attestation for which it believes who is calling back; below it the callback role
+    /// does not see the call, though the agent still answers as a default. It adds to the tenant's
+    /// minimum and cannot lower it; `None` asks for no more.
+    pub min_attestation: Option<Attestation>,
+    /// The least attestation for which its runtime is told everything about a return call; `None`
+    /// is the tenant's.
+    pub context_min_attestation: Option<Attestation>,
 }
 
 impl Agent {

@@ -129,10 +129,9 @@ impl<'w, C: Socket> Session<'w, C> {
     ) -> Self {
         let facts = &call.facts;
         let attestation = facts.call.attestation;
-        let context = facts.touch.map(|touch| {
-            let is_full = attestation >= facts.context_min_attestation;
-            Context::fetch(&wiring.context, touch, attestation.is_verified(), is_full)
-        });
+        let context = facts
+            .touch
+            .map(|touch| Context::fetch(&wiring.context, touch, attestation.is_verified()));
         let now = clock::now();
         wiring.live.apply(&call, CallEvent::MediaStarted, now);
         call.note(|state| state.media = MediaState::Connecting);
@@ -332,11 +331,12 @@ impl<'w, C: Socket> Session<'w, C> {
     }
 
     fn join(&mut self) {
-        let context = self.context.as_ref().map(Context::text);
+        let agent = self.call.facts.ladder.get(self.place).and_then(|rung| rung.agent.as_deref());
+        let is_full = self.call.facts.is_context_full(agent);
+        let context = self.context.as_ref().map(|context| context.text(is_full));
         let start = start::start(&self.call, self.place, &self.start, context);
         self.bridge.join(&start);
-        let rung = self.call.facts.ladder.get(self.place);
-        let timeout = rung.and_then(|rung| rung.agent.as_ref()?.first_audio_timeout_ms);
+        let timeout = agent.and_then(|agent| agent.first_audio_timeout_ms);
         let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
         self.liveness.opened(self.now(), timeout);
         if let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) {

@@ -10,7 +10,7 @@ pub(super) fn start(
     call: &LiveCall,
     place: usize,
     carrier: &Start,
-    context: Option<&str>,
+    context: Option<String>,
 ) -> Start {
     let facts = &call.facts;
     let rung_agent = facts.ladder.get(place).and_then(|rung| rung.agent.as_ref());
@@ -36,7 +36,7 @@ pub(super) fn start(
     let mut parameters: Vec<_> =
         ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if let Some(context) = context {
-        parameters.push(("return_context".to_owned(), context.to_owned()));
+        parameters.push(("return_context".to_owned(), context));
     }
     // Ours first: a runtime can rely on them, whoever else writes parameters.
     let theirs = rung_agent.map_or(&[][..], |agent| &agent.runtime_parameters);

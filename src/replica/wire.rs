@@ -219,6 +219,12 @@ struct AgentDef {
     callback: Option<Callback>,
     runtime_parameters: Vec<(String, String)>,
     first_audio_timeout_ms: Option<u32>,
+    #[serde(default)]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    min_attestation: Option<Attestation>,
+    #[serde(default)]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    context_min_attestation: Option<Attestation>,
 }
 
 #[serde_as]

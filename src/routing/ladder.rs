@@ -72,6 +72,8 @@ mod tests {
             callback: None,
             runtime_parameters: vec![],
             first_audio_timeout_ms: None,
+            min_attestation: None,
+            context_min_attestation: None,
         })
     }
 

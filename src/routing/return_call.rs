@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::case::Case;
 use super::recorder::{Named, Recorder, Span, When};
-use crate::domain::{Agent, Callback, Decision, E164, RouteReason, Target, TouchId, UnixSeconds};
+use crate::domain::{
+    Agent, Attestation, Callback, Decision, E164, RouteReason, Target, TouchId, UnixSeconds,
+};
 use crate::index::{AgentSlot, RememberedTouch};
 
 /// An imported touch may be this far ahead of our clock, not further.
@@ -47,6 +49,9 @@ pub(super) fn decide<'v, R: Recorder>(
     for &slot in &case.entry.callback_agents {
         let Some(agent) = case.view.agent_at(slot) else { continue };
         let Some(callback) = &agent.callback else { continue };
+        if !is_believed(case, agent, recorder) {
+            continue;
+        }
         let Some(targets) = case.targets("callback", agent, recorder) else { continue };
         for touch in &remembered {
             let judged = judge(case, slot, callback, touch);
@@ -71,6 +76,19 @@ pub(super) fn decide<'v, R: Recorder>(
     });
     let touch = case.view.touch(case.tenant.id, caller, &touch);
     Some(Decision { agent: Some(agent), touch, ..case.route(RouteReason::Callback, targets) })
+}
+
+/// Whether the call is vouched for as far as this agent asks; one it does not believe reaches it
+/// as any stranger's would.
+fn is_believed(case: &Case<'_, '_>, agent: &Agent, recorder: &mut impl Recorder) -> bool {
+    let shown = case.call.attestation;
+    let least = agent.min_attestation.unwrap_or(Attestation::None);
+    if shown < least {
+        recorder.step("callback", "below_min", || {
+            format!("{shown} is below {least}, which {} asks for: passed over", Named(agent))
+        });
+    }
+    shown >= least
 }
 
 /// Whether the touch showed the number that is called now, or that forwarded the call here.

@@ -23,38 +23,36 @@ pub type ContextSource =
 pub struct Context {
     touch: Touch,
     is_verified: bool,
-    is_full: bool,
     fetch: Option<JoinHandle<Option<CallSummary>>>,
-    text: String,
+    summary: Option<CallSummary>,
 }
 
 impl Context {
-    /// Starts to fetch it. `is_verified`: the network vouches for the caller in full. `is_full`: it
-    /// does so enough for the runtime to be told everything.
+    /// Starts to fetch it. `is_verified`: the network vouches for the caller in full.
     #[must_use]
-    pub fn fetch(source: &ContextSource, touch: Touch, is_verified: bool, is_full: bool) -> Self {
+    pub fn fetch(source: &ContextSource, touch: Touch, is_verified: bool) -> Self {
         let summary = source(touch.tenant, touch.id);
         let fetch =
             tokio::spawn(
                 async move { tokio::time::timeout(FETCH_MAX, summary).await.unwrap_or(None) },
             );
-        Self { touch, is_verified, is_full, fetch: Some(fetch), text: String::new() }
+        Self { touch, is_verified, fetch: Some(fetch), summary: None }
     }
 
     /// Waits until it is there, or late.
     pub fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         if let Some(fetch) = &mut self.fetch {
-            let summary = ready!(Pin::new(fetch).poll(cx)).unwrap_or(None);
+            self.summary = ready!(Pin::new(fetch).poll(cx)).unwrap_or(None);
             self.fetch = None;
-            self.text = written(&self.touch, summary.as_ref(), self.is_verified, self.is_full);
         }
         Poll::Ready(())
     }
 
     /// The context as the text of one JSON object, once it is ready; what was late is left out.
+    /// `is_full`: the caller is vouched for enough for this runtime to be told everything.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn text(&self, is_full: bool) -> String {
+        written(&self.touch, self.summary.as_ref(), self.is_verified, is_full)
     }
 }
 
@@ -193,9 +191,9 @@ mod tests {
     #[tokio::test]
     async fn a_slow_source_is_not_waited_for() {
         let source: ContextSource = Arc::new(|_, _| Box::pin(std::future::pending()));
-        let mut context = Context::fetch(&source, touch(), true, true);
+        let mut context = Context::fetch(&source, touch(), true);
         let ready = std::future::poll_fn(|cx| context.poll_ready(cx));
         tokio::time::timeout(FETCH_MAX * 2, ready).await.unwrap();
-        assert!(context.text().contains(r#""partial":true"#));
+        assert!(context.text(true).contains(r#""partial":true"#));
     }
 }

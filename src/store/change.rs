@@ -28,6 +28,10 @@ pub struct NewAgent {
     pub runtime_parameters: Vec<(String, String)>,
     /// See `domain::Agent`.
     pub first_audio_timeout_ms: Option<u32>,
+    /// See `domain::Agent`.
+    pub min_attestation: Option<Attestation>,
+    /// See `domain::Agent`.
+    pub context_min_attestation: Option<Attestation>,
     /// Numbers to attach, in order.
     pub numbers: Vec<NumberId>,
     /// One of `numbers`; the first where none is said.
@@ -47,6 +51,8 @@ impl NewAgent {
             targets: Vec::new(),
             runtime_parameters: Vec::new(),
             first_audio_timeout_ms: None,
+            min_attestation: None,
+            context_min_attestation: None,
             numbers: Vec::new(),
             primary: None,
         }
@@ -68,6 +74,10 @@ pub struct AgentPatch {
     pub runtime_parameters: Option<Vec<(String, String)>>,
     /// See `domain::Agent`; `Some(None)` clears it.
     pub first_audio_timeout_ms: Option<Option<u32>>,
+    /// See `domain::Agent`; `Some(None)` clears it.
+    pub min_attestation: Option<Option<Attestation>>,
+    /// See `domain::Agent`; `Some(None)` clears it.
+    pub context_min_attestation: Option<Option<Attestation>>,
 }
 
 /// Whether several inbound agents may answer on one number.

@@ -78,6 +78,39 @@ async fn without_the_role_everybody_reaches_the_front_desk() {
 }
 
 #[tokio::test]
+async fn an_agent_may_ask_for_a_caller_who_is_vouched_for() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    let Desk { a, r, n, .. } = desk(&tenant).await;
+    tenant.touch("call-1", &a, CONTACT, N).await;
+    let asks = json!({ "direction": "inbound", "min_attestation": "B" });
+    tenant.put(&format!("/api/v1/agents/{r}/calling"), asks).await.is(200);
+    let read = tenant.get(&format!("/api/v1/agents/{r}")).await.is(200);
+    assert_eq!(read["data"]["min_attestation"], "B");
+    let query = format!("/switchback/v1/route?from=%2B{}&to=%2B{}", &CONTACT[1..], &N[1..]);
+    for (attestation, expected) in [
+        ("A", was("callback", "Return desk")),
+        ("B", was("callback", "Return desk")),
+        ("C", was("default", "Front desk")),
+        ("none", was("default", "Front desk")),
+    ] {
+        let route = tenant.get(&format!("{query}&attestation={attestation}")).await.is(200);
+        let decision = &route["decision"];
+        assert_eq!(decision["reason"], expected.0, "{attestation}");
+        assert_eq!(decision["agent"]["name"], expected.1);
+        let trace = route["trace"].as_array().unwrap();
+        let is_told = trace.iter().any(|step| step["result"] == "below_min");
+        assert_eq!(is_told, decision["reason"] == "default");
+    }
+    // It does not believe who calls, and answers as anybody's default all the same.
+    let claims = json!({ "default_agent_id": r });
+    tenant.patch(&format!("/switchback/v1/numbers/{n}"), claims).await.is(200);
+    assert_eq!(tenant.lands(CONTACT, N).await, was("default", "Return desk"));
+    let wrong = tenant.patch(&format!("/v1/agents/{r}"), json!({ "min_attestation": "D" })).await;
+    wrong.is(400);
+}
+
+#[tokio::test]
 async fn talkovers_callback_endpoints_answer_in_its_shapes() {
     let daemon = Daemon::start().await;
     let tenant = daemon.tenant("acme").await;

@@ -14,7 +14,8 @@ async fn an_agent_from_first_to_last() {
         "voice": "alder", "language": "en-US", "returns": { "caller_name": "string" },
         "tools": [{ "type": "builtin", "name": "end_call" }], "number_ids": [n],
         "runtime_url": "wss://bot.example.com/ws", "runtime_parameters": { "mood": "calm" },
-        "first_audio_timeout_ms": 4000, "unheard_of": true
+        "first_audio_timeout_ms": 4000, "min_attestation": "B",
+        "context_min_attestation": "A", "unheard_of": true
     });
     let made = tenant.post("/v1/agents", body).await;
     assert!(!made.header("switchback-rev").is_empty());
@@ -37,6 +38,8 @@ async fn an_agent_from_first_to_last() {
         ("runtime_url", json!("wss://bot.example.com/ws")),
         ("runtime_parameters", json!({ "mood": "calm" })),
         ("first_audio_timeout_ms", json!(4000)),
+        ("min_attestation", json!("B")),
+        ("context_min_attestation", json!("A")),
         ("window_days", Value::Null),
     ] {
         assert_eq!(made[field], value, "{field}");
@@ -64,11 +67,13 @@ async fn an_agent_from_first_to_last() {
     assert_eq!(read, shown);
 
     let patch = json!({ "type": "inbound", "name": "Day desk", "voice": null, "returns": null,
-                        "first_audio_timeout_ms": null });
+                        "first_audio_timeout_ms": null, "min_attestation": null });
     read = tenant.patch(&path, patch).await.is(200);
     assert_eq!((&read["name"], &read["voice"]), (&json!("Day desk"), &Value::Null));
     assert_eq!((&read["returns"], &read["language"]), (&Value::Null, &json!("en-US")));
     assert_eq!(read["first_audio_timeout_ms"], Value::Null);
+    assert_eq!(read["min_attestation"], Value::Null);
+    assert_eq!(read["context_min_attestation"], "A");
 
     let archived = tenant.delete(&path).await.is(200);
     assert!(archived["archived_at"].is_string());

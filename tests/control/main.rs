@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod auth;
 mod callbacks;
 mod callingbox;

@@ -319,6 +319,8 @@ async fn a_busy_agent_is_not_deleted_or_turned() {
         callback: None,
         runtime_parameters: Vec::new(),
         first_audio_timeout_ms: None,
+        min_attestation: None,
+        context_min_attestation: None,
     };
     let facts = Facts { agent: Some(Arc::new(agent)), ..facts(org, "CA1") };
     daemon.live.open(facts, CallStatus::InProgress, clock::now());

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod accounts;
 mod answers;
 mod daemon;
 mod media;

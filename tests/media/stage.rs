@@ -50,6 +50,8 @@ pub(crate) fn agent(id: u128, targets: &[String]) -> Agent {
             ("call_id".to_owned(), "mine".to_owned()),
         ],
         first_audio_timeout_ms: None,
+        min_attestation: None,
+        context_min_attestation: None,
     }
 }
 

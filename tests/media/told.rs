@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use switchback::domain::{
-    AgentId, Attestation, CallSummary, E164, Outcome, TenantId, Touch, TouchId, UnixSeconds,
+    Agent, AgentId, Attestation, CallSummary, E164, Outcome, TenantId, Touch, TouchId, UnixSeconds,
 };
 use switchback::edge::session::Wiring;
 use switchback::media::messages::{Message as Said, parse, write_audio};
@@ -82,6 +82,15 @@ fn touch() -> Touch {
 
 /// The `return_context` that a runtime is told, and how long after `start` it was.
 async fn told(wiring: Wiring, attestation: Attestation) -> (serde_json::Value, Duration) {
+    told_by(wiring, attestation, None).await
+}
+
+/// The same where the agent asks for an attestation of its own.
+async fn told_by(
+    wiring: Wiring,
+    attestation: Attestation,
+    least: Option<Attestation>,
+) -> (serde_json::Value, Duration) {
     let url = bot(|mut socket, start| async move {
         let context = start.parameters.iter().find(|(name, _)| name == "return_context");
         let context = context.map_or("", |(_, value)| value).to_owned();
@@ -89,7 +98,8 @@ async fn told(wiring: Wiring, attestation: Attestation) -> (serde_json::Value, D
         tokio::time::sleep(Duration::from_secs(5)).await;
     })
     .await;
-    let mut facts = facts(agent(2, &[url]), CALL);
+    let agent = Agent { context_min_attestation: least, ..agent(2, &[url]) };
+    let mut facts = facts(agent, CALL);
     facts.touch = Some(touch());
     facts.call.attestation = attestation;
     facts.context_min_attestation = Attestation::B;
@@ -127,6 +137,11 @@ async fn a_return_call_comes_with_its_context() {
     assert_eq!(context["touch"]["outcome"], "no_answer");
     assert!(context.get("call").is_none() && context["touch"].get("caller_id").is_none());
     assert_eq!(context["caller_verified"], false);
+    // The agent's own word goes before the tenant's, either way.
+    let (context, _) = told_by(known(), Attestation::C, Some(Attestation::C)).await;
+    assert_eq!(context["call"]["variables"]["first_name"], "Ann");
+    let (context, _) = told_by(known(), Attestation::B, Some(Attestation::A)).await;
+    assert!(context.get("call").is_none());
 }
 
 #[tokio::test]

@@ -150,6 +150,9 @@ impl<'w> Rule<'w> {
         let mut candidates = Vec::new();
         for owner in &self.number.owners {
             let Some(agent) = self.live(owner.agent) else { continue };
+            if agent.min_attestation.is_some_and(|least| call.attestation < least) {
+                continue;
+            }
             let Some(role) = agent.callback.as_ref().filter(|_| self.is_routable(agent)) else {
                 continue;
             };

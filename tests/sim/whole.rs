@@ -34,6 +34,8 @@ fn agent(n: usize, callback: bool, said: &str) -> Delta {
         callback,
         runtime_parameters: vec![],
         first_audio_timeout_ms: None,
+        min_attestation: None,
+        context_min_attestation: None,
     })
 }
 

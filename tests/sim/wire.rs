@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use switchback::domain::{
-    Account, AccountApi, AccountId, AccountOrigin, Agent, AgentId, AgentState, ApiKey, CarrierId,
-    Direction, MediaKey, Secret, SharedKey, Target, TenantId,
+    Account, AccountApi, AccountId, AccountOrigin, Agent, AgentId, AgentState, ApiKey, Attestation,
+    CarrierId, Direction, MediaKey, Secret, SharedKey, Target, TenantId,
 };
 use switchback::index::Delta;
 use switchback::replica::wire::{decode, encode};
@@ -48,8 +48,11 @@ fn account() -> impl Strategy<Value = Delta> {
 fn agent() -> impl Strategy<Value = Delta> {
     let parameters = vec((any::<String>(), any::<String>()), 0..3);
     let said = "[^\\p{Z}\\p{C}].{0,40}".prop_map(Target::Say);
-    (any::<u128>(), any::<String>(), vec(said, 0..3), parameters, any::<Option<u32>>()).prop_map(
-        |(id, name, targets, runtime_parameters, first_audio_timeout_ms)| {
+    let least = || prop::option::of(prop::sample::select(Attestation::ALL));
+    let least = (least(), least());
+    let timeout = any::<Option<u32>>();
+    (any::<u128>(), any::<String>(), vec(said, 0..3), parameters, timeout, least).prop_map(
+        |(id, name, targets, runtime_parameters, first_audio_timeout_ms, least)| {
             Delta::Agent(Agent {
                 id: AgentId(Uuid::from_u128(id)),
                 tenant: world::tenant_id(0),
@@ -60,6 +63,8 @@ fn agent() -> impl Strategy<Value = Delta> {
                 callback: None,
                 runtime_parameters,
                 first_audio_timeout_ms,
+                min_attestation: least.0,
+                context_min_attestation: least.1,
             })
         },
     )

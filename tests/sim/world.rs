@@ -41,6 +41,7 @@ pub(crate) enum Edit {
         direction: Direction,
         state: AgentState,
         targets: Vec<Target>,
+        least: Option<Attestation>,
     },
     Role {
         agent: usize,
@@ -113,8 +114,8 @@ impl World {
                 tenant.settings = settings;
                 (vec![Delta::Tenant(tenant.clone())], vec![])
             }
-            Edit::Agent { agent, direction, state, targets } => {
-                (vec![self.put_agent(agent, direction, state, targets)], vec![])
+            Edit::Agent { agent, direction, state, targets, least } => {
+                (vec![self.put_agent(agent, direction, state, targets, least)], vec![])
             }
             Edit::Role { agent, sources, window_days, outcomes } => {
                 (self.put_role(agent, &sources, window_days, outcomes), vec![])
@@ -171,6 +172,7 @@ impl World {
         direction: Direction,
         state: AgentState,
         targets: Vec<Target>,
+        least: Option<Attestation>,
     ) -> Delta {
         let before = self.agents.iter().position(|agent| agent.id == agent_id(n));
         let callback = before.and_then(|place| self.agents.swap_remove(place).callback);
@@ -185,6 +187,8 @@ impl World {
             callback,
             runtime_parameters: vec![("n".to_owned(), n.to_string())],
             first_audio_timeout_ms: None,
+            min_attestation: least,
+            context_min_attestation: None,
         };
         self.agents.push(agent.clone());
         Delta::Agent(agent)
@@ -393,12 +397,15 @@ pub(crate) fn control_edit() -> impl Strategy<Value = Edit> {
     let state = prop_oneof![
         6 => Just(AgentState::Live), 1 => Just(AgentState::Draft), 1 => Just(AgentState::Archived)
     ];
+    let asked = prop_oneof![3 => Just(None), 1 => attestation().prop_map(Some)];
     let owners = vec((0..AGENTS, any::<bool>()), 0..6);
     let passthrough = prop_oneof![9 => Just(None), 1 => target().prop_map(Some)];
     prop_oneof![
         1 => (0..TENANTS, settings()).prop_map(|(tenant, to)| Edit::Settings(tenant, to)),
-        6 => (0..AGENTS, direction, state, vec(target(), 0..4)).prop_map(
-            |(agent, direction, state, targets)| Edit::Agent { agent, direction, state, targets }
+        6 => (0..AGENTS, direction, state, vec(target(), 0..4), asked).prop_map(
+            |(agent, direction, state, targets, least)| {
+                Edit::Agent { agent, direction, state, targets, least }
+            }
         ),
         8 => (0..AGENTS, vec(0..AGENTS, 1..6), option::of(days()), outcomes).prop_map(
             |(agent, sources, window_days, outcomes)| {

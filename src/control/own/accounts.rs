@@ -14,7 +14,7 @@ use crate::{
         receive::{At, Body, Named},
     },
     dialects::own::{AccountBody, SignedBody, account, account_patch, sign as to_sign},
-    domain::{Account, AccountId, Refusal},
+    domain::{AccountId, Refusal},
 };
 
 /// An account by its name or its id.
@@ -34,10 +34,19 @@ impl Named for NameOrId {
 }
 
 pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
-    let found = api.read(|rows| rows.accounts()).await?;
-    let theirs = |account: &&Account| who.tenant.is_none() || account.tenant == who.tenant;
-    let data: Vec<AccountBody> = found.iter().filter(theirs).map(AccountBody::from).collect();
+    let found = api.read(move |rows| rows.accounts_of(who.tenant)).await?;
+    let data: Vec<AccountBody> = found.iter().map(AccountBody::from).collect();
     Ok(answer::read(serde_json::json!({ "data": data, "has_more": false })))
+}
+
+pub(super) async fn read(
+    State(api): State<Api>,
+    who: Anybody,
+    At(NameOrId(id)): At<NameOrId>,
+) -> Answer {
+    let found = api.read(move |rows| rows.account_of(who.tenant, id)).await?;
+    let account = found.ok_or(Refusal::AccountNotFound)?;
+    Ok(answer::read(AccountBody::from(&account)))
 }
 
 pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> Answer {
@@ -53,7 +62,7 @@ pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> 
 pub(super) async fn update(
     State(api): State<Api>,
     who: Anybody,
-    At(id): At<AccountId>,
+    At(NameOrId(id)): At<NameOrId>,
     body: Body,
 ) -> Answer {
     let patch = account_patch(body.0, who.tenant.is_none())?;
@@ -73,7 +82,11 @@ pub(super) async fn update(
     Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
 }
 
-pub(super) async fn remove(State(api): State<Api>, who: Anybody, At(id): At<AccountId>) -> Answer {
+pub(super) async fn remove(
+    State(api): State<Api>,
+    who: Anybody,
+    At(NameOrId(id)): At<NameOrId>,
+) -> Answer {
     let done = api.write(who.actor(), move |tx| tx.remove_account(who.tenant, id)).await?;
     Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
 }

@@ -36,7 +36,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .route("/calls/{call}/hangup", post(calls::hang_up))
         .route("/events", get(events::stream))
         .route("/carrier-accounts", get(accounts::list).post(accounts::create))
-        .route("/carrier-accounts/{account}", patch(accounts::update).delete(accounts::remove))
+        .route(
+            "/carrier-accounts/{account}",
+            get(accounts::read).patch(accounts::update).delete(accounts::remove),
+        )
         .route("/carrier-accounts/{account}/sign", post(accounts::sign))
         .route("/tenants", get(tenants::list).post(tenants::create))
         .route("/keys", get(tenants::keys).post(tenants::create_key))

@@ -47,6 +47,39 @@ impl Rows<'_> {
         self.all(&format!("SELECT {COLUMNS} FROM accounts ORDER BY name"), [], read)
     }
 
+    /// The accounts that somebody may change and look at, by name: a tenant its own, an operator
+    /// (`None`) all of them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn accounts_of(&self, tenant: Option<TenantId>) -> Result<Vec<Account>, WriteError> {
+        let Some(tenant) = tenant else { return self.accounts() };
+        let sql = format!("SELECT {COLUMNS} FROM accounts WHERE tenant = ?1 ORDER BY name");
+        self.all(&sql, [tenant], read)
+    }
+
+    /// One of [`Rows::accounts_of`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn account_of(
+        &self,
+        tenant: Option<TenantId>,
+        id: AccountId,
+    ) -> Result<Option<Account>, WriteError> {
+        Ok(self.account(id)?.filter(|found| tenant.is_none() || found.tenant == tenant))
+    }
+
+    /// Whether numbers of others than this tenant answer, or wait for, an account of this id.
+    pub(in crate::store) fn is_awaited_by_others(
+        &self,
+        id: AccountId,
+        tenant: TenantId,
+    ) -> Result<bool, WriteError> {
+        let sql = "SELECT 1 FROM numbers WHERE account = ?1 AND tenant <> ?2 LIMIT 1";
+        Ok(self.one(sql, params![id, tenant], |_| Ok(()))?.is_some())
+    }
+
     /// The accounts a tenant may use: its own and the shared ones, by name.
     ///
     /// # Errors

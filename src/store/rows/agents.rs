@@ -17,7 +17,8 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, tenant, name, label, direction, state, targets, runtime_parameters,
-    first_audio_timeout_ms, profile, primary_number, created_at, updated_at, archived_at";
+    first_audio_timeout_ms, profile, primary_number, created_at, updated_at, archived_at,
+    min_attestation, context_min_attestation";
 
 /// The row alone: numbers and role are still missing.
 fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
@@ -31,6 +32,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         callback: None,
         runtime_parameters: row.get::<_, Json<Vec<(String, String)>>>(7)?.0,
         first_audio_timeout_ms: row.get(8)?,
+        min_attestation: row.get(14)?,
+        context_min_attestation: row.get(15)?,
     };
     Ok(AgentRecord {
         agent,
@@ -199,7 +202,7 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT INTO agents ({COLUMNS})
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, ?11, ?11, NULL)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, ?11, ?11, NULL, ?12, ?13)"
             ),
             params![
                 agent.id,
@@ -213,6 +216,8 @@ impl Tx<'_> {
                 agent.first_audio_timeout_ms,
                 profile,
                 now,
+                agent.min_attestation,
+                agent.context_min_attestation,
             ],
         )?;
         Ok(())
@@ -226,7 +231,8 @@ impl Tx<'_> {
         self.run(
             "UPDATE agents SET name = ?2, label = ?3, direction = ?4, state = ?5, targets = ?6,
                 runtime_parameters = ?7, first_audio_timeout_ms = ?8, profile = ?9,
-                primary_number = ?10, updated_at = ?11, archived_at = ?12 WHERE id = ?1",
+                primary_number = ?10, updated_at = ?11, archived_at = ?12, min_attestation = ?13,
+                context_min_attestation = ?14 WHERE id = ?1",
             params![
                 agent.id,
                 agent.name,
@@ -240,6 +246,8 @@ impl Tx<'_> {
                 record.primary_number,
                 now,
                 record.archived_at,
+                agent.min_attestation,
+                agent.context_min_attestation,
             ],
         )?;
         Ok(())

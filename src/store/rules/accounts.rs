@@ -38,11 +38,16 @@ impl Tx<'_> {
     /// # Errors
     /// The name is taken, or the tenant unknown.
     pub fn add_account(&mut self, account: Account) -> Result<Account, WriteError> {
-        if self.accounts()?.iter().any(|known| known.name == account.name) {
+        if self.account(account.id)?.is_some() {
             return Err(Refusal::NameTaken.into());
         }
         if let Some(tenant) = account.tenant {
             self.tenant(tenant)?.ok_or(Refusal::TenantNotFound)?;
+            // An account is its name: who took over that of one that is gone would speak to the
+            // agents of those whose numbers wait for its return.
+            if self.is_awaited_by_others(account.id, tenant)? {
+                return Err(Refusal::NameTaken.into());
+            }
         }
         self.put_account(&account)?;
         self.insert_audit(account.tenant, "account.create", Some(account.id.0))?;
@@ -95,8 +100,7 @@ impl Tx<'_> {
     }
 
     fn own_account(&self, tenant: Option<TenantId>, id: AccountId) -> Result<Account, WriteError> {
-        let account = self.account(id)?.filter(|found| tenant.is_none() || found.tenant == tenant);
-        let account = account.ok_or(Refusal::AccountNotFound)?;
+        let account = self.account_of(tenant, id)?.ok_or(Refusal::AccountNotFound)?;
         match account.origin {
             AccountOrigin::File => Err(Refusal::AccountFromFile.into()),
             AccountOrigin::Api => Ok(account),

@@ -40,6 +40,8 @@ impl Tx<'_> {
             callback: None,
             runtime_parameters: new.runtime_parameters,
             first_audio_timeout_ms: new.first_audio_timeout_ms,
+            min_attestation: new.min_attestation,
+            context_min_attestation: new.context_min_attestation,
         };
         let label = new.label.map(|label| named("label", &label)).transpose()?;
         self.insert_agent(&agent, label.as_deref(), &new.profile)?;
@@ -81,6 +83,12 @@ impl Tx<'_> {
         }
         if let Some(timeout) = patch.first_audio_timeout_ms {
             record.agent.first_audio_timeout_ms = timeout;
+        }
+        if let Some(least) = patch.min_attestation {
+            record.agent.min_attestation = least;
+        }
+        if let Some(least) = patch.context_min_attestation {
+            record.agent.context_min_attestation = least;
         }
         self.put_agent(&record)?;
         self.insert_audit(Some(tenant), "agent.update", Some(id.0))?;

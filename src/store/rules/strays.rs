@@ -35,7 +35,10 @@ impl Tx<'_> {
         }
         let id = CallId::of_carrier_call(event.account, &event.carrier_call_id);
         let id = TouchId(id.0);
-        let known = self.touch_owners(id)?;
+        let owner = self.account(event.account)?.and_then(|account| account.tenant);
+        let mut known = self.touch_owners(id)?;
+        // What comes by one tenant's account is news of nobody else's.
+        known.retain(|tenant| owner.is_none_or(|owner| owner == *tenant));
         for tenant in &known {
             let Some(record) = self.touch(*tenant, id)? else { continue };
             let touch = Touch { outcome: heard(event), ..record.touch };
