@@ -102,9 +102,17 @@ fn a_newer_database_is_refused_and_an_older_one_kept() {
     let error = Store::open(&settings(&folder)).err().unwrap();
     assert!(matches!(error, StoreError::Newer { found: 99, known } if known == version), "{error}");
     assert!(error.to_string().contains("newer program"), "{error}");
-    // As the version before left it.
+    // As the first version left it.
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(path(&folder).parent().unwrap()).unwrap();
     let conn = rusqlite::Connection::open(path(&folder)).unwrap();
-    conn.execute_batch("ALTER TABLE calls DROP COLUMN media; PRAGMA user_version = 2").unwrap();
+    conn.execute_batch(include_str!("../../src/store/schema/1.sql")).unwrap();
+    let epoch = uuid::Uuid::from_u128(7);
+    for stream in Stream::ALL {
+        let head = (stream.as_u8(), epoch.as_bytes(), Cursor::origin(epoch).chain);
+        conn.execute("INSERT INTO heads VALUES (?1, 0, ?2, 0, ?3)", head).unwrap();
+    }
+    conn.pragma_update(None, "user_version", 1).unwrap();
     drop(conn);
     Store::open(&settings(&folder)).unwrap().0.close();
     let conn = rusqlite::Connection::open(path(&folder)).unwrap();
