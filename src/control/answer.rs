@@ -4,13 +4,13 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{
     dialects::{PageFields, Problem, WarningBody},
     domain::Warning,
-    store::{Heads, Paging, Written},
+    store::{Heads, Kept, Paging},
 };
 
 /// Which entry of the log an answer is at least as new as.
@@ -36,16 +36,22 @@ pub(super) fn read(body: impl Serialize) -> Response {
 #[derive(Debug)]
 pub(super) struct Reply {
     status: StatusCode,
-    body: Option<Vec<u8>>,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    /// The body for who asks the same again, where it is not the same.
+    again: Option<Vec<u8>>,
 }
 
 impl Reply {
     /// An answer with a body.
     pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Self {
-        match serde_json::to_vec(body) {
-            Ok(body) => Self { status, body: Some(body) },
-            Err(_) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: None },
-        }
+        let (status, body) = match serde_json::to_vec(body) {
+            Ok(body) => (status, body),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, b"{}".to_vec()),
+        };
+        let json = HeaderValue::from_static("application/json");
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, json)]);
+        Self { status, headers, body, again: None }
     }
 
     /// Something was changed.
@@ -59,17 +65,32 @@ impl Reply {
     }
 
     /// Something was taken away.
-    pub(super) const fn none() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: None }
+    pub(super) fn none() -> Self {
+        let status = StatusCode::NO_CONTENT;
+        Self { status, headers: HeaderMap::new(), body: Vec::new(), again: None }
+    }
+
+    /// The same, but who asks the same again gets this body: a secret is shown once.
+    pub(super) fn then(self, again: &impl Serialize) -> Self {
+        Self { again: serde_json::to_vec(again).ok(), ..self }
+    }
+
+    /// What is kept for who asks the same again.
+    pub(super) fn kept(&self) -> Kept {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let header = |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), text(value));
+        Kept {
+            status: self.status.as_u16(),
+            headers: self.headers.iter().map(header).collect(),
+            body: self.again.as_ref().unwrap_or(&self.body).clone(),
+        }
     }
 
     /// The answer as HTTP, of this place in the log.
     pub(super) fn at(self, heads: Heads) -> Response {
-        let mut response = match self.body {
-            Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-            None => ().into_response(),
-        };
+        let mut response = Response::new(self.body.into());
         *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
         if let Ok(rev) = HeaderValue::from_str(&rev(heads)) {
             response.headers_mut().insert(REV, rev);
         }
@@ -77,20 +98,21 @@ impl Reply {
     }
 }
 
-/// An answer to a write.
-pub(super) fn written<T>(
-    status: StatusCode,
-    written: Written<T>,
-    body: impl FnOnce(T, Vec<WarningBody>) -> Response,
-) -> Response {
-    let mut response = body(written.value, warned(&written.warnings));
-    *response.status_mut() = status;
-    if let Ok(rev) = HeaderValue::from_str(&rev(written.heads)) {
-        response.headers_mut().insert(REV, rev);
+impl From<Kept> for Reply {
+    fn from(kept: Kept) -> Self {
+        let header = |(name, value): (String, String)| {
+            Some((name.parse::<HeaderName>().ok()?, HeaderValue::from_str(&value).ok()?))
+        };
+        Self {
+            status: StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK),
+            headers: kept.headers.into_iter().filter_map(header).collect(),
+            body: kept.body,
+            again: None,
+        }
     }
-    response
 }
 
+/// What a write warns of, as it is told.
 pub(super) fn warned(warnings: &[Warning]) -> Vec<WarningBody> {
     warnings.iter().map(WarningBody::from).collect()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::{FromRequestParts, Query};
-use http::{header, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 use moka::sync::Cache;
 
 use super::{Api, answer::parse_rev, keys};
@@ -30,10 +30,14 @@ enum Opens {
 
 /// A key that was presented and is good.
 #[derive(Clone, Copy, Debug)]
-struct Presented {
+pub(super) struct Presented {
     id: KeyId,
     opens: Opens,
 }
+
+/// What the key of a request came to; it travels with the request.
+#[derive(Clone, Debug)]
+pub(super) struct Known(pub(super) Result<Presented, Problem>);
 
 /// Keys lately seen, by the hash they are stored under.
 pub(super) struct Keys {
@@ -57,7 +61,8 @@ impl Keys {
         self.seen.invalidate_all();
     }
 
-    async fn find(&self, api: &Api, key: &str) -> Result<Presented, Problem> {
+    /// What a key opens.
+    pub(super) async fn find(&self, api: &Api, key: &str) -> Result<Presented, Problem> {
         let hash = keys::hash(key);
         if let Some(presented) = self.seen.get(&hash) {
             return Ok(presented);
@@ -163,8 +168,8 @@ impl FromRequestParts<Api> for Anybody {
 
 /// The key of a request, and the wait for the `min_rev` it asks for.
 async fn presented(parts: &Parts, api: &Api) -> Result<Presented, Problem> {
-    let key = bearer(parts).ok_or(Problem::KeyMissing)?;
-    let presented = api.keys.find(api, key).await?;
+    let known = parts.extensions.get::<Known>().cloned();
+    let presented = known.map_or(Err(Problem::KeyMissing), |known| known.0)?;
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some((_, text)) = query.iter().find(|(name, _)| name == "min_rev") {
         let wrong = || Refusal::invalid("min_rev", "Must be the text of a Switchback-Rev header.");
@@ -176,9 +181,9 @@ async fn presented(parts: &Parts, api: &Api) -> Result<Presented, Problem> {
     Ok(presented)
 }
 
-/// The scheme's name is case-insensitive (RFC 9110 §11.1).
-fn bearer(parts: &Parts) -> Option<&str> {
-    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+/// The key of a request. The scheme's name is case-insensitive (RFC 9110 §11.1).
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
     let key = key.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then_some(key)

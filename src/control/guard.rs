@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use uuid::Uuid;
 
+use super::{Api, gate};
 use crate::{
     dialects::{self, Problem},
     telemetry::redact,
@@ -29,6 +30,15 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    /// Its name.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Talkover => "talkover",
+            Self::CallingBox => "callingbox",
+            Self::Own => "own",
+        }
+    }
+
     fn error(self, problem: &Problem) -> (u16, serde_json::Value) {
         match self {
             Self::Talkover => dialects::talkover::error(problem),
@@ -39,14 +49,22 @@ impl Dialect {
 }
 
 /// Puts the guard around routes, unknown paths and methods included.
-pub(super) fn around<S>(routes: Router<S>, dialect: Dialect, wait: Duration) -> Router<S>
+pub(super) fn around(routes: Router<Api>, dialect: Dialect, api: &Api) -> Router<Api> {
+    let wait = api.settings.request_wait;
+    let api = api.clone();
+    let pass = move |request, next| gate::pass(api.clone(), dialect, request, next);
+    let routes = routes
+        .fallback(async || Problem::RouteUnknown)
+        .method_not_allowed_fallback(async || Problem::MethodUnknown)
+        .layer(middleware::from_fn(pass));
+    guarded(routes, dialect, wait)
+}
+
+fn guarded<S>(routes: Router<S>, dialect: Dialect, wait: Duration) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    routes
-        .fallback(async || Problem::RouteUnknown)
-        .method_not_allowed_fallback(async || Problem::MethodUnknown)
-        .layer(middleware::from_fn(move |request, next| guard(dialect, wait, request, next)))
+    routes.layer(middleware::from_fn(move |request, next| guard(dialect, wait, request, next)))
 }
 
 async fn guard(dialect: Dialect, wait: Duration, request: Request, next: Next) -> Response {
@@ -113,7 +131,7 @@ mod tests {
         let routes = Router::new()
             .route("/panics", get(async || -> &str { panic!("a test") }))
             .route("/sleeps", get(std::future::pending::<()>));
-        let routes = around(routes, dialect, Duration::from_millis(50));
+        let routes = guarded(routes, dialect, Duration::from_millis(50));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });

@@ -9,6 +9,7 @@ mod auth;
 mod callingbox;
 mod changes;
 mod document;
+mod gate;
 mod guard;
 pub mod keys;
 mod own;
@@ -19,7 +20,7 @@ mod whole;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::Response};
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -30,8 +31,11 @@ use crate::{
     calls::{Live, Strays},
     dialects::{PrivateHosts, Problem, WarningBody},
     dispatch::Dispatch,
+    domain::Warning,
     index::Index,
-    store::{Actor, Heads, Rows, Store, StoreError, Tx, WriteError, Written},
+    store::{
+        Actor, Heads, Kept, Once, Repeatable, Rows, Store, StoreError, Tx, WriteError, Written,
+    },
 };
 use answer::{Answer, Reply};
 use auth::Keys;
@@ -126,9 +130,55 @@ impl Api {
         R: FnOnce(&Self, T, Vec<WarningBody>) -> Reply + Send + 'static,
         T: Send + 'static,
     {
-        let done = self.write(actor, change).await?;
-        let reply = reply(self, done.value, answer::warned(&done.warnings));
-        Ok(reply.at(done.heads))
+        let Some(once) = gate::once() else {
+            let done = self.write(actor, change).await?;
+            let reply = reply(self, done.value, answer::warned(&done.warnings));
+            return Ok(reply.at(done.heads));
+        };
+        let api = self.clone();
+        let told = move |value, warnings: &[Warning]| {
+            let reply = reply(&api, value, answer::warned(warnings));
+            let kept = reply.kept();
+            (reply, kept)
+        };
+        match self.write_once(actor, once, change, told).await? {
+            Repeatable::Done(done) => Ok(done.value.at(done.heads)),
+            Repeatable::Before(kept, heads) => Ok(Reply::from(kept).at(heads)),
+        }
+    }
+
+    /// Writes what may have been written before, and waits until this process routes by it.
+    async fn write_once<T, V, F, R>(
+        &self,
+        actor: Actor,
+        once: Once,
+        change: F,
+        told: R,
+    ) -> Result<Repeatable<V>, Problem>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        R: FnOnce(T, &[Warning]) -> (V, Kept) + Send + 'static,
+        V: Send + 'static,
+    {
+        let done = self.store.write_once(actor, once, change, told).await.map_err(problem)?;
+        let heads = match &done {
+            Repeatable::Done(done) => done.heads,
+            Repeatable::Before(_, heads) => {
+                gate::was_answered();
+                *heads
+            }
+        };
+        if self.reached(heads).await { Ok(done) } else { Err(Problem::NotApplied) }
+    }
+
+    /// What the request at hand was answered before, if it was.
+    async fn answered_before(&self, actor: Actor) -> Result<Option<Response>, Problem> {
+        let Some(once) = gate::once() else { return Ok(None) };
+        let kept = self.read(move |rows| rows.kept(actor.tenant, &once)).await?;
+        Ok(kept.map(|(kept, heads)| {
+            gate::was_answered();
+            Reply::from(kept).at(heads)
+        }))
     }
 
     async fn read<T, F>(&self, f: F) -> Result<T, Problem>
@@ -161,7 +211,6 @@ fn problem(error: WriteError) -> Problem {
 
 /// The control listener's routes.
 pub fn router(api: Api) -> Router {
-    let wait = api.settings.request_wait;
     let (talkover, talkover_part) = talkover::routes().split_for_parts();
     let (callingbox, callingbox_part) = callingbox::routes().split_for_parts();
     let (own, own_part) = own::routes().split_for_parts();
@@ -171,9 +220,9 @@ pub fn router(api: Api) -> Router {
         ("/switchback/v1", own_part),
     ]);
     let pages = Router::new().merge(SwaggerUi::new("/docs").url("/openapi.json", document));
-    guard::around(pages, Dialect::Own, wait)
-        .nest("/api/v1", guard::around(talkover, Dialect::Talkover, wait))
-        .nest("/v1", guard::around(callingbox, Dialect::CallingBox, wait))
-        .nest("/switchback/v1", guard::around(own, Dialect::Own, wait))
+    guard::around(pages, Dialect::Own, &api)
+        .nest("/api/v1", guard::around(talkover, Dialect::Talkover, &api))
+        .nest("/v1", guard::around(callingbox, Dialect::CallingBox, &api))
+        .nest("/switchback/v1", guard::around(own, Dialect::Own, &api))
         .with_state(api)
 }

@@ -4,34 +4,68 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::{Api, auth::Caller};
+use super::{Api, auth::Caller, gate};
 use crate::{
     calls::Facts,
     dialects::Problem,
     dispatch::{Placing, Verdict},
-    domain::{Ani, Attestation, CallRecord, InboundCall, Refusal},
+    domain::{
+        Ani, Attestation, CallId, CallRecord, DialFailure, DialState, InboundCall, Refusal,
+        TenantId, Warning,
+    },
     index::View,
     routing,
-    store::{NewCall, PlacedCall, Tx, WriteError},
+    store::{Heads, Kept, NewCall, PlacedCall, Repeatable, Rows, Tx, WriteError},
 };
 
 /// How long the API's client waits for the carrier's verdict. Later, the call's status tells.
 const VERDICT_WAIT: Duration = Duration::from_secs(5);
 
-/// Places a call; `new` says which, from what it finds in the transaction.
-pub(super) async fn place<F>(api: &Api, caller: Caller, new: F) -> Result<PlacedCall, Problem>
+/// Places a call, once however often it is asked for; `new` says which, from what it finds in the
+/// transaction. Answers the call as it stands, and the place in the log that knows of it.
+pub(super) async fn place<F>(
+    api: &Api,
+    caller: Caller,
+    new: F,
+) -> Result<(PlacedCall, Heads), Problem>
 where
     F: FnOnce(&mut Tx<'_>) -> Result<NewCall, WriteError> + Send + 'static,
 {
-    let tenant = caller.tenant;
-    let made = api
-        .write(caller.actor(), move |tx| {
-            let new = new(tx)?;
-            tx.place_call(tenant, new)
-        })
-        .await?
-        .value;
+    let make = move |tx: &mut Tx<'_>| {
+        let new = new(tx)?;
+        tx.place_call(caller.tenant, new)
+    };
+    let Some(once) = gate::once() else {
+        let made = api.write(caller.actor(), make).await?;
+        return command(api, made.value, made.heads).await;
+    };
+    let told = |made: PlacedCall, _: &[Warning]| {
+        let id = made.call.id.0.into_bytes().to_vec();
+        // How it then went is read off the call: the first asker may not have heard it either.
+        (made, Kept { status: 201, headers: Vec::new(), body: id })
+    };
+    match api.write_once(caller.actor(), once, make, told).await? {
+        Repeatable::Done(made) => command(api, made.value, made.heads).await,
+        Repeatable::Before(kept, heads) => {
+            let id = Uuid::from_slice(&kept.body).map_err(|_| Problem::Internal)?;
+            let placed = found(api, caller.tenant, CallId(id)).await?;
+            let placed = placed.ok_or(Refusal::CallNotFound)?;
+            match refusal(&placed) {
+                Some(refusal) => Err(refusal.into()),
+                None => Ok((placed, heads)),
+            }
+        }
+    }
+}
+
+/// Has the carrier dial, and waits for its verdict.
+async fn command(
+    api: &Api,
+    made: PlacedCall,
+    heads: Heads,
+) -> Result<(PlacedCall, Heads), Problem> {
     let (facts, account) = {
         let view = api.index.view();
         let account = made.call.account.and_then(|id| view.account_by_id(id)).cloned();
@@ -43,19 +77,35 @@ where
     };
     api.live.expect(facts);
     let verdict = api.dispatch.place(Placing { dial, account }).await;
-    match timeout(VERDICT_WAIT, verdict).await {
-        Ok(Ok(Verdict::Refused(cause, said))) => Err(Refusal::NotPlaced(cause, said).into()),
-        // Who is called and rings back at once is known from here on.
-        Ok(Ok(Verdict::Taken(heads))) if !api.reached(heads).await => Err(Problem::NotApplied),
-        Ok(Ok(Verdict::Taken(_)) | Err(_)) | Err(_) => {
-            let call = made.call.id;
-            let now = api.read(move |rows| {
-                let call = rows.call(tenant, call)?;
-                call.map(|call| rows.placed(call)).transpose()
-            });
-            Ok(now.await?.unwrap_or(made))
+    let heads = match timeout(VERDICT_WAIT, verdict).await {
+        Ok(Ok(Verdict::Refused(cause, said))) => {
+            return Err(Refusal::NotPlaced(cause, said).into());
         }
-    }
+        // Who is called and rings back at once is known from here on.
+        Ok(Ok(Verdict::Taken(reached))) if !api.reached(reached).await => {
+            return Err(Problem::NotApplied);
+        }
+        Ok(Ok(Verdict::Taken(reached))) => reached,
+        Ok(Err(_)) | Err(_) => heads,
+    };
+    let now = found(api, made.call.tenant, made.call.id).await?;
+    Ok((now.unwrap_or(made), heads))
+}
+
+async fn found(api: &Api, tenant: TenantId, id: CallId) -> Result<Option<PlacedCall>, Problem> {
+    let placed = move |rows: &Rows<'_>| {
+        let call = rows.call(tenant, id)?;
+        call.map(|call| rows.placed(call)).transpose()
+    };
+    api.read(placed).await
+}
+
+/// That the carrier did not take it, as it was told at the time.
+fn refusal(placed: &PlacedCall) -> Option<Refusal> {
+    let dial = placed.dial.as_ref().filter(|dial| dial.state == DialState::Refused)?;
+    let cause = placed.call.error_code.as_deref().and_then(|word| word.parse().ok());
+    let said = dial.error_message.clone().unwrap_or_default();
+    Some(Refusal::NotPlaced(cause.unwrap_or(DialFailure::Refused), said))
 }
 
 /// What is fixed about a call placed here: its agent's ladder as it now is.

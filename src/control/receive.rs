@@ -4,7 +4,7 @@
 use std::{error::Error, str::FromStr};
 
 use axum::{
-    body::to_bytes,
+    body::{self, to_bytes},
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
 };
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use crate::{
 /// Bytes of a body: the largest profile several times over.
 const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Bytes of a list of touches: a hundred thousand of them.
-const BULK_LEN_MAX: usize = 32 * 1024 * 1024;
+pub(super) const BULK_LEN_MAX: usize = 32 * 1024 * 1024;
 
 /// What is named in a path.
 pub(super) trait Named: FromStr {
@@ -109,7 +109,7 @@ impl FromRequest<Api> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
-        let body = limited(request, BODY_LEN_MAX).await?;
+        let body = limited(request.into_body(), BODY_LEN_MAX).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self(Value::Object(serde_json::Map::new())));
         }
@@ -126,12 +126,13 @@ impl FromRequest<Api> for Bulk {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
-        limited(request, BULK_LEN_MAX).await.map(Self)
+        limited(request.into_body(), BULK_LEN_MAX).await.map(Self)
     }
 }
 
-async fn limited(request: Request, max: usize) -> Result<Bytes, Problem> {
-    to_bytes(request.into_body(), max).await.map_err(|error| {
+/// A body of this many bytes at most.
+pub(super) async fn limited(body: body::Body, max: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, max).await.map_err(|error| {
         let is_too_large = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
         if is_too_large {
             Problem::BodyTooLarge(max)

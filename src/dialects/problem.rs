@@ -132,6 +132,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::SourceNotOutbound(_) => (422, "invalid_source_agent_direction"),
         Refusal::NotReady(_) => (422, "agent_not_ready"),
         Refusal::TypeFixed => (422, "type_fixed"),
+        Refusal::KeyReused => (409, "idempotency_key_reused"),
         Refusal::Invalid(_) => (422, "validation_error"),
     }
 }
@@ -175,6 +176,7 @@ fn message(refusal: &Refusal) -> String {
             return format!("the agent is not ready to publish; missing: {}", missing.join(", "));
         }
         Refusal::TypeFixed => "the agent's type cannot change",
+        Refusal::KeyReused => "the idempotency key was used for another request",
         Refusal::Invalid(fields) => return line(fields),
     };
     text.to_owned()
@@ -216,6 +218,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::NotOutbound
         | Refusal::AgentInactive
         | Refusal::NoCallerId
+        | Refusal::KeyReused
         | Refusal::NotPlaced(..) => Vec::new(),
         Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
         Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],

@@ -11,6 +11,7 @@
 mod change;
 mod error;
 mod files;
+mod once;
 mod readers;
 mod rows;
 mod rules;
@@ -36,6 +37,7 @@ pub use change::{
     Role, SettingsPatch, Sharing, StrayFate,
 };
 pub use error::{StoreError, WriteError};
+pub use once::{Kept, Once, Repeatable};
 pub use rows::Rows;
 pub use rules::KeySecret;
 pub use tx::Tx;
@@ -186,19 +188,34 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
         T: Send + 'static,
     {
+        self.submit(actor, |tx| {
+            let value = f(tx)?;
+            let done = tx.finish()?;
+            Ok((Written { value, warnings: done.warnings.clone(), heads: done.heads }, done))
+        })
+        .await
+    }
+
+    /// Queues a write that finishes itself, and waits for its fate.
+    async fn submit<V, F>(&self, actor: Actor, f: F) -> Result<V, WriteError>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<(V, tx::Finished), WriteError> + Send + 'static,
+        V: Send + 'static,
+    {
         let place = Arc::clone(&self.shared.places).acquire_owned().await;
         let place = place.map_err(|_| StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let run = move |tx: Result<&mut Tx<'_>, WriteError>| -> Option<writer::Reply> {
+        let run = move |tx: Result<&mut Tx<'_>, WriteError>| -> Option<writer::Ran> {
             // A panic leaves nothing half done behind: the savepoint is rolled back.
             let run = |tx| catch_unwind(AssertUnwindSafe(|| f(tx)));
             let done = tx.and_then(|tx| run(tx).unwrap_or(Err(StoreError::Panicked.into())));
             // Where nobody waits for the answer any more, the write stands all the same.
             match done {
-                Ok(value) => Some(Box::new(move |outcome| {
-                    let written = |(heads, warnings)| Written { value, warnings, heads };
-                    drop(reply.send(outcome.map(written)));
-                })),
+                Ok((value, finished)) => {
+                    let reply: writer::Reply =
+                        Box::new(move |fate| drop(reply.send(fate.map(|()| value))));
+                    Some((finished, reply))
+                }
                 Err(error) => {
                     drop(reply.send(Err(error)));
                     None

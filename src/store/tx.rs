@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use super::{Actor, CallChange, Rows, Settings, WriteError, rows::routed};
+use super::{Actor, CallChange, Heads, Rows, Settings, WriteError, rows::routed};
 use crate::{
     domain::{
         Account, AccountId, Agent, AgentId, E164, MediaKey, Number, NumberId, Tenant, TenantId,
@@ -59,6 +59,8 @@ pub(super) struct NumberBefore {
 /// What a write leaves to be committed.
 pub(super) struct Finished {
     pub(super) entries: Vec<(Stream, Entry)>,
+    /// Where the log then stands.
+    pub(super) heads: Heads,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
 }
@@ -187,8 +189,9 @@ impl<'c> Tx<'c> {
         self.contacts.insert((tenant, contact));
     }
 
-    /// Writes the entries, one a stream at most, and reads off what the write warns of.
-    pub(super) fn finish(mut self) -> Result<Finished, WriteError> {
+    /// Writes the entries, one a stream at most, and reads off what the write warns of. What is
+    /// written after it may only be what nobody follows.
+    pub(super) fn finish(&mut self) -> Result<Finished, WriteError> {
         self.collect_warnings()?;
         let control = self.control_deltas()?;
         let touches = self.touches_deltas()?;
@@ -203,7 +206,9 @@ impl<'c> Tx<'c> {
                 entries.push((stream, entry));
             }
         }
-        Ok(Finished { entries, warnings: self.warnings, calls: self.calls })
+        let heads = self.rows.heads()?;
+        let warnings = std::mem::take(&mut self.warnings);
+        Ok(Finished { entries, heads, warnings, calls: std::mem::take(&mut self.calls) })
     }
 
     /// Removals first: a key that is freed and taken in one write is taken at its end.

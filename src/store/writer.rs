@@ -18,11 +18,10 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc::Sender};
 use uuid::{ContextV7, Uuid};
 
 use super::{
-    Actor, CallChange, Heads, Rows, Settings, StoreError, Tx, WriteError, files, schema,
-    tx::Finished,
+    Actor, CallChange, Rows, Settings, StoreError, Tx, WriteError, files, schema, tx::Finished,
 };
 use crate::{
-    domain::{UnixMillis, Warning},
+    domain::UnixMillis,
     replica::{
         feed::Frame,
         log::{Entry, Stream},
@@ -49,10 +48,12 @@ pub(super) struct Job {
     pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
-/// Runs a write, or answers that it cannot run. `None`: refused, and answered already.
-pub(super) type Run = Box<dyn FnOnce(Result<&mut Tx<'_>, WriteError>) -> Option<Reply> + Send>;
-/// Answers a write that its rule accepted, once its fate is known.
-pub(super) type Reply = Box<dyn FnOnce(Result<(Heads, Vec<Warning>), WriteError>) + Send>;
+/// Runs a write to its end, or answers that it cannot run. `None`: refused, and answered already.
+pub(super) type Run = Box<dyn FnOnce(Result<&mut Tx<'_>, WriteError>) -> Option<Ran> + Send>;
+/// A write that its rule accepted: what it leaves to be committed, and who is to be answered.
+pub(super) type Ran = (Finished, Reply);
+/// Answers such a write, once its fate is known.
+pub(super) type Reply = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 
 pub(super) struct Writer {
     conn: Connection,
@@ -70,7 +71,7 @@ pub(super) struct Writer {
 /// A group on its way to the disk.
 #[derive(Default)]
 struct Group {
-    replies: Vec<(Reply, Heads, Vec<Warning>, Option<OwnedSemaphorePermit>)>,
+    replies: Vec<(Reply, Option<OwnedSemaphorePermit>)>,
     entries: Vec<(Stream, Entry)>,
     calls: Vec<CallChange>,
 }
@@ -182,20 +183,11 @@ impl Writer {
                 return self.undo();
             }
         };
-        let Some(reply) = run(Ok(&mut tx)) else { return self.undo() };
-        let done = tx.finish().and_then(|done| Ok((done, Rows::new(&self.conn).heads()?)));
-        match done {
-            Ok((Finished { entries, warnings, calls }, heads)) => {
-                group.entries.extend(entries);
-                group.calls.extend(calls);
-                group.replies.push((reply, heads, warnings, place));
-                Ok(self.conn.execute_batch("RELEASE job")?)
-            }
-            Err(error) => {
-                reply(Err(error));
-                self.undo()
-            }
-        }
+        let Some((finished, reply)) = run(Ok(&mut tx)) else { return self.undo() };
+        group.entries.extend(finished.entries);
+        group.calls.extend(finished.calls);
+        group.replies.push((reply, place));
+        Ok(self.conn.execute_batch("RELEASE job")?)
     }
 
     fn undo(&self) -> Result<(), StoreError> {
@@ -207,8 +199,8 @@ impl Writer {
         let committed = taken.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
         match committed {
             Ok(()) => {
-                for (reply, heads, warnings, _place) in group.replies {
-                    reply(Ok((heads, warnings)));
+                for (reply, _place) in group.replies {
+                    reply(Ok(()));
                 }
                 self.publish_entries(group.entries);
                 for change in group.calls {
@@ -249,11 +241,15 @@ impl Writer {
         self.forget_due = UnixMillis(now.0 + FORGET_EVERY_MS);
         loop {
             let (sender, more) = std::sync::mpsc::channel();
-            let run: Run = Box::new(move |tx| match tx.and_then(Tx::forget_some) {
-                Ok(more) => Some(Box::new(move |done| {
-                    // The receiver below outlives this.
-                    let _ = sender.send(done.is_ok() && more);
-                })),
+            let forget = |tx: &mut Tx<'_>| Ok((tx.forget_some()?, tx.finish()?));
+            let run: Run = Box::new(move |tx| match tx.and_then(forget) {
+                Ok((more, finished)) => {
+                    let reply: Reply = Box::new(move |done| {
+                        // The receiver below outlives this.
+                        let _ = sender.send(done.is_ok() && more);
+                    });
+                    Some((finished, reply))
+                }
                 Err(error) => {
                     tracing::error!(%error, "old rows could not be forgotten");
                     None

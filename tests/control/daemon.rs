@@ -142,9 +142,34 @@ impl Caller {
         body: Option<String>,
         authorization: Option<&str>,
     ) -> Got {
+        let authorization = authorization.map(|value| ("authorization", value));
+        let headers: Vec<_> = authorization.into_iter().collect();
+        self.with(method, path, body, &headers).await
+    }
+
+    /// Asks with one more header.
+    pub(crate) async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        header: (&str, &str),
+    ) -> Got {
+        let bearer = format!("Bearer {}", self.key);
+        let body = body.map(|body| body.to_string());
+        self.with(method, path, body, &[("authorization", &bearer), header]).await
+    }
+
+    async fn with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Got {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(authorization) = authorization {
-            request = request.header("authorization", authorization);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);

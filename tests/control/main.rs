@@ -14,6 +14,7 @@ mod callbacks;
 mod callingbox;
 mod daemon;
 mod events;
+mod once;
 mod own;
 mod sign;
 mod talkover;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::daemon::Daemon;
 
 /// Create Agent's required fields.
-fn agent(name: &str, direction: &str) -> Value {
+pub(crate) fn agent(name: &str, direction: &str) -> Value {
     json!({
         "label": format!("{name} label"), "name": name, "language": "en-US",
         "interrupt_sensitivity": "medium", "endpointing_sensitivity": "auto",

@@ -125,8 +125,21 @@ impl Daemon {
         path: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
+        self.api_with(&[("authorization", &format!("Bearer {key}"))], method, path, body).await
+    }
+
+    pub async fn api_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let url = format!("{}{path}", self.control);
-        let mut request = reqwest::Client::new().request(method, url).bearer_auth(key);
+        let mut request = reqwest::Client::new().request(method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -174,6 +187,14 @@ impl Daemon {
     pub async fn dial(&self, agent: &str, to: &str) -> (u16, Value) {
         let body = json!({ "agent_id": agent, "to": to });
         self.api(Method::POST, "/v1/calls", Some(body)).await
+    }
+
+    /// Asks for a call under an idempotency key.
+    pub async fn dial_once(&self, agent: &str, to: &str, key: &str) -> (u16, Value) {
+        let bearer = format!("Bearer {KEY}");
+        let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
+        let body = json!({ "agent_id": agent, "to": to });
+        self.api_with(&headers, Method::POST, "/v1/calls", Some(body)).await
     }
 
     /// Asks for a call that the carrier accepts.

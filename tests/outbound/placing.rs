@@ -94,6 +94,37 @@ async fn refusals_are_told_in_both_dialects_and_leave_no_touch() {
 }
 
 #[tokio::test]
+async fn a_call_asked_for_again_under_its_key_is_placed_once() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let asks = (0..8).map(|_| daemon.dial_once(&team.caller, PERSON, "order-7"));
+    let answers = futures_util::future::join_all(asks).await;
+    let ids: Vec<_> = answers.iter().map(|(status, body)| (*status, text(&body["id"]))).collect();
+    assert!(ids.iter().all(|answer| answer == &ids[0] && answer.0 == 201), "{answers:?}");
+    assert_eq!((daemon.carrier.requests(), daemon.carrier.rings(PERSON)), (1, 1));
+    // It is the call as it stands.
+    let placed = daemon.carrier.last();
+    assert_eq!(daemon.carrier.tell(&placed, "ringing", &[]).await, 204);
+    daemon.becomes(&ids[0].1, "status", "ringing").await;
+    let (_, again) = daemon.dial_once(&team.caller, PERSON, "order-7").await;
+    assert_eq!(again["status"], "ringing");
+    let (status, other) = daemon.dial_once(&team.caller, "+14155550111", "order-7").await;
+    assert_eq!((status, &other["code"]), (409, &json!("idempotency_key_reused")));
+    assert_eq!(daemon.carrier.requests(), 1);
+
+    // What the carrier refused is not asked of it again; another key does.
+    daemon.carrier.then(Do::Refuse(400, "error_400_21211.json"));
+    for _ in 0..2 {
+        let (status, refused) = daemon.dial_once(&team.caller, PERSON, "order-8").await;
+        assert_eq!((status, &refused["code"]), (502, &json!("invalid_number")), "{refused}");
+    }
+    assert_eq!(daemon.carrier.requests(), 2);
+    let daemon = daemon.again();
+    let (_, again) = daemon.dial_once(&team.caller, PERSON, "order-7").await;
+    assert_eq!((text(&again["id"]), daemon.carrier.requests()), (ids[0].1.clone(), 2));
+}
+
+#[tokio::test]
 async fn what_was_not_processed_is_sent_again() {
     let daemon = Daemon::start().await;
     let team = daemon.team().await;

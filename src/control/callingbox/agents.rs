@@ -1,20 +1,19 @@
 //! CallingBox's agents: live from the start, archived at the end.
 
-use axum::{extract::State, response::Response};
-use http::StatusCode;
+use axum::extract::State;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         changes,
         receive::{At, Body, Params},
         whole::{Whole, agent},
     },
-    dialects::{All, Problem, callingbox as dialect},
+    dialects::{All, callingbox as dialect},
     domain::{AgentId, AgentRecord, AgentState, NumberId, Refusal, TenantId},
-    store::{AgentFilter, Paging, Sharing, Tx, WriteError, Written},
+    store::{AgentFilter, Paging, Sharing, Tx, WriteError},
 };
 
 /// Rows read at a time; the list itself has no pages.
@@ -52,11 +51,15 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Agen
 
 pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::create(body, api.settings.private)?;
-    let made = change(&api, caller, move |tx, tenant| {
+    let create = move |tx: &mut Tx<'_>| {
+        let tenant = caller.tenant;
         changes::known_numbers(tx, tenant, "number_ids", fields.numbers.as_deref())?;
-        changes::create(tx, tenant, fields, AgentState::Live, Sharing::Exclusive)
-    });
-    Ok(answered(&api, StatusCode::CREATED, made.await?))
+        let record = changes::create(tx, tenant, fields, AgentState::Live, Sharing::Exclusive)?;
+        Whole::of(tx, record)
+    };
+    let reply =
+        |api: &Api, whole, warnings| Reply::created(&api.agent_body(&whole).warns(warnings));
+    api.answer(caller.actor(), create, reply).await
 }
 
 pub(super) async fn update(
@@ -66,7 +69,7 @@ pub(super) async fn update(
     Body(body): Body,
 ) -> Answer {
     let mut fields = dialect::patch(body, api.settings.private)?;
-    let done = change(&api, caller, move |tx, tenant| {
+    change(&api, caller, move |tx, tenant| {
         let before = agent(tx, tenant, id)?;
         if fields.direction.take().is_some_and(|asked| asked != before.agent.direction) {
             return Err(Refusal::TypeFixed.into());
@@ -82,13 +85,12 @@ pub(super) async fn update(
                 Err(Refusal::invalid("primary_number_id", message).into())
             }
         }
-    });
-    Ok(answered(&api, StatusCode::OK, done.await?))
+    })
+    .await
 }
 
 pub(super) async fn archive(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
-    let done = change(&api, caller, move |tx, tenant| tx.archive_agent(tenant, id));
-    Ok(answered(&api, StatusCode::OK, done.await?))
+    change(&api, caller, move |tx, tenant| tx.archive_agent(tenant, id)).await
 }
 
 pub(super) async fn attach(
@@ -98,10 +100,8 @@ pub(super) async fn attach(
     Body(body): Body,
 ) -> Answer {
     let number = dialect::number_to_attach(body)?;
-    let done = change(&api, caller, move |tx, tenant| {
-        tx.attach_number(tenant, id, number, Sharing::Exclusive)
-    });
-    Ok(answered(&api, StatusCode::OK, done.await?))
+    change(&api, caller, move |tx, tenant| tx.attach_number(tenant, id, number, Sharing::Exclusive))
+        .await
 }
 
 pub(super) async fn detach(
@@ -110,8 +110,7 @@ pub(super) async fn detach(
     At(id): At<AgentId>,
     At(number): At<NumberId>,
 ) -> Answer {
-    let done = change(&api, caller, move |tx, tenant| tx.detach_number(tenant, id, number));
-    Ok(answered(&api, StatusCode::OK, done.await?))
+    change(&api, caller, move |tx, tenant| tx.detach_number(tenant, id, number)).await
 }
 
 pub(super) async fn prefer(
@@ -121,9 +120,7 @@ pub(super) async fn prefer(
     Body(body): Body,
 ) -> Answer {
     let number = dialect::number_to_prefer(body)?;
-    let done =
-        change(&api, caller, move |tx, tenant| set_primary(tx, tenant, id, number, "number_id"));
-    Ok(answered(&api, StatusCode::OK, done.await?))
+    change(&api, caller, move |tx, tenant| set_primary(tx, tenant, id, number, "number_id")).await
 }
 
 /// A number that is not attached is here a wrong field, not a missing thing.
@@ -142,8 +139,8 @@ fn set_primary(
     })
 }
 
-/// Writes to an agent and reads it back whole.
-async fn change<F>(api: &Api, caller: Caller, change: F) -> Result<Written<Whole>, Problem>
+/// Writes to an agent and answers with the whole of it.
+async fn change<F>(api: &Api, caller: Caller, change: F) -> Answer
 where
     F: FnOnce(&mut Tx<'_>, TenantId) -> Result<AgentRecord, WriteError> + Send + 'static,
 {
@@ -151,9 +148,6 @@ where
         let record = change(tx, caller.tenant)?;
         Whole::of(tx, record)
     };
-    api.write(caller.actor(), write).await
-}
-
-fn answered(api: &Api, status: StatusCode, done: Written<Whole>) -> Response {
-    written(status, done, |whole, warnings| answer::read(api.agent_body(&whole).warns(warnings)))
+    let reply = |api: &Api, whole, warnings| Reply::ok(&api.agent_body(&whole).warns(warnings));
+    api.answer(caller.actor(), write, reply).await
 }

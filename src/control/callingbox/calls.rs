@@ -1,12 +1,11 @@
 //! CallingBox's calls, both directions together.
 
 use axum::extract::State;
-use http::StatusCode;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, paging},
+        answer::{self, Answer, Reply, paging},
         auth::Caller,
         own::calls::{advanced, filter, row_of},
         placing,
@@ -33,9 +32,8 @@ pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Bo
             brief: fields.brief,
         })
     });
-    let mut response = answer::read(shown(&api, placed.await?));
-    *response.status_mut() = StatusCode::CREATED;
-    Ok(response)
+    let (placed, heads) = placed.await?;
+    Ok(Reply::created(&shown(&api, placed)).at(heads))
 }
 
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {

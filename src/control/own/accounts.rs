@@ -3,18 +3,19 @@
 use std::{convert::Infallible, str::FromStr};
 
 use axum::extract::State;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::{
     carriers::{self, Request},
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::{Anybody, Operator},
         receive::{At, Body, Named},
     },
-    dialects::own::{AccountBody, SignedBody, account, account_patch, sign as to_sign},
-    domain::{AccountId, Refusal},
+    dialects::own::{AccountBody, SignFields, SignedBody, account, account_patch, sign as to_sign},
+    domain::{Account, AccountId, Refusal},
+    store::Tx,
 };
 
 /// An account by its name or its id.
@@ -55,8 +56,9 @@ pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> 
         let message = format!("Is no account of {}.", account.carrier);
         return Err(Refusal::invalid("account_id", message).into());
     }
-    let done = api.write(who.actor(), move |tx| tx.add_account(account)).await?;
-    Ok(written(StatusCode::CREATED, done, |account, _| answer::read(AccountBody::from(&account))))
+    let add = move |tx: &mut Tx<'_>| tx.add_account(account);
+    let reply = |_: &Api, account, _| Reply::created(&AccountBody::from(&account));
+    api.answer(who.actor(), add, reply).await
 }
 
 pub(super) async fn update(
@@ -66,20 +68,18 @@ pub(super) async fn update(
     body: Body,
 ) -> Answer {
     let patch = account_patch(body.0, who.tenant.is_none())?;
-    let done = api
-        .write(who.actor(), move |tx| {
-            tx.update_account(who.tenant, id, |account| {
-                account.secrets = patch.secrets.unwrap_or_else(|| account.secrets.clone());
-                account.shared_keys =
-                    patch.shared_keys.unwrap_or_else(|| account.shared_keys.clone());
-                let api = &mut account.api;
-                api.url = patch.api_url.unwrap_or_else(|| api.url.clone());
-                api.key = patch.api_key.unwrap_or_else(|| api.key.clone());
-                api.calls_per_second = patch.calls_per_second.unwrap_or(api.calls_per_second);
-            })
+    let update = move |tx: &mut Tx<'_>| {
+        tx.update_account(who.tenant, id, |account| {
+            account.secrets = patch.secrets.unwrap_or_else(|| account.secrets.clone());
+            account.shared_keys = patch.shared_keys.unwrap_or_else(|| account.shared_keys.clone());
+            let api = &mut account.api;
+            api.url = patch.api_url.unwrap_or_else(|| api.url.clone());
+            api.key = patch.api_key.unwrap_or_else(|| api.key.clone());
+            api.calls_per_second = patch.calls_per_second.unwrap_or(api.calls_per_second);
         })
-        .await?;
-    Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
+    };
+    let reply = |_: &Api, account, _| Reply::ok(&AccountBody::from(&account));
+    api.answer(who.actor(), update, reply).await
 }
 
 pub(super) async fn remove(
@@ -87,8 +87,9 @@ pub(super) async fn remove(
     who: Anybody,
     At(NameOrId(id)): At<NameOrId>,
 ) -> Answer {
-    let done = api.write(who.actor(), move |tx| tx.remove_account(who.tenant, id)).await?;
-    Ok(written(StatusCode::OK, done, |account, _| answer::read(AccountBody::from(&account))))
+    let remove = move |tx: &mut Tx<'_>| tx.remove_account(who.tenant, id);
+    let reply = |_: &Api, account, _| Reply::ok(&AccountBody::from(&account));
+    api.answer(who.actor(), remove, reply).await
 }
 
 /// Signs a request of a test call as the carrier would, so that who makes one needs no secret. Only
@@ -106,17 +107,21 @@ pub(super) async fn sign(
     let public_url = api.settings.public_url.clone();
     let media = format!("{}/media/", api.settings.media_url);
     let url = asked.url.clone();
-    let done = api
-        .write(operator.actor(), move |tx| {
-            let account = tx.sign_as(id)?;
-            let own = format!("{public_url}/carriers/{}/", account.name);
-            if url.starts_with(&own) || url.starts_with(&media) {
-                return Ok(account);
-            }
-            let message = format!("Must begin with {own} or {media}.");
-            Err(Refusal::invalid("url", message).into())
-        })
-        .await?;
+    let allow = move |tx: &mut Tx<'_>| {
+        let account = tx.sign_as(id)?;
+        let own = format!("{public_url}/carriers/{}/", account.name);
+        if url.starts_with(&own) || url.starts_with(&media) {
+            return Ok(account);
+        }
+        let message = format!("Must begin with {own} or {media}.");
+        Err(Refusal::invalid("url", message).into())
+    };
+    let reply = move |_: &Api, account: Account, _| Reply::ok(&signed(&asked, &account));
+    api.answer(operator.actor(), allow, reply).await
+}
+
+/// The headers by which the carrier would prove this request.
+fn signed(asked: &SignFields, account: &Account) -> SignedBody {
     let (mut headers, mut method) = (HeaderMap::new(), Method::GET);
     if asked.has_form {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -125,10 +130,8 @@ pub(super) async fn sign(
     }
     let body = asked.body.as_bytes();
     let request = Request { method: &method, url: &asked.url, headers: &headers, body };
-    Ok(written(StatusCode::OK, done, |account, _| {
-        let signed = carriers::room(account.carrier).sign(&request, &account);
-        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers = signed.iter().map(|(name, value)| (name.to_string(), text(value)));
-        answer::read(SignedBody { headers: headers.collect() })
-    }))
+    let signed = carriers::room(account.carrier).sign(&request, account);
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = signed.iter().map(|(name, value)| (name.to_string(), text(value)));
+    SignedBody { headers: headers.collect() }
 }

@@ -1,12 +1,11 @@
 //! The callback role, whole.
 
-use axum::{extract::State, response::IntoResponse};
-use http::StatusCode;
+use axum::extract::State;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         changes,
         receive::{At, Body},
@@ -14,7 +13,7 @@ use crate::{
     },
     dialects::{CallbackFields, own::CallbackBody},
     domain::{AgentId, Refusal},
-    store::Role,
+    store::{Role, Tx},
 };
 
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
@@ -30,18 +29,16 @@ pub(super) async fn set(
     Body(body): Body,
 ) -> Answer {
     let fields = CallbackFields::read(body, api.settings.private)?;
-    let done = api
-        .write(caller.actor(), move |tx| {
-            let record = changes::set_callback(tx, caller.tenant, id, fields, Role::TakeOrReplace)?;
-            Ok(record.agent.callback.ok_or(Refusal::NotCallbackAgent)?)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |callback, warnings| {
-        answer::read(CallbackBody::from(&callback).warns(warnings))
-    }))
+    let set = move |tx: &mut Tx<'_>| {
+        let record = changes::set_callback(tx, caller.tenant, id, fields, Role::TakeOrReplace)?;
+        Ok(record.agent.callback.ok_or(Refusal::NotCallbackAgent)?)
+    };
+    let reply =
+        |_: &Api, callback, warnings| Reply::ok(&CallbackBody::from(&callback).warns(warnings));
+    api.answer(caller.actor(), set, reply).await
 }
 
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
-    let done = api.write(caller.actor(), move |tx| tx.remove_callback(caller.tenant, id)).await?;
-    Ok(written(StatusCode::NO_CONTENT, done, |_, _| ().into_response()))
+    let remove = move |tx: &mut Tx<'_>| tx.remove_callback(caller.tenant, id);
+    api.answer(caller.actor(), remove, |_, _, _| Reply::none()).await
 }

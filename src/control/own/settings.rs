@@ -1,18 +1,17 @@
 //! A tenant's settings.
 
 use axum::extract::State;
-use http::StatusCode;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         receive::Body,
     },
     dialects::own::{SettingsBody, settings},
-    domain::Refusal,
-    store::SettingsPatch,
+    domain::{Refusal, TenantRecord},
+    store::{SettingsPatch, Tx},
 };
 
 pub(super) async fn read(State(api): State<Api>, caller: Caller) -> Answer {
@@ -34,9 +33,9 @@ pub(super) async fn update(State(api): State<Api>, caller: Caller, Body(body): B
         block_list: fields.block_list,
         block_target: fields.block_target,
     };
-    let done =
-        api.write(caller.actor(), move |tx| tx.update_settings(caller.tenant, patch)).await?;
-    Ok(written(StatusCode::OK, done, |record, warnings| {
-        answer::read(SettingsBody::from(&record.tenant.settings).warns(warnings))
-    }))
+    let update = move |tx: &mut Tx<'_>| tx.update_settings(caller.tenant, patch);
+    let reply = |_: &Api, record: TenantRecord, warnings| {
+        Reply::ok(&SettingsBody::from(&record.tenant.settings).warns(warnings))
+    };
+    api.answer(caller.actor(), update, reply).await
 }

@@ -1,13 +1,12 @@
 //! Tenants and keys: the operator's. A tenant's key may see which keys its tenant has.
 
 use axum::extract::State;
-use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::{Anybody, Operator},
         keys,
         receive::{At, Body, Params},
@@ -17,7 +16,7 @@ use crate::{
         own::{KeyBody, TenantBody, TenantNamed, key, tenant_name},
     },
     domain::{KeyId, KeyScope, Refusal, TenantId},
-    store::{Rows, WriteError},
+    store::{Rows, Tx, WriteError},
 };
 
 pub(super) async fn list(State(api): State<Api>, _: Operator, query: Params) -> Answer {
@@ -29,8 +28,9 @@ pub(super) async fn list(State(api): State<Api>, _: Operator, query: Params) -> 
 
 pub(super) async fn create(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
     let name = tenant_name(body.0)?;
-    let done = api.write(operator.actor(), move |tx| tx.create_tenant(&name)).await?;
-    Ok(written(StatusCode::CREATED, done, |record, _| answer::read(TenantBody::from(&record))))
+    let create = move |tx: &mut Tx<'_>| tx.create_tenant(&name);
+    let reply = |_: &Api, record, _| Reply::created(&TenantBody::from(&record));
+    api.answer(operator.actor(), create, reply).await
 }
 
 pub(super) async fn keys(State(api): State<Api>, who: Anybody, query: Params) -> Answer {
@@ -42,18 +42,18 @@ pub(super) async fn keys(State(api): State<Api>, who: Anybody, query: Params) ->
 pub(super) async fn create_key(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
     let fields = key(body.0)?;
     let (text, secret) = keys::mint(fields.scope);
-    let done = api
-        .write(operator.actor(), move |tx| {
-            let tenant = match fields.scope {
-                KeyScope::Tenant => Some(tenant(tx, fields.tenant)?),
-                KeyScope::Operator => None,
-            };
-            tx.create_key(fields.scope, tenant, &fields.name, &secret)
-        })
-        .await?;
-    Ok(written(StatusCode::CREATED, done, |record, _| {
-        answer::read(KeyBody::from(&record).showing(text))
-    }))
+    let create = move |tx: &mut Tx<'_>| {
+        let tenant = match fields.scope {
+            KeyScope::Tenant => Some(tenant(tx, fields.tenant)?),
+            KeyScope::Operator => None,
+        };
+        tx.create_key(fields.scope, tenant, &fields.name, &secret)
+    };
+    let reply = |_: &Api, record, _| {
+        let shown_once = KeyBody::from(&record).showing(text);
+        Reply::created(&shown_once).then(&KeyBody::from(&record))
+    };
+    api.answer(operator.actor(), create, reply).await
 }
 
 pub(super) async fn revoke_key(
@@ -61,10 +61,12 @@ pub(super) async fn revoke_key(
     operator: Operator,
     At(id): At<KeyId>,
 ) -> Answer {
-    let done = api.write(operator.actor(), move |tx| tx.revoke_key(None, id)).await;
+    let revoke = move |tx: &mut Tx<'_>| tx.revoke_key(None, id);
+    let reply = |_: &Api, record, _| Reply::ok(&KeyBody::from(&record));
+    let answer = api.answer(operator.actor(), revoke, reply).await;
     // Also where the answer is that it takes long: the row may be written.
     api.keys.forget();
-    Ok(written(StatusCode::OK, done?, |record, _| answer::read(KeyBody::from(&record))))
+    answer
 }
 
 /// The tenant that is named, else the only one.

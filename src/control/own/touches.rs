@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use axum::extract::State;
-use http::StatusCode;
 use tokio::task::spawn_blocking;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         receive::{AtContact, Bulk},
     },
@@ -18,7 +17,7 @@ use crate::{
         own::{ContactBody, MergedBody, Rejected, touches},
     },
     domain::{AgentId, Direction, Refusal, TenantId, TouchRecord},
-    store::{MergedTouches, Rows, WriteError, Written},
+    store::{MergedTouches, Rows, Tx, WriteError},
     telemetry::clock,
 };
 
@@ -29,37 +28,40 @@ const PART: usize = 2000;
 type Line = (usize, TouchRecord);
 
 pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bulk) -> Answer {
+    // Who asks again is not kept waiting for a hundred thousand touches that are all known.
+    if let Some(answer) = api.answered_before(caller.actor()).await? {
+        return Ok(answer);
+    }
     let (tenant, now) = (caller.tenant, clock::now());
     let read = spawn_blocking(move || touches(&body, tenant, now)).await;
     let read = read.map_err(|_| Problem::Internal)??;
-    let mut rejected = read.rejected;
-    let mut merged = MergedTouches::default();
+    let mut told = MergedBody { accepted: 0, duplicates: 0, rejected: read.rejected };
     let mut lines = read.read.into_iter().peekable();
-    // At least one write, so that the answer says where the log stands.
-    let heads = loop {
+    loop {
         let part: Vec<Line> = lines.by_ref().take(PART).collect();
-        let done = api.store.write(caller.actor(), move |tx| {
+        let merge = move |tx: &mut Tx<'_>| {
             let (known, unknown) = split(tx, tenant, part)?;
             Ok((tx.merge_touches(tenant, known)?, unknown))
-        });
-        let Written { value: (part, unknown), heads: reached, .. } =
-            done.await.map_err(crate::control::problem)?;
-        merged.accepted += part.accepted;
-        merged.duplicates += part.duplicates;
-        rejected.extend(unknown);
+        };
         if lines.peek().is_none() {
-            break reached;
+            // With the last part, if it is an empty one, goes the answer to the whole.
+            let reply = move |_: &Api, part, _| {
+                add(&mut told, part);
+                Reply::ok(&told)
+            };
+            return api.answer(caller.actor(), merge, reply).await;
         }
-    };
-    if !api.reached(heads).await {
-        return Err(Problem::NotApplied);
+        let done = api.store.write(caller.actor(), merge).await;
+        add(&mut told, done.map_err(crate::control::problem)?.value);
     }
-    rejected.sort_by_key(Rejected::line);
-    let MergedTouches { accepted, duplicates } = merged;
-    let done = Written { value: (), warnings: Vec::new(), heads };
-    Ok(written(StatusCode::OK, done, |(), _| {
-        answer::read(MergedBody { accepted, duplicates, rejected })
-    }))
+}
+
+fn add(told: &mut MergedBody, part: (MergedTouches, Vec<Rejected>)) {
+    let (merged, unknown) = part;
+    told.accepted += merged.accepted;
+    told.duplicates += merged.duplicates;
+    told.rejected.extend(unknown);
+    told.rejected.sort_by_key(Rejected::line);
 }
 
 /// Those of the tenant's outbound agents, and the rest with what is wrong.

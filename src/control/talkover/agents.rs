@@ -1,12 +1,11 @@
 //! Talkover's agents. An archived agent does not exist here.
 
-use axum::{extract::State, response::Response};
-use http::StatusCode;
+use axum::extract::State;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         changes,
         receive::{At, Body, Params},
@@ -43,19 +42,18 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Agen
 
 pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::create(body, api.settings.private)?;
-    let made = api
-        .write(caller.actor(), move |tx| {
-            let draft = AgentState::Draft;
-            let numbers = fields.numbers.as_deref();
-            changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers)?;
-            let record = changes::create(tx, caller.tenant, fields, draft, Sharing::Allowed)?;
-            Whole::of(tx, record)
-        })
-        .await?;
-    Ok(written(StatusCode::CREATED, made, |whole, warnings| {
+    let create = move |tx: &mut Tx<'_>| {
+        let draft = AgentState::Draft;
+        let numbers = fields.numbers.as_deref();
+        changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers)?;
+        let record = changes::create(tx, caller.tenant, fields, draft, Sharing::Allowed)?;
+        Whole::of(tx, record)
+    };
+    let reply = |_: &Api, whole, warnings| {
         let data = Envelope::of(self::body(&whole));
-        answer::read(data.says("Agent created successfully").warns(warnings))
-    }))
+        Reply::created(&data.says("Agent created successfully").warns(warnings))
+    };
+    api.answer(caller.actor(), create, reply).await
 }
 
 pub(super) async fn calling(
@@ -66,24 +64,23 @@ pub(super) async fn calling(
 ) -> Answer {
     let asked = dialect::calling(body, api.settings.private)?;
     let is_busy = api.is_busy(caller.tenant, id);
-    let done = api
-        .write(caller.actor(), move |tx| {
-            let before = current(tx, caller.tenant, id)?;
-            if is_busy && before.agent.direction != asked.direction {
-                return Err(Refusal::AgentHasActiveCalls.into());
-            }
-            let numbers = asked.fields.numbers.clone();
-            changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers.as_deref())?;
-            tx.set_calling(caller.tenant, id, asked.direction, numbers)?;
-            let record = changes::update(tx, caller.tenant, id, asked.fields)?;
-            Whole::of(tx, record)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |whole, warnings| {
+    let change = move |tx: &mut Tx<'_>| {
+        let before = current(tx, caller.tenant, id)?;
+        if is_busy && before.agent.direction != asked.direction {
+            return Err(Refusal::AgentHasActiveCalls.into());
+        }
+        let numbers = asked.fields.numbers.clone();
+        changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers.as_deref())?;
+        tx.set_calling(caller.tenant, id, asked.direction, numbers)?;
+        let record = changes::update(tx, caller.tenant, id, asked.fields)?;
+        Whole::of(tx, record)
+    };
+    let reply = |_: &Api, whole: Whole, warnings| {
         let data = AgentChanged::calling(&whole.record, &whole.numbers);
         let message = "Agent calling settings updated successfully";
-        answer::read(Envelope::of(data).says(message).warns(warnings))
-    }))
+        Reply::ok(&Envelope::of(data).says(message).warns(warnings))
+    };
+    api.answer(caller.actor(), change, reply).await
 }
 
 pub(super) async fn publish(State(api): State<Api>, caller: Caller, id: At<AgentId>) -> Answer {
@@ -100,36 +97,31 @@ async fn turn<F>(api: &Api, caller: Caller, id: AgentId, message: &'static str, 
 where
     F: FnOnce(&mut Tx<'_>, TenantId, AgentId) -> Result<AgentRecord, WriteError> + Send + 'static,
 {
-    let done = api
-        .write(caller.actor(), move |tx| {
-            current(tx, caller.tenant, id)?;
-            change(tx, caller.tenant, id)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |record, warnings| {
+    let change = move |tx: &mut Tx<'_>| {
+        current(tx, caller.tenant, id)?;
+        change(tx, caller.tenant, id)
+    };
+    let reply = move |_: &Api, record, warnings| {
         let data = Envelope::of(AgentChanged::state(&record));
-        answer::read(data.says(message).warns(warnings))
-    }))
+        Reply::ok(&data.says(message).warns(warnings))
+    };
+    api.answer(caller.actor(), change, reply).await
 }
 
 pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let is_busy = api.is_busy(caller.tenant, id);
-    let done = api
-        .write(caller.actor(), move |tx| {
-            current(tx, caller.tenant, id)?;
-            if is_busy {
-                return Err(Refusal::AgentHasActiveCalls.into());
-            }
-            tx.delete_agent(caller.tenant, id)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |_, warnings| {
-        gone(Envelope::done("Agent deleted successfully").warns(warnings))
-    }))
-}
-
-fn gone(envelope: Envelope<()>) -> Response {
-    answer::read(envelope)
+    let delete = move |tx: &mut Tx<'_>| {
+        current(tx, caller.tenant, id)?;
+        if is_busy {
+            return Err(Refusal::AgentHasActiveCalls.into());
+        }
+        tx.delete_agent(caller.tenant, id)
+    };
+    let reply = |_: &Api, _, warnings| {
+        let envelope: Envelope<()> = Envelope::done("Agent deleted successfully");
+        Reply::ok(&envelope.warns(warnings))
+    };
+    api.answer(caller.actor(), delete, reply).await
 }
 
 fn body(whole: &Whole) -> AgentBody {

@@ -1,12 +1,11 @@
 //! Talkover's callback agents.
 
 use axum::extract::State;
-use http::StatusCode;
 
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, written},
+        answer::{self, Answer, Reply},
         auth::Caller,
         changes,
         receive::{At, Body},
@@ -19,7 +18,7 @@ use crate::{
         },
     },
     domain::{AgentId, Refusal, UnixMillis},
-    store::Role,
+    store::{Role, Tx},
     telemetry::clock,
 };
 
@@ -33,15 +32,14 @@ pub(super) async fn set(
     Body(body): Body,
 ) -> Answer {
     let fields = CallbackFields::read(body, api.settings.private)?;
-    let done = api
-        .write(caller.actor(), move |tx| {
-            current(tx, caller.tenant, id)?;
-            changes::set_callback(tx, caller.tenant, id, fields, Role::TakeOrReplace)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |record, warnings| {
-        answer::read(Envelope::of(CallbackBody::from(&record)).warns(warnings))
-    }))
+    let set = move |tx: &mut Tx<'_>| {
+        current(tx, caller.tenant, id)?;
+        changes::set_callback(tx, caller.tenant, id, fields, Role::TakeOrReplace)
+    };
+    let reply = |_: &Api, record, warnings| {
+        Reply::ok(&Envelope::of(CallbackBody::from(&record)).warns(warnings))
+    };
+    api.answer(caller.actor(), set, reply).await
 }
 
 pub(super) async fn update(
@@ -51,28 +49,26 @@ pub(super) async fn update(
     Body(body): Body,
 ) -> Answer {
     let fields = CallbackFields::read(body, api.settings.private)?;
-    let done = api
-        .write(caller.actor(), move |tx| {
-            current(tx, caller.tenant, id)?;
-            changes::set_callback(tx, caller.tenant, id, fields, Role::ReplaceOnly)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |record, warnings| {
-        answer::read(Envelope::of(SourcesBody::from(&record)).warns(warnings))
-    }))
+    let replace = move |tx: &mut Tx<'_>| {
+        current(tx, caller.tenant, id)?;
+        changes::set_callback(tx, caller.tenant, id, fields, Role::ReplaceOnly)
+    };
+    let reply = |_: &Api, record, warnings| {
+        Reply::ok(&Envelope::of(SourcesBody::from(&record)).warns(warnings))
+    };
+    api.answer(caller.actor(), replace, reply).await
 }
 
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
-    let done = api
-        .write(caller.actor(), move |tx| {
-            current(tx, caller.tenant, id)?;
-            tx.remove_callback(caller.tenant, id)
-        })
-        .await?;
-    Ok(written(StatusCode::OK, done, |_, warnings| {
+    let remove = move |tx: &mut Tx<'_>| {
+        current(tx, caller.tenant, id)?;
+        tx.remove_callback(caller.tenant, id)
+    };
+    let reply = |_: &Api, _, warnings| {
         let envelope: Envelope<()> = Envelope::done("Callback role removed");
-        answer::read(envelope.warns(warnings))
-    }))
+        Reply::ok(&envelope.warns(warnings))
+    };
+    api.answer(caller.actor(), remove, reply).await
 }
 
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use crate::{
     control::{
         Api,
-        answer::{self, Answer},
+        answer::{Answer, Reply},
         auth::Caller,
         placing,
         receive::{At, Body},
@@ -37,6 +37,7 @@ pub(super) async fn place(
             brief: fields.brief,
         })
     });
-    let data = Envelope::of(PlacedBody::from(&placed.await?.call));
-    Ok(answer::read(data.says("Call initiated successfully")))
+    let (placed, heads) = placed.await?;
+    let data = Envelope::of(PlacedBody::from(&placed.call));
+    Ok(Reply::ok(&data.says("Call initiated successfully")).at(heads))
 }

@@ -9,6 +9,7 @@ mod bindings;
 mod calls;
 mod codec;
 mod dials;
+mod kept;
 mod keys;
 mod log;
 mod numbers;

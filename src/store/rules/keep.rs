@@ -8,16 +8,21 @@ use crate::{
 
 /// Contacts or calls of a tenant forgotten in one write: others get their turn in between.
 const FORGOTTEN_MAX: u32 = 500;
+/// Kept answers forgotten in one write.
+const KEPT_MAX: u32 = 5000;
 const DAY_SECONDS: u64 = 24 * 3600;
 /// A day's grace, so that nothing goes that a decision at this moment still sees.
 const GRACE_SECONDS: u64 = DAY_SECONDS;
+/// What requests were answered is kept this long: who repeats one later asks anew.
+const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
 /// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
 const ENTRIES_MIN: u64 = 10_000;
 /// Log entries are kept at least this long.
 const ENTRIES_KEPT_SECONDS: u64 = DAY_SECONDS;
 
 impl Tx<'_> {
-    /// Forgets some of what is too old: touches, calls, the audit trail, log entries. Whether there
+    /// Forgets some of what is too old: touches, calls, the audit trail,
+    /// kept answers, log entries. Whether there
     /// may be more.
     pub(in crate::store) fn forget_some(&mut self) -> Result<bool, WriteError> {
         let calls_before = self.ago(days(self.settings().call_retention_days));
@@ -31,6 +36,8 @@ impl Tx<'_> {
             is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
         }
         self.delete_aged_audit(calls_before)?;
+        let answered_before = self.ago(ANSWERS_KEPT_SECONDS);
+        is_more |= self.delete_aged_kept(answered_before, KEPT_MAX)? > 0;
         for stream in Stream::ALL {
             self.trim(stream, ENTRIES_MIN, self.ago(ENTRIES_KEPT_SECONDS))?;
         }
