@@ -121,6 +121,31 @@ fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
             remedy: "give them `targets`, or set runtime.default_target",
         });
     }
+    // An operator's key opens no tenant, and so no coverage.
+    if let Ok(uncovered) = client.ask(Method::GET, "/switchback/v1/coverage", &[], None) {
+        findings.push(coverage(&uncovered));
+    }
+}
+
+/// Whether people who ring back a number that they were shown reach who knows why.
+fn coverage(uncovered: &Value) -> Finding {
+    let rows = uncovered.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if rows.is_empty() {
+        return Finding::well("coverage", "every caller ID of a source agent is owned".to_owned());
+    }
+    let more = uncovered.get("has_more") == Some(&Value::Bool(true));
+    let numbers: Vec<_> = rows.iter().map(|row| text(row, "caller_id")).take(5).collect();
+    let rest = if more || rows.len() > numbers.len() { ", ..." } else { "" };
+    Finding {
+        check: "coverage",
+        health: Health::Doubtful,
+        detail: format!(
+            "return calls to {}{rest} do not reach a callback agent",
+            numbers.join(", ")
+        ),
+        remedy: "attach them to the callback agent of who shows them; \
+                 GET /switchback/v1/coverage lists all",
+    }
 }
 
 fn clock_finding(check: &'static str, whose: &str, theirs: i64) -> Finding {

@@ -12,14 +12,15 @@ use super::{
     out,
     timeline::{self, text},
 };
+use crate::{dialects::meant, domain::E164};
 
 /// Says where a call would go, and why.
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// Who calls; empty for a withheld number
+    /// Who calls, in any common spelling; empty for a withheld number
     #[arg(long, allow_hyphen_values = true)]
     from: String,
-    /// Which number is dialled
+    /// Which number is dialled, in any common spelling
     #[arg(long)]
     to: String,
     /// When (RFC 3339); now, if not given
@@ -40,7 +41,10 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let mut query = vec![("from", self.from.clone()), ("to", self.to.clone())];
+        // Whoever leaves out the country means the other number's.
+        let from = Spelled::read(&self.from, E164::parse(&self.to));
+        let to = Spelled::read(&self.to, E164::parse(from.said()));
+        let mut query = vec![("from", from.said().to_owned()), ("to", to.said().to_owned())];
         for (name, value) in [
             ("at", self.at),
             ("attestation", self.attestation),
@@ -54,13 +58,36 @@ impl Explain {
         if self.daemon.json {
             out::json(&answer);
         } else {
-            let from = if self.from.is_empty() { "(withheld)" } else { &self.from };
-            for line in tree(from, &self.to, &answer) {
+            let notes = [&from, &to].into_iter().filter_map(Spelled::note);
+            let caller = if self.from.is_empty() { "(withheld)" } else { from.said() };
+            for line in notes.chain(tree(caller, to.said(), &answer)) {
                 out::line(&line);
             }
         }
         let routed = text(&answer, "/decision/outcome") == "route";
         Ok(if routed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+/// A number as it was typed, and as it is asked for.
+struct Spelled<'a> {
+    typed: &'a str,
+    meant: Option<String>,
+}
+
+impl<'a> Spelled<'a> {
+    fn read(typed: &'a str, near: Option<E164>) -> Self {
+        let is_plain = typed.is_empty() || E164::parse(typed).is_some();
+        let meant = (!is_plain).then(|| meant(typed, near)).flatten();
+        Self { typed, meant: meant.map(|e164| e164.to_string()) }
+    }
+
+    fn said(&self) -> &str {
+        self.meant.as_deref().unwrap_or(self.typed)
+    }
+
+    fn note(&self) -> Option<String> {
+        self.meant.as_ref().map(|meant| format!("{} is read as {meant}", self.typed))
     }
 }
 
@@ -83,6 +110,10 @@ fn tree(from: &str, to: &str, answer: &Value) -> Vec<String> {
             "  note    the agent holds the callback role, but nobody called this person".into(),
         );
     }
+    if reason == "unknown_number" {
+        lines
+            .push(format!("  note    nobody here has {to}: `GET /v1/numbers` lists what you have"));
+    }
     let steps = answer.get("trace").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     lines.extend(timeline::tree(steps));
     let nanos = answer.get("decided_in_ns").and_then(Value::as_u64).unwrap_or(0);
@@ -94,6 +125,17 @@ fn tree(from: &str, to: &str, answer: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        let spelled = Spelled::read("(415) 555-2671", E164::parse("+12125550142"));
+        assert_eq!(spelled.said(), "+14155552671");
+        assert_eq!(spelled.note().unwrap(), "(415) 555-2671 is read as +14155552671");
+        for plain in ["", "+14155552671", "anonymous"] {
+            let spelled = Spelled::read(plain, None);
+            assert_eq!((spelled.said(), spelled.note()), (plain, None));
+        }
+    }
 
     #[test]
     fn a_decision_reads_as_a_tree() {

@@ -178,7 +178,8 @@ impl From<&AgentRecord> for AgentShown {
 }
 
 /// An agent in a few words.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = own::AgentNamed)]
 pub(super) struct AgentNamed {
     id: Uuid,
     name: String,

@@ -12,6 +12,7 @@ mod page;
 mod problem;
 mod profile;
 mod reader;
+mod spelling;
 pub mod talkover;
 mod target;
 mod time;
@@ -25,6 +26,7 @@ pub use reader::{
     Given, Reader, Wrong, attestation, boolean, carrier_words, id, ids, integer, member, moment,
     phone, text,
 };
+pub use spelling::meant;
 pub use target::PrivateHosts;
 pub use time::{day_end, day_start, parse_rfc3339, rfc3339};
 

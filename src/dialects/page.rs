@@ -12,14 +12,14 @@ const LIMIT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
 
 /// A list whole.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct All<T> {
     /// Its rows.
     pub data: Vec<T>,
 }
 
 /// One page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Page<T> {
     /// Its rows, newest first.
     pub data: Vec<T>,

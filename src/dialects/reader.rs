@@ -7,7 +7,7 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::time::parse_rfc3339;
+use super::{spelling::meant, time::parse_rfc3339};
 use crate::domain::{Attestation, E164, FieldError, Outcome, OutcomeSet, Refusal, UnixMillis};
 
 /// A field as it was given: not at all, as null, or with a value.
@@ -252,7 +252,13 @@ pub fn phone(value: &Value) -> Result<E164, Wrong> {
         Some(digits) => E164::from_digits(digits),
         None => E164::parse(text),
     });
-    found.ok_or_else(|| "must be an E.164 number such as +14155550100".into())
+    found.ok_or_else(|| {
+        let text = value.as_str().unwrap_or_default();
+        match meant(text, None) {
+            Some(meant) => format!("must be an E.164 number; write {meant} for this one").into(),
+            None => "must be an E.164 number such as +14155550100".into(),
+        }
+    })
 }
 
 /// A point in time.

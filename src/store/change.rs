@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::{
     AgentId, AgentState, Attestation, BelowMin, CallBrief, CallRecord, CallStatus, DialFailure,
     DialRecord, Direction, E164, NumberId, OrphanCause, Outcome, OutcomeSet, Target, TenantId,
-    UnixMillis,
+    UnixMillis, UnixSeconds,
 };
 
 /// An agent to be made.
@@ -313,6 +313,15 @@ pub struct CallbackStats {
     pub received: u64,
     /// Of those, answered.
     pub answered: u64,
+}
+
+/// A number that people were shown and may ring back, with nobody on it who knows why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncoveredCaller {
+    /// The number.
+    pub caller_id: E164,
+    /// The source agents that show it, and when they last did.
+    pub sources: Vec<(AgentId, Option<UnixSeconds>)>,
 }
 
 /// A call's row before and after a write that said something new. Whoever takes every change of a

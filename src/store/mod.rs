@@ -34,7 +34,7 @@ use uuid::Uuid;
 pub use change::{
     AgentFilter, AgentPatch, CallChange, CallFilter, CallbackChange, CallbackStats, CallerId,
     DialFate, Listed, MergedTouches, NewAgent, NewCall, NewNumber, NumberPatch, Paging, PlacedCall,
-    Role, SettingsPatch, Sharing, StrayFate,
+    Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
 pub use once::{Kept, Once, Repeatable};

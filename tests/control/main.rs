@@ -12,6 +12,7 @@ mod accounts;
 mod auth;
 mod callbacks;
 mod callingbox;
+mod coverage;
 mod daemon;
 mod events;
 mod once;

@@ -3,6 +3,7 @@
 mod accounts;
 mod callbacks;
 pub(super) mod calls;
+mod coverage;
 mod events;
 mod numbers;
 mod orphans;
@@ -31,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         )
         .route("/settings", get(settings::read).patch(settings::update))
         .routes(routes!(status::read))
+        .routes(routes!(coverage::list))
         .route("/calls", get(calls::list))
         .route("/calls/{call}", get(calls::read))
         .route("/calls/{call}/hangup", post(calls::hang_up))

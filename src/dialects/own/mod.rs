@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod callback;
+mod coverage;
 mod error;
 mod number;
 mod orphan;
@@ -16,6 +17,7 @@ mod touch;
 pub use account::{AccountBody, AccountPatchFields, account, account_patch};
 pub use call::{CallBody, CallEventBody, CallFilterFields, CallNames, MediaNow, call_filter};
 pub use callback::CallbackBody;
+pub use coverage::{CoverageFields, UncoveredBody, coverage};
 pub use error::error;
 pub use number::{NumberFields, NumberPatchFields, number, number_patch};
 pub use orphan::OrphanBody;

@@ -8,6 +8,7 @@ mod agents;
 mod bindings;
 mod calls;
 mod codec;
+mod coverage;
 mod dials;
 mod kept;
 mod keys;
