@@ -170,6 +170,7 @@ mod tests {
             dnis: None,
             number: None,
             agent: None,
+            version: None,
             reason: None,
             unmatched: false,
             touch: None,
@@ -177,12 +178,14 @@ mod tests {
             targets_tried: Vec::new(),
             media: Vec::new(),
             created_at: UnixMillis(1),
+            ringing_at: None,
             answered_at: None,
             ended_at: None,
             updated_at: UnixMillis(1),
             ended_by: None,
             error_code: None,
             caller_verified: false,
+            by_machine: false,
         }
     }
 

@@ -181,7 +181,8 @@ async fn presented(parts: &Parts, api: &Api) -> Result<Presented, Problem> {
     Ok(presented)
 }
 
-/// The key of a request. The scheme's name is case-insensitive (RFC 9110 §11.1).
+/// The key of a request, or the token that stands for one. The scheme's name is case-insensitive
+/// (RFC 9110 §11.1).
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;

@@ -13,9 +13,11 @@ mod gate;
 mod guard;
 pub mod keys;
 mod own;
+mod party;
 mod placing;
 mod receive;
 mod talkover;
+mod transcripts;
 mod whole;
 
 use std::{sync::Arc, time::Duration};

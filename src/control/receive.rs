@@ -118,6 +118,18 @@ impl FromRequest<Api> for Body {
     }
 }
 
+/// A body, as it came.
+#[derive(Debug)]
+pub(super) struct Raw(pub(super) Bytes);
+
+impl FromRequest<Api> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        limited(request.into_body(), BODY_LEN_MAX).await.map(Self)
+    }
+}
+
 /// A large body, as it came.
 #[derive(Debug)]
 pub(super) struct Bulk(pub(super) Bytes);

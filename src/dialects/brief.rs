@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::reader::Wrong;
 
 /// Bytes of one such object: a page of background and the ids of somebody's system.
-const OBJECT_LEN_MAX: usize = 64 * 1024;
+pub(super) const OBJECT_LEN_MAX: usize = 64 * 1024;
 
 /// An object that is kept as its text.
 pub(super) fn object(value: &Value) -> Result<String, Wrong> {
@@ -24,6 +24,11 @@ pub(super) fn object(value: &Value) -> Result<String, Wrong> {
 pub(super) fn shown(text: Option<&str>) -> Value {
     let kept = text.and_then(|text| serde_json::from_str(text).ok());
     kept.unwrap_or_else(|| Value::Object(serde_json::Map::new()))
+}
+
+/// A kept text as the value it is; null where there is none.
+pub(super) fn opaque(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
 /// Whether an agent's profile says what becomes of a machine that answers. Finding out costs, and

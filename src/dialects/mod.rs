@@ -12,10 +12,12 @@ mod page;
 mod problem;
 mod profile;
 mod reader;
+mod returns;
 mod spelling;
 pub mod talkover;
 mod target;
 mod time;
+mod transcript;
 
 pub use agent::{AgentFields, AgentShown, CallbackFields};
 pub use brief::detects_machine;
@@ -26,9 +28,11 @@ pub use reader::{
     Given, Reader, Wrong, attestation, boolean, carrier_words, id, ids, integer, member, moment,
     phone, text,
 };
+pub use returns::result;
 pub use spelling::meant;
 pub use target::PrivateHosts;
 pub use time::{day_end, day_start, parse_rfc3339, rfc3339};
+pub use transcript::{MergedSegmentsBody, SegmentBody, SegmentRequest, TranscriptBody, segments};
 
 use crate::domain::Warning;
 

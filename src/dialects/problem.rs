@@ -121,6 +121,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountAmbiguous => (409, "account_ambiguous"),
         Refusal::NameTaken => (409, "name_taken"),
         Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::TranscriptFull => (409, "transcript_full"),
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
         Refusal::AgentInactive => (409, "agent_inactive"),
         Refusal::NoCallerId => (409, "no_caller_id"),
@@ -164,6 +165,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::TranscriptFull => "no more is kept of what is said in one call",
         Refusal::NotInbound => "the agent must be inbound",
         Refusal::NotOutbound => "the agent must be outbound",
         Refusal::AgentInactive => "the agent is not published",
@@ -214,6 +216,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AccountAmbiguous
         | Refusal::NameTaken
         | Refusal::CallNotActive
+        | Refusal::TranscriptFull
         | Refusal::NotInbound
         | Refusal::NotOutbound
         | Refusal::AgentInactive

@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::reader::{Reader, Wrong};
+use super::{
+    reader::{Reader, Wrong},
+    returns,
+};
 
 /// Bytes of a profile's text: sixteen tools and a long persona fit many times over.
 const PROFILE_LEN_MAX: usize = 256 * 1024;
@@ -66,11 +69,14 @@ pub(super) enum Rule {
     Object,
     /// A list of at most so many objects.
     Objects(usize),
+    /// What an agent returns of its calls.
+    Returns,
 }
 
 impl Rule {
     fn check(&self, value: &Value) -> Result<(), Wrong> {
         let holds = match self {
+            Self::Returns => return returns::check(value),
             Self::Text(max) => value.as_str().is_some_and(|text| text.chars().count() <= *max),
             Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Number(low, high) => value.as_f64().is_some_and(|n| (*low..=*high).contains(&n)),
@@ -93,6 +99,7 @@ impl Rule {
             Self::Bool => "must be true or false".to_owned(),
             Self::Object => "must be an object".to_owned(),
             Self::Objects(max) => format!("must be an array of at most {max} objects"),
+            Self::Returns => "must be an object of field names and kinds".to_owned(),
         }
     }
 }

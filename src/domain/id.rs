@@ -47,6 +47,8 @@ ids! {
     TouchId;
     /// An API key (never the key itself).
     KeyId;
+    /// An agent as it was at some moment.
+    VersionId;
 }
 
 /// Namespace of every UUIDv5 made here, itself made once at random.

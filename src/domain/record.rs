@@ -2,7 +2,8 @@
 
 use super::{
     AccountId, Agent, AgentId, CallEnd, CallId, CallStatus, DialState, Direction, E164, KeyId,
-    NumberId, Outcome, RouteReason, Target, TenantId, Touch, TouchId, UnixMillis, spelled,
+    NumberId, Outcome, RouteReason, Target, TenantId, Touch, TouchId, UnixMillis, VersionId,
+    spelled,
 };
 
 /// An agent with everything the control APIs show of it.
@@ -101,6 +102,8 @@ pub struct CallRecord {
     pub number: Option<NumberId>,
     /// Who was decided on.
     pub agent: Option<AgentId>,
+    /// That agent as it then was.
+    pub version: Option<VersionId>,
     /// Why.
     pub reason: Option<RouteReason>,
     /// The callback agent was reached by somebody who was not called before.
@@ -115,6 +118,8 @@ pub struct CallRecord {
     pub media: Vec<MediaSession>,
     /// When the webhook came.
     pub created_at: UnixMillis,
+    /// When it was first known to ring.
+    pub ringing_at: Option<UnixMillis>,
     /// When somebody answered.
     pub answered_at: Option<UnixMillis>,
     /// When it was over.
@@ -127,6 +132,8 @@ pub struct CallRecord {
     pub error_code: Option<String>,
     /// Whether the caller was vouched for in full.
     pub caller_verified: bool,
+    /// A machine answered.
+    pub by_machine: bool,
 }
 
 /// What has become known of a call, to be merged into its row. `None` leaves a field as it is.
@@ -181,7 +188,7 @@ pub struct CallPatch {
     pub error_code: Option<String>,
     /// See [`CallRecord::caller_verified`].
     pub caller_verified: Option<bool>,
-    /// A machine answered. It is kept as the outcome of the touch that an outbound call is.
+    /// See [`CallRecord::by_machine`]. It is the outcome of the touch that an outbound call is.
     pub by_machine: bool,
 }
 

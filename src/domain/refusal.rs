@@ -67,6 +67,8 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// As much as is kept of one call has been said in it.
+    TranscriptFull,
     /// An idempotency key was used before, for another request.
     KeyReused,
     /// One or more fields are wrong; nothing was applied.

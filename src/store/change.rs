@@ -4,9 +4,9 @@
 use uuid::Uuid;
 
 use crate::domain::{
-    AgentId, AgentState, Attestation, BelowMin, CallBrief, CallRecord, CallStatus, DialFailure,
-    DialRecord, Direction, E164, NumberId, OrphanCause, Outcome, OutcomeSet, Target, TenantId,
-    UnixMillis, UnixSeconds,
+    AgentId, AgentState, AgentVersion, Attestation, BelowMin, CallBrief, CallRecord, CallResult,
+    CallStatus, DialFailure, DialRecord, Direction, E164, NumberId, OrphanCause, OutcomeSet,
+    Target, TenantId, UnixMillis, UnixSeconds,
 };
 
 /// An agent to be made.
@@ -188,15 +188,24 @@ pub enum CallerId {
     Sticky,
 }
 
-/// A call placed here, as it is kept.
+/// A call as it is kept, with all but its transcript.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlacedCall {
     /// Its row.
     pub call: CallRecord,
     /// What was asked of the carrier; `None` for a call that came to us.
     pub dial: Option<DialRecord>,
-    /// How the touch that it is ended; `None` where it is none.
-    pub outcome: Option<Outcome>,
+    /// Its agent as it was when the call began; `None` where there is none.
+    pub version: Option<AgentVersion>,
+    /// What came of it; `None` where nobody has said.
+    pub result: Option<CallResult>,
+}
+
+impl From<CallRecord> for PlacedCall {
+    /// A call of which nothing is kept but its row.
+    fn from(call: CallRecord) -> Self {
+        Self { call, dial: None, version: None, result: None }
+    }
 }
 
 /// What became of the command that places a call.
@@ -223,6 +232,15 @@ pub enum StrayFate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MergedTouches {
     /// How many were new or changed what was known.
+    pub accepted: u64,
+    /// How many changed nothing.
+    pub duplicates: u64,
+}
+
+/// What became of a part of a transcript.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MergedSegments {
+    /// How many segments were new or changed what was known.
     pub accepted: u64,
     /// How many changed nothing.
     pub duplicates: u64,

@@ -33,8 +33,8 @@ use uuid::Uuid;
 
 pub use change::{
     AgentFilter, AgentPatch, CallChange, CallFilter, CallbackChange, CallbackStats, CallerId,
-    DialFate, Listed, MergedTouches, NewAgent, NewCall, NewNumber, NumberPatch, Paging, PlacedCall,
-    Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
+    DialFate, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewNumber, NumberPatch,
+    Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
 pub use once::{Kept, Once, Repeatable};

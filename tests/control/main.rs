@@ -15,6 +15,7 @@ mod callingbox;
 mod coverage;
 mod daemon;
 mod events;
+mod lives;
 mod once;
 mod own;
 mod sign;

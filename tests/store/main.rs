@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod details;
 mod group;
 mod history;
 mod kills;

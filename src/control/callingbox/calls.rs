@@ -8,12 +8,15 @@ use crate::{
         answer::{self, Answer, Reply, paging},
         auth::Caller,
         own::calls::{advanced, filter, row_of},
+        party::Party,
         placing,
         receive::{At, Body, Params},
+        transcripts,
         whole::agent,
     },
     dialects::{
-        Page, callingbox as dialect, callingbox::CallBody, detects_machine, own::call_filter,
+        Page, TranscriptBody, callingbox as dialect, callingbox::CallBody, detects_machine,
+        own::call_filter,
     },
     domain::{CallId, Refusal},
     store::{CallerId, NewCall, PlacedCall},
@@ -61,15 +64,28 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
     // The journal has not brought its row yet.
     let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
     let live = live.ok_or(Refusal::CallNotFound)?;
-    Ok(answer::read(CallBody::new(row_of(&live), None, None)))
+    Ok(answer::read(shown(&api, row_of(&live).into())))
+}
+
+#[utoipa::path(get, path = "/calls/{call}/transcript", tag = "calls",
+    params(("call" = Uuid, Path, description = "The call")),
+    responses((status = 200, body = TranscriptBody)))]
+pub(super) async fn transcript(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<CallId>,
+) -> Answer {
+    let party = Party::of(&api, caller, id);
+    let segments = transcripts::read(&api, &party).await?;
+    Ok(answer::read(TranscriptBody::new(id, segments)))
 }
 
 /// A call, with what the table of live calls knows better.
 fn shown(api: &Api, placed: PlacedCall) -> CallBody {
-    let PlacedCall { call, dial, outcome } = placed;
+    let PlacedCall { call, dial, version, result } = placed;
     let call = match api.live.get(call.id) {
         Some(live) => advanced(call, &live),
         None => call,
     };
-    CallBody::new(call, dial, outcome)
+    CallBody::new(call, dial, version.as_ref(), result.as_ref())
 }

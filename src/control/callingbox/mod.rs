@@ -5,7 +5,7 @@ mod calls;
 mod numbers;
 
 use axum::routing::{delete, get, post, put};
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
 
@@ -19,4 +19,5 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .route("/numbers", get(numbers::list))
         .route("/calls", get(calls::list).post(calls::place))
         .route("/calls/{call}", get(calls::read))
+        .routes(routes!(calls::transcript))
 }

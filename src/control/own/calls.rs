@@ -170,6 +170,7 @@ pub(in crate::control) fn row_of(call: &LiveCall) -> CallRecord {
         dnis: facts.call.dnis,
         number: facts.number,
         agent: facts.agent.as_ref().map(|agent| agent.id),
+        version: None,
         reason: facts.reason,
         unmatched: facts.unmatched,
         touch: facts.touch.map(|touch| touch.id),
@@ -177,12 +178,14 @@ pub(in crate::control) fn row_of(call: &LiveCall) -> CallRecord {
         targets_tried: state.tried,
         media: state.carried,
         created_at: facts.created_at,
+        ringing_at: None,
         answered_at: None,
         ended_at: None,
         updated_at: facts.created_at,
         ended_by: None,
         error_code: None,
         caller_verified: facts.call.attestation.is_verified(),
+        by_machine: false,
     }
 }
 

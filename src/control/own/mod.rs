@@ -7,11 +7,13 @@ mod coverage;
 mod events;
 mod numbers;
 mod orphans;
+mod results;
 mod route;
 mod settings;
 mod status;
 mod tenants;
 mod touches;
+mod transcripts;
 
 use axum::routing::{delete, get, patch, post};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,6 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .route("/calls", get(calls::list))
         .route("/calls/{call}", get(calls::read))
         .route("/calls/{call}/hangup", post(calls::hang_up))
+        .routes(routes!(results::set))
+        .routes(routes!(transcripts::add, transcripts::read))
         .route("/events", get(events::stream))
         .route("/carrier-accounts", get(accounts::list).post(accounts::create))
         .route(

@@ -14,7 +14,7 @@ use crate::{
     domain::{AgentRecord, Direction, NumberId, Refusal},
 };
 
-const fn field(name: &'static str, rule: Rule) -> Field {
+pub(super) const fn field(name: &'static str, rule: Rule) -> Field {
     Field { name, rule, is_required: false }
 }
 
@@ -24,7 +24,7 @@ const FIELDS: &[Field] = &[
     field("instructions", Rule::Text(65_535)),
     field("voice", Rule::Text(255)),
     field("language", Rule::Text(35)),
-    field("returns", Rule::Object),
+    field("returns", Rule::Returns),
     field("tools", Rule::Objects(16)),
     field("webhook_url", Rule::Text(2048)),
     field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),

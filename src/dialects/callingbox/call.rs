@@ -2,12 +2,19 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::agent::field;
 use crate::{
-    dialects::{Reader, brief, id, phone, rfc3339, text},
+    dialects::{
+        Reader, brief, id, phone,
+        profile::{self, Field, Rule},
+        rfc3339, text,
+    },
     domain::{
-        AgentId, CallBrief, CallRecord, CallStatus, DialRecord, E164, Outcome, Refusal, RouteReason,
+        AgentId, AgentVersion, CallBrief, CallRecord, CallResult, CallStatus, DialRecord, E164,
+        Refusal, ResultStatus, RouteReason,
     },
 };
 
@@ -57,7 +64,8 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
 }
 
 /// A call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = callingbox::Call)]
 pub struct CallBody {
     id: Uuid,
     agent_id: Option<Uuid>,
@@ -65,18 +73,20 @@ pub struct CallBody {
     from_number: Option<String>,
     status: &'static str,
     direction: &'static str,
-    // What the agent was like when it called is not kept.
-    persona: Option<&'static str>,
+    persona: Option<String>,
     instructions: Option<String>,
-    prompt: Option<&'static str>,
+    prompt: Option<String>,
+    #[schema(value_type = Object)]
     context: Value,
-    returns: Option<&'static str>,
-    language: Option<&'static str>,
+    #[schema(value_type = Option<Object>)]
+    returns: Value,
+    language: Option<String>,
+    #[schema(value_type = Object)]
     metadata: Value,
-    // Nothing is extracted here.
-    result: Option<&'static str>,
+    #[schema(value_type = Option<Object>)]
+    result: Value,
     result_status: &'static str,
-    result_error: Option<&'static str>,
+    result_error: Option<String>,
     created_at: String,
     started_at: Option<String>,
     answered_at: Option<String>,
@@ -97,19 +107,34 @@ pub struct CallBody {
     // Ours.
     carrier_call_id: String,
     reason: Option<&'static str>,
+    is_test: bool,
 }
 
 impl CallBody {
-    /// A call, with what was asked for it and how its touch ended where it was placed here.
+    /// A call: its row, what was asked for it where it was placed here, its agent as it then was,
+    /// and what came of it.
     #[must_use]
-    pub fn new(call: CallRecord, dial: Option<DialRecord>, outcome: Option<Outcome>) -> Self {
-        let is_voicemail = outcome == Some(Outcome::Voicemail);
+    pub fn new(
+        call: CallRecord,
+        dial: Option<DialRecord>,
+        version: Option<&AgentVersion>,
+        result: Option<&CallResult>,
+    ) -> Self {
+        let status = status(&call);
         let talked = call.answered_at.zip(call.ended_at);
+        let is_test = dial.as_ref().is_some_and(|dial| dial.is_test);
         let error_message = dial.as_ref().and_then(|dial| dial.error_message.clone());
         let brief = dial.map(|dial| dial.brief).unwrap_or_default();
-        // To whom it matters, a machine is nobody.
-        let is_over = call.status == CallStatus::Completed;
-        let status = if is_voicemail && is_over { CallStatus::NoAnswer } else { call.status };
+        let profile = version.map_or("", |version| &version.profile);
+        let mut profile = profile::shown(profile, AS_IT_WAS);
+        let mut word = |name: &str| match profile.remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let (persona, language, prompt) = (word("persona"), word("language"), word("prompt"));
+        let instructions = brief.instructions.or_else(|| word("instructions"));
+        let webhook_url = brief.webhook_url.or_else(|| word("webhook_url"));
+        let returns = profile.remove("returns").unwrap_or_default();
         Self {
             id: call.id.0,
             agent_id: call.agent.map(|agent| agent.0),
@@ -117,18 +142,18 @@ impl CallBody {
             from_number: call.ani.map(|number| number.to_string()),
             status: status.as_str(),
             direction: call.direction.as_str(),
-            persona: None,
-            instructions: brief.instructions,
-            prompt: None,
+            persona,
+            instructions,
+            prompt,
             context: brief::shown(brief.variables.as_deref()),
-            returns: None,
-            language: None,
+            language,
             metadata: brief::shown(brief.echo.as_deref()),
-            result: None,
-            result_status: "pending",
-            result_error: None,
+            result: result_of(&call, &returns, result),
+            returns,
+            result_status: result.map_or(ResultStatus::Pending, CallResult::status).as_str(),
+            result_error: result.and_then(CallResult::error).map(str::to_owned),
             created_at: rfc3339(call.created_at),
-            started_at: None,
+            started_at: call.ringing_at.or(call.answered_at).map(rfc3339),
             answered_at: call.answered_at.map(rfc3339),
             ended_at: call.ended_at.map(rfc3339),
             duration_seconds: talked.map(|(from, to)| to.0.saturating_sub(from.0) / 1000),
@@ -136,16 +161,63 @@ impl CallBody {
             billed_duration_seconds: 0,
             billing_amount_milli_cents: 0,
             reservation_status: "released",
-            webhook_url: brief.webhook_url,
+            webhook_url,
             webhook_status: "none",
             webhook_error: None,
             error_code: call.error_code,
             error_message,
-            hangup_cause: None,
-            answered_by: is_voicemail.then_some("machine"),
+            hangup_cause: hangup_cause(call.status),
+            answered_by: call.by_machine.then_some("machine"),
             carrier_call_id: call.carrier_call_id,
             reason: call.reason.map(RouteReason::as_str),
+            is_test,
         }
+    }
+}
+
+/// What a call shows of its agent.
+const AS_IT_WAS: &[Field] = &[
+    field("persona", Rule::Text(usize::MAX)),
+    field("instructions", Rule::Text(usize::MAX)),
+    field("prompt", Rule::Text(usize::MAX)),
+    field("language", Rule::Text(usize::MAX)),
+    field("webhook_url", Rule::Text(usize::MAX)),
+    field("returns", Rule::Returns),
+];
+
+/// To whom it matters, a machine is nobody.
+fn status(call: &CallRecord) -> CallStatus {
+    let is_nobody = call.by_machine && call.status == CallStatus::Completed;
+    if is_nobody { CallStatus::NoAnswer } else { call.status }
+}
+
+/// The result; of a call that ended without a word, every field as null.
+fn result_of(call: &CallRecord, returns: &Value, result: Option<&CallResult>) -> Value {
+    match (result, returns) {
+        (Some(result), _) => brief::opaque(result.fields()),
+        (None, Value::Object(fields)) if status(call).is_final() && !has_talked(call) => {
+            fields.keys().map(|name| (name.clone(), Value::Null)).collect()
+        }
+        (None, _) => Value::Null,
+    }
+}
+
+fn has_talked(call: &CallRecord) -> bool {
+    call.answered_at.is_some() && !call.by_machine
+}
+
+/// The end in the words that switches have for it (ITU-T Q.850).
+const fn hangup_cause(status: CallStatus) -> Option<&'static str> {
+    match status {
+        CallStatus::Completed => Some("normal_clearing"),
+        CallStatus::NoAnswer => Some("no_answer"),
+        CallStatus::Busy => Some("user_busy"),
+        CallStatus::Canceled => Some("originator_cancel"),
+        CallStatus::Failed => Some("call_rejected"),
+        CallStatus::Queued
+        | CallStatus::Initiated
+        | CallStatus::Ringing
+        | CallStatus::InProgress => None,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 const COLUMNS: &str = "id, tenant, account, carrier_call_id, direction, status, ani, dnis, number,
     agent, reason, unmatched, touch, trace, targets_tried, created_at, answered_at, ended_at,
-    updated_at, ended_by, error_code, caller_verified, media";
+    updated_at, ended_by, error_code, caller_verified, media, version, ringing_at, by_machine";
 
 /// A step as its row has it: step, result, detail.
 type StepRow = (String, String, String);
@@ -79,6 +79,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         ended_by: row.get(19)?,
         error_code: row.get(20)?,
         caller_verified: row.get(21)?,
+        version: row.get(23)?,
+        ringing_at: row.get(24)?,
+        by_machine: row.get(25)?,
     })
 }
 
@@ -258,7 +261,9 @@ impl Tx<'_> {
         let aged = "SELECT id FROM calls WHERE tenant = ?1 AND created_at < ?2
             ORDER BY created_at LIMIT ?3";
         let which = params![tenant, before, limit];
-        self.run(&format!("DELETE FROM dials WHERE call IN ({aged})"), which)?;
+        for kept in ["transcripts", "call_details", "dials"] {
+            self.run(&format!("DELETE FROM {kept} WHERE call IN ({aged})"), which)?;
+        }
         self.run(&format!("DELETE FROM calls WHERE id IN ({aged})"), which)
     }
 
@@ -270,7 +275,8 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT OR REPLACE INTO calls ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                    ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)"
+                    ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+                    ?24, ?25, ?26)"
             ),
             params![
                 call.id,
@@ -296,6 +302,9 @@ impl Tx<'_> {
                 call.error_code,
                 call.caller_verified,
                 Json(media),
+                call.version,
+                call.ringing_at,
+                call.by_machine,
             ],
         )?;
         Ok(())

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::{
     AccountId, AccountOrigin, AgentId, AgentState, Attestation, BelowMin, CallEnd, CallId,
     CallStatus, CarrierId, DialState, Direction, E164, KeyId, KeyScope, NumberId, Outcome,
-    RouteReason, Target, TenantId, TouchId, UnixMillis, UnixSeconds,
+    ResultStatus, RouteReason, Target, TenantId, TouchId, UnixMillis, UnixSeconds, VersionId,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -69,7 +69,7 @@ macro_rules! blobs {
     )+};
 }
 
-blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId }
+blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId }
 
 macro_rules! spelled {
     ($($name:ident)+) => {$(
@@ -89,7 +89,7 @@ macro_rules! spelled {
 
 spelled! {
     AccountOrigin AgentState Attestation CallEnd CallStatus CarrierId DialState Direction KeyScope
-    Outcome RouteReason
+    Outcome ResultStatus RouteReason
 }
 
 macro_rules! integers {

@@ -9,6 +9,7 @@ mod bindings;
 mod calls;
 mod codec;
 mod coverage;
+mod details;
 mod dials;
 mod kept;
 mod keys;

@@ -5,8 +5,8 @@ use rusqlite::{Row, params};
 use super::Rows;
 use crate::{
     domain::{
-        AgentId, CallBrief, CallSummary, E164, REMEMBERED_MAX, TenantId, Touch, TouchId,
-        TouchRecord, UnixSeconds,
+        AgentId, CallBrief, CallResult, CallSummary, E164, REMEMBERED_MAX, TenantId, Touch,
+        TouchId, TouchRecord, UnixSeconds,
     },
     replica::Delta,
     store::{Tx, WriteError},
@@ -90,9 +90,11 @@ impl Rows<'_> {
             |row| row.get::<_, String>(0),
         )?;
         let dial = call.map(|call| self.dial(tenant, call)).transpose()?.flatten();
+        let result = call.map(|call| self.call_result(tenant, call)).transpose()?.flatten();
+        let result = result.as_ref().and_then(CallResult::fields).map(str::to_owned);
         let CallBrief { variables, echo, .. } = dial.map(|dial| dial.brief).unwrap_or_default();
         let source_agent = name.map(|name| (touch.agent, name));
-        Ok(Some(CallSummary { source_agent, touch, variables, echo, result: None }))
+        Ok(Some(CallSummary { source_agent, touch, variables, echo, result }))
     }
 
     /// What is remembered of a person, as a snapshot would put it.

@@ -36,7 +36,11 @@ impl Tx<'_> {
         before: Option<CallRecord>,
         told: &CallPatch,
     ) -> Result<CallRecord, WriteError> {
-        let after = merged(before.clone().unwrap_or_else(|| unknown(told)), told.clone());
+        let mut after = merged(before.clone().unwrap_or_else(|| unknown(told)), told.clone());
+        if after.version.is_none() && before.as_ref().and_then(|before| before.agent) != after.agent
+        {
+            after.version = self.keep_version(after.tenant, after.agent)?;
+        }
         self.put_call(&after)?;
         let is_news = before.as_ref().is_none_or(|before| {
             *before != CallRecord { updated_at: before.updated_at, ..after.clone() }
@@ -61,6 +65,7 @@ fn unknown(told: &CallPatch) -> CallRecord {
         dnis: None,
         number: None,
         agent: None,
+        version: None,
         reason: None,
         unmatched: false,
         touch: None,
@@ -68,12 +73,14 @@ fn unknown(told: &CallPatch) -> CallRecord {
         targets_tried: Vec::new(),
         media: Vec::new(),
         created_at: told.created_at.unwrap_or(told.updated_at),
+        ringing_at: None,
         answered_at: None,
         ended_at: None,
         updated_at: told.updated_at,
         ended_by: None,
         error_code: None,
         caller_verified: false,
+        by_machine: false,
     }
 }
 
@@ -96,6 +103,7 @@ fn merged(known: CallRecord, told: CallPatch) -> CallRecord {
     } else {
         known.carrier_call_id
     };
+    let rings = told.status == Some(CallStatus::Ringing);
     CallRecord {
         id: known.id,
         tenant: known.tenant,
@@ -107,6 +115,7 @@ fn merged(known: CallRecord, told: CallPatch) -> CallRecord {
         dnis: known.dnis.or(told.dnis),
         number: known.number.or(told.number),
         agent: known.agent.or(told.agent),
+        version: known.version,
         reason: known.reason.or(told.reason),
         unmatched: known.unmatched || told.unmatched.unwrap_or(false),
         touch: known.touch.or(told.touch),
@@ -114,11 +123,13 @@ fn merged(known: CallRecord, told: CallPatch) -> CallRecord {
         targets_tried,
         media,
         created_at: told.created_at.map_or(known.created_at, |at| known.created_at.min(at)),
+        ringing_at: known.ringing_at.or(rings.then_some(told.updated_at)),
         answered_at: known.answered_at.or(told.answered_at),
         ended_at: known.ended_at.or(told.ended_at),
         updated_at: known.updated_at.max(told.updated_at),
         ended_by: known.ended_by.or(told.ended_by),
         error_code: known.error_code.or(told.error_code),
         caller_verified: known.caller_verified || told.caller_verified.unwrap_or(false),
+        by_machine: known.by_machine || told.by_machine,
     }
 }

@@ -8,25 +8,10 @@ use super::{Tx, WriteError};
 use crate::{
     domain::{
         AgentState, CallId, CallPatch, CallRecord, CallStatus, DialFailure, DialRecord, DialState,
-        Direction, E164, NumberRecord, Outcome, Refusal, TenantId, TouchId,
+        Direction, E164, NumberRecord, Outcome, Refusal, TenantId,
     },
-    store::{CallerId, DialFate, NewCall, PlacedCall, Rows},
+    store::{CallerId, DialFate, NewCall, PlacedCall},
 };
-
-impl Rows<'_> {
-    /// A call's row with what was asked for it.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn placed(&self, call: CallRecord) -> Result<PlacedCall, WriteError> {
-        if call.direction == Direction::Inbound {
-            return Ok(PlacedCall { call, dial: None, outcome: None });
-        }
-        let dial = self.dial(call.tenant, call.id)?;
-        let touch = self.touch(call.tenant, TouchId(call.id.0))?;
-        Ok(PlacedCall { call, dial, outcome: touch.map(|record| record.touch.outcome) })
-    }
-}
 
 impl Tx<'_> {
     /// Makes the row of a call that is to be placed.
@@ -79,7 +64,7 @@ impl Tx<'_> {
         };
         self.put_dial(&dial)?;
         self.insert_audit(Some(tenant), "call.place", Some(id.0))?;
-        Ok(PlacedCall { call, dial: Some(dial), outcome: None })
+        self.placed(call)
     }
 
     /// The number to show, of those attached, the primary one first. One without a carrier account

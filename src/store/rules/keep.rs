@@ -34,6 +34,9 @@ impl Tx<'_> {
             is_more |= !self.purge_touches(tenant, cutoff, FORGOTTEN_MAX)?.is_empty();
             self.delete_aged_callers(tenant, cutoff)?;
             is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
+            // It is noted once a day that calls still find a version.
+            let unused = UnixMillis(calls_before.0.saturating_sub(2 * DAY_SECONDS * 1000));
+            self.delete_aged_versions(tenant, unused)?;
         }
         self.delete_aged_audit(calls_before)?;
         let answered_before = self.ago(ANSWERS_KEPT_SECONDS);

@@ -8,6 +8,7 @@ mod agents;
 mod bindings;
 mod callback;
 mod calls;
+mod details;
 mod dials;
 mod keep;
 mod keys;
