@@ -27,7 +27,7 @@ use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     calls::{Live, Strays},
@@ -213,18 +213,21 @@ fn problem(error: WriteError) -> Problem {
 
 /// The control listener's routes.
 pub fn router(api: Api) -> Router {
-    let (talkover, talkover_part) = talkover::routes().split_for_parts();
-    let (callingbox, callingbox_part) = callingbox::routes().split_for_parts();
-    let (own, own_part) = own::routes().split_for_parts();
-    let document = document::whole([
-        ("/api/v1", talkover_part),
-        ("/v1", callingbox_part),
-        ("/switchback/v1", own_part),
-    ]);
-    let pages = Router::new().merge(SwaggerUi::new("/docs").url("/openapi.json", document));
-    guard::around(pages, Dialect::Own, &api)
-        .nest("/api/v1", guard::around(talkover, Dialect::Talkover, &api))
-        .nest("/v1", guard::around(callingbox, Dialect::CallingBox, &api))
-        .nest("/switchback/v1", guard::around(own, Dialect::Own, &api))
-        .with_state(api)
+    let (mut served, mut parts) = (Router::new(), Vec::new());
+    for (dialect, path, routes) in surfaces() {
+        let (routes, said) = routes.split_for_parts();
+        served = served.nest(path, guard::around(routes, dialect, &api));
+        parts.push(document::Part { dialect, path, said });
+    }
+    let pages = document::pages(document::whole(parts));
+    guard::around(pages, Dialect::Own, &api).merge(served).with_state(api)
+}
+
+/// The three surfaces, and where they are.
+fn surfaces() -> [(Dialect, &'static str, OpenApiRouter<Api>); 3] {
+    [
+        (Dialect::Talkover, "/api/v1", talkover::routes()),
+        (Dialect::CallingBox, "/v1", callingbox::routes()),
+        (Dialect::Own, "/switchback/v1", own::routes()),
+    ]
 }

@@ -1,13 +1,17 @@
 //! What a client asks of an agent or its callback role, whatever the dialect, and the fields of
 //! ours that every dialect shows of an agent.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     profile,
     reader::{Given, Reader, Wrong, attestation, carrier_words, ids, integer},
+    schema,
     target::{PrivateHosts, target, targets},
 };
 use crate::domain::{
@@ -86,6 +90,53 @@ impl AgentFields {
     }
 }
 
+/// The fields of an agent that are ours in every dialect, as they are given.
+#[derive(Debug, ToSchema)]
+pub struct AgentOwnRequest {
+    /// Its ladder: where its calls go, one after another.
+    #[schema(max_items = 16)]
+    pub targets: Option<Vec<schema::Target>>,
+    /// Its one agent runtime, for who needs no ladder; `targets` goes before it.
+    #[schema(max_length = 4096, pattern = "^wss?://", example = "wss://runtime.example.com/calls")]
+    pub runtime_url: Option<String>,
+    /// What its runtime is told with every call. At most 32; name and value together have at most
+    /// 500 bytes.
+    pub runtime_parameters: Option<BTreeMap<String, String>>,
+    /// How long its runtime may be silent at first, in milliseconds.
+    #[schema(minimum = 100, maximum = 60000)]
+    pub first_audio_timeout_ms: Option<u32>,
+    /// The least attestation for which it believes who is calling back; null is the tenant's.
+    pub min_attestation: Option<schema::Attestation>,
+    /// The least attestation for which its runtime is told everything; null is the tenant's.
+    pub context_min_attestation: Option<schema::Attestation>,
+    /// How far back its callback role looks; for agents that have the role.
+    #[schema(minimum = 0, maximum = 3650)]
+    pub window_days: Option<u32>,
+}
+
+/// A callback role, as it is given.
+#[derive(Debug, ToSchema)]
+pub struct CallbackRequest {
+    /// The outbound agents whose calls are returned to this one, first come first.
+    #[schema(min_items = 1)]
+    pub source_agent_ids: Vec<Uuid>,
+    /// How far back it looks; null is the tenant's own window.
+    #[schema(minimum = 0, maximum = 3650)]
+    pub window_days: Option<u32>,
+    /// Which outcomes of a call make its return this agent's; null means all.
+    #[schema(min_items = 1)]
+    pub trigger_outcomes: Option<Vec<schema::Outcome>>,
+    /// The same by its other name.
+    #[schema(min_items = 1)]
+    pub callback_trigger_statuses: Option<Vec<schema::Outcome>>,
+    /// The agent's ladder.
+    #[schema(max_items = 16)]
+    pub targets: Option<Vec<schema::Target>>,
+    /// Its one agent runtime, for who needs no ladder; `targets` goes before it.
+    #[schema(max_length = 4096, pattern = "^wss?://", example = "wss://runtime.example.com/calls")]
+    pub runtime_url: Option<String>,
+}
+
 /// What is asked of a callback role.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CallbackFields {
@@ -149,14 +200,25 @@ fn parameters(value: &Value) -> Result<Vec<(String, String)>, Wrong> {
 }
 
 /// The fields of ours that every dialect shows of an agent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AgentShown {
+    /// Its ladder: where its calls go, one after another.
+    #[schema(value_type = Vec<schema::Target>)]
     targets: Vec<String>,
+    /// The first target that is an agent runtime.
     runtime_url: Option<String>,
+    /// What its runtime is told with every call.
+    #[schema(value_type = BTreeMap<String, String>)]
     runtime_parameters: Map<String, Value>,
+    /// How long its runtime may be silent at first, in milliseconds.
     first_audio_timeout_ms: Option<u32>,
+    /// The least attestation for which it believes who is calling back; null is the tenant's.
+    #[schema(value_type = Option<schema::Attestation>)]
     min_attestation: Option<&'static str>,
+    /// The least attestation for which its runtime is told everything; null is the tenant's.
+    #[schema(value_type = Option<schema::Attestation>)]
     context_min_attestation: Option<&'static str>,
+    /// How far back its callback role looks; null is the tenant's own window.
     window_days: Option<u32>,
 }
 
@@ -178,8 +240,7 @@ impl From<&AgentRecord> for AgentShown {
 }
 
 /// An agent in a few words.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = own::AgentNamed)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct AgentNamed {
     id: Uuid,
     name: String,

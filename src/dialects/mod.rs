@@ -13,13 +13,14 @@ mod problem;
 mod profile;
 mod reader;
 mod returns;
+pub mod schema;
 mod spelling;
 pub mod talkover;
 mod target;
 mod time;
 mod transcript;
 
-pub use agent::{AgentFields, AgentShown, CallbackFields};
+pub use agent::{AgentFields, AgentOwnRequest, AgentShown, CallbackFields, CallbackRequest};
 pub use brief::detects_machine;
 pub use number::NumberShown;
 pub use page::{All, Page, PageFields};
@@ -36,15 +37,22 @@ pub use transcript::{MergedSegmentsBody, SegmentBody, SegmentRequest, Transcript
 
 use crate::domain::Warning;
 
-/// A warning as every dialect shows it.
-#[derive(Clone, Debug, serde::Serialize)]
+/// Something a write did that its writer may not have meant.
+#[derive(Clone, Debug, serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Warning)]
 pub struct WarningBody {
+    #[schema(value_type = schema::WarningCode)]
     code: &'static str,
+    /// For people.
     message: String,
+    /// The number it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Phone>)]
     number: Option<String>,
+    /// The default agent before.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<uuid::Uuid>,
+    /// The default agent after.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<uuid::Uuid>,
 }

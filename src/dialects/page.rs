@@ -1,6 +1,7 @@
 //! Lists by key: the newest first, and from one row on.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::reader::{Reader, id, integer};
@@ -12,14 +13,14 @@ const LIMIT: u32 = 20;
 const LIMIT_MAX: u32 = 100;
 
 /// A list whole.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct All<T> {
     /// Its rows.
     pub data: Vec<T>,
 }
 
 /// One page of a list.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     /// Its rows, newest first.
     pub data: Vec<T>,
@@ -28,9 +29,11 @@ pub struct Page<T> {
 }
 
 /// Which page of a list is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct PageFields {
     /// How many rows.
+    #[param(required = false, minimum = 1, maximum = 100, default = 20)]
     pub limit: u32,
     /// Those older than this one.
     pub starting_after: Option<Uuid>,

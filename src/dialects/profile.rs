@@ -2,6 +2,7 @@
 //! dialects, checked by each one's own table, never interpreted.
 
 use serde_json::{Map, Value};
+use utoipa::openapi::{Array, Object, ObjectBuilder, Schema, Type, schema::SchemaType};
 
 use super::{
     reader::{Reader, Wrong},
@@ -90,6 +91,39 @@ impl Rule {
         if holds { Ok(()) } else { Err(self.demand().into()) }
     }
 
+    /// The rule as the APIs' document has it.
+    fn schema(&self, is_nullable: bool) -> Schema {
+        let of = |kind: Type| {
+            let null = is_nullable.then_some(Type::Null);
+            let kinds = std::iter::once(kind).chain(null);
+            ObjectBuilder::new().schema_type(SchemaType::from_iter(kinds))
+        };
+        match self {
+            Self::Text(max) => of(Type::String).max_length(Some(*max)).into(),
+            Self::Word(words) => {
+                let words = words.iter().map(|word| Value::from(*word));
+                let null = is_nullable.then_some(Value::Null);
+                of(Type::String).enum_values(Some(words.chain(null))).into()
+            }
+            Self::Number(low, high) => {
+                of(Type::Number).minimum(Some(*low)).maximum(Some(*high)).into()
+            }
+            Self::Integer(low, high) => {
+                of(Type::Integer).minimum(Some(*low)).maximum(Some(*high)).into()
+            }
+            Self::Bool => of(Type::Boolean).into(),
+            Self::Object | Self::Returns => of(Type::Object).into(),
+            Self::Objects(max) => {
+                let mut list = Array::new(Object::with_type(Type::Object));
+                list.max_items = Some(*max);
+                if is_nullable {
+                    list.schema_type = SchemaType::from_iter([Type::Array, Type::Null]);
+                }
+                list.into()
+            }
+        }
+    }
+
     fn demand(&self) -> String {
         match self {
             Self::Text(max) => format!("must be a string of at most {max} characters"),
@@ -102,6 +136,30 @@ impl Rule {
             Self::Returns => "must be an object of field names and kinds".to_owned(),
         }
     }
+}
+
+/// How an object of the APIs' document has a table's fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum As {
+    /// Of something to make: what is required must be there.
+    New,
+    /// Of a change: what is there may be null.
+    Change,
+    /// Of an answer: always there, sometimes null.
+    Shown,
+}
+
+/// An object with a table's fields.
+pub(super) fn object(table: &[Field], fields: As) -> Object {
+    let mut object = Object::with_type(Type::Object);
+    for Field { name, rule, is_required } in table {
+        let must = fields == As::New && *is_required;
+        object.properties.insert((*name).to_owned(), rule.schema(!must).into());
+        if must || fields == As::Shown {
+            object.required.push((*name).to_owned());
+        }
+    }
+    object
 }
 
 /// Reads the table's fields, then takes whatever else is there and means nothing to us. Nulls stay:

@@ -19,6 +19,9 @@ use crate::{
 /// Rows read at a time; the list itself has no pages.
 const PART: u32 = 1000;
 
+/// Agents, newest first.
+#[utoipa::path(get, path = "/agents", tag = "agents", params(dialect::AgentQuery),
+    responses((status = 200, body = All<dialect::AgentBody>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = dialect::filter(query.0)?;
     let filter = AgentFilter {
@@ -44,11 +47,18 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
     Ok(answer::read(All { data: agents.iter().map(|whole| api.agent_body(whole)).collect() }))
 }
 
+/// An agent, archived or not.
+#[utoipa::path(get, path = "/agents/{agent}", tag = "agents",
+    responses((status = 200, body = dialect::AgentBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let whole = api.read(move |rows| Whole::of(rows, agent(rows, caller.tenant, id)?)).await?;
     Ok(answer::read(api.agent_body(&whole)))
 }
 
+/// Makes an agent, live at once.
+#[utoipa::path(post, path = "/agents", tag = "agents", request_body = dialect::AgentRequest,
+    responses((status = 201, body = dialect::AgentBody),
+        (status = 409, description = "Another inbound agent has one of the numbers.")))]
 pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::create(body, api.settings.private)?;
     let create = move |tx: &mut Tx<'_>| {
@@ -62,6 +72,10 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): B
     api.answer(caller.actor(), create, reply).await
 }
 
+/// Changes an agent. What is not given stays; null clears.
+#[utoipa::path(patch, path = "/agents/{agent}", tag = "agents",
+    request_body = dialect::AgentPatchRequest,
+    responses((status = 200, body = dialect::AgentBody)))]
 pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -89,10 +103,19 @@ pub(super) async fn update(
     .await
 }
 
+/// Archives an agent: it calls and answers no more.
+#[utoipa::path(delete, path = "/agents/{agent}", tag = "agents",
+    responses((status = 200, body = dialect::AgentBody),
+        (status = 400, description = "It is archived already, or a parameter is wrong.")))]
 pub(super) async fn archive(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     change(&api, caller, move |tx, tenant| tx.archive_agent(tenant, id)).await
 }
 
+/// Attaches a number to an agent.
+#[utoipa::path(post, path = "/agents/{agent}/numbers", tag = "agents",
+    request_body = dialect::NumberChoice,
+    responses((status = 200, body = dialect::AgentBody),
+        (status = 409, description = "Another inbound agent has the number.")))]
 pub(super) async fn attach(
     State(api): State<Api>,
     caller: Caller,
@@ -104,6 +127,9 @@ pub(super) async fn attach(
         .await
 }
 
+/// Detaches a number from an agent.
+#[utoipa::path(delete, path = "/agents/{agent}/numbers/{number}", tag = "agents",
+    responses((status = 200, body = dialect::AgentBody)))]
 pub(super) async fn detach(
     State(api): State<Api>,
     caller: Caller,
@@ -113,6 +139,10 @@ pub(super) async fn detach(
     change(&api, caller, move |tx, tenant| tx.detach_number(tenant, id, number)).await
 }
 
+/// Makes one of an agent's numbers the one that it shows.
+#[utoipa::path(put, path = "/agents/{agent}/primary-number", tag = "agents",
+    request_body = dialect::NumberChoice,
+    responses((status = 200, body = dialect::AgentBody)))]
 pub(super) async fn prefer(
     State(api): State<Api>,
     caller: Caller,

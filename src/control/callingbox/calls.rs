@@ -15,13 +15,20 @@ use crate::{
         whole::agent,
     },
     dialects::{
-        Page, TranscriptBody, callingbox as dialect, callingbox::CallBody, detects_machine,
-        own::call_filter,
+        Page, PageFields, TranscriptBody, callingbox as dialect,
+        callingbox::CallBody,
+        detects_machine,
+        own::{CallQuery, call_filter},
     },
     domain::{CallId, Refusal},
     store::{CallerId, NewCall, PlacedCall},
 };
 
+/// Places a call.
+#[utoipa::path(post, path = "/calls", tag = "calls", request_body = dialect::CallRequest,
+    responses((status = 201, body = CallBody),
+        (status = 404, description = "There is no such agent."),
+        (status = 502, description = "The carrier refused the call, or cannot be reached.")))]
 pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::call(body)?;
     let placed = placing::place(&api, caller, move |tx| {
@@ -39,6 +46,9 @@ pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Bo
     Ok(Reply::created(&shown(&api, placed)).at(heads))
 }
 
+/// Calls of both directions, newest first.
+#[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery, PageFields),
+    responses((status = 200, body = Page<CallBody>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = call_filter(query.0)?;
     let page = paging(fields.page);
@@ -53,6 +63,9 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
     Ok(answer::read(Page { data, has_more: listed.has_more }))
 }
 
+/// A call, in progress or over.
+#[utoipa::path(get, path = "/calls/{call}", tag = "calls",
+    responses((status = 200, body = CallBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
     let known = api.read(move |rows| {
         let call = rows.call(caller.tenant, id)?;
@@ -67,6 +80,7 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
     Ok(answer::read(shown(&api, row_of(&live).into())))
 }
 
+/// What was said in a call; while it lives, so far.
 #[utoipa::path(get, path = "/calls/{call}/transcript", tag = "calls",
     params(("call" = Uuid, Path, description = "The call")),
     responses((status = 200, body = TranscriptBody)))]

@@ -9,9 +9,12 @@ use crate::{
         auth::Caller,
         receive::Params,
     },
-    dialects::{Page, PageFields},
+    dialects::{Page, PageFields, callingbox::NumberBody},
 };
 
+/// Numbers, newest first.
+#[utoipa::path(get, path = "/numbers", tag = "numbers", params(PageFields),
+    responses((status = 200, body = Page<NumberBody>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let paging = paging(PageFields::read(query.0)?);
     let listed = api.read(move |rows| rows.numbers(caller.tenant, &paging)).await?;

@@ -13,7 +13,13 @@ use crate::{
         auth::{Anybody, Operator},
         receive::{At, Body, Named},
     },
-    dialects::own::{AccountBody, SignFields, SignedBody, account, account_patch, sign as to_sign},
+    dialects::{
+        Page,
+        own::{
+            AccountBody, AccountPatchRequest, AccountRequest, SignFields, SignRequest, SignedBody,
+            account, account_patch, sign as to_sign,
+        },
+    },
     domain::{Account, AccountId, Refusal},
     store::Tx,
 };
@@ -34,12 +40,19 @@ impl Named for NameOrId {
     const GONE: Refusal = Refusal::AccountNotFound;
 }
 
+/// The carrier accounts that the key may use.
+#[utoipa::path(get, path = "/carrier-accounts", tag = "carrier-accounts",
+    responses((status = 200, body = Page<AccountBody>)))]
 pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
     let found = api.read(move |rows| rows.accounts_of(who.tenant)).await?;
     let data: Vec<AccountBody> = found.iter().map(AccountBody::from).collect();
-    Ok(answer::read(serde_json::json!({ "data": data, "has_more": false })))
+    Ok(answer::read(Page { data, has_more: false }))
 }
 
+/// A carrier account, by its name or its id.
+#[utoipa::path(get, path = "/carrier-accounts/{account}", tag = "carrier-accounts",
+    params(("account" = String, Path, description = "The carrier account's name or id.")),
+    responses((status = 200, body = AccountBody)))]
 pub(super) async fn read(
     State(api): State<Api>,
     who: Anybody,
@@ -50,6 +63,11 @@ pub(super) async fn read(
     Ok(answer::read(AccountBody::from(&account)))
 }
 
+/// Adds a carrier account; an operator may leave it to all tenants.
+#[utoipa::path(post, path = "/carrier-accounts", tag = "carrier-accounts",
+    request_body = AccountRequest,
+    responses((status = 201, body = AccountBody),
+        (status = 409, description = "The name is taken.")))]
 pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> Answer {
     let account = account(body.0, who.tenant)?;
     if !carriers::room(account.carrier).is_account_id(&account.account_id) {
@@ -61,6 +79,12 @@ pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> 
     api.answer(who.actor(), add, reply).await
 }
 
+/// Changes a carrier account. What is not given stays.
+#[utoipa::path(patch, path = "/carrier-accounts/{account}", tag = "carrier-accounts",
+    params(("account" = String, Path, description = "The carrier account's name or id.")),
+    request_body = AccountPatchRequest,
+    responses((status = 200, body = AccountBody),
+        (status = 409, description = "The configuration file keeps the account.")))]
 pub(super) async fn update(
     State(api): State<Api>,
     who: Anybody,
@@ -82,6 +106,11 @@ pub(super) async fn update(
     api.answer(who.actor(), update, reply).await
 }
 
+/// Removes a carrier account that no number needs.
+#[utoipa::path(delete, path = "/carrier-accounts/{account}", tag = "carrier-accounts",
+    params(("account" = String, Path, description = "The carrier account's name or id.")),
+    responses((status = 200, body = AccountBody),
+        (status = 409, description = "Numbers need it, or the configuration file keeps it.")))]
 pub(super) async fn remove(
     State(api): State<Api>,
     who: Anybody,
@@ -92,8 +121,13 @@ pub(super) async fn remove(
     api.answer(who.actor(), remove, reply).await
 }
 
-/// Signs a request of a test call as the carrier would, so that who makes one needs no secret. Only
-/// a request to this account's own URLs here: no way to speak in the account's name elsewhere.
+/// Signs a request of a test call as the carrier would.
+///
+/// Who makes one then needs no secret. Only a request to this account's own URLs here: no way to
+/// speak in the account's name elsewhere.
+#[utoipa::path(post, path = "/carrier-accounts/{account}/sign", tag = "carrier-accounts",
+    params(("account" = String, Path, description = "The carrier account's name or id.")),
+    request_body = SignRequest, responses((status = 200, body = SignedBody)))]
 pub(super) async fn sign(
     State(api): State<Api>,
     operator: Operator,

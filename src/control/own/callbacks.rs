@@ -11,17 +11,24 @@ use crate::{
         receive::{At, Body},
         whole::agent,
     },
-    dialects::{CallbackFields, own::CallbackBody},
+    dialects::{CallbackFields, CallbackRequest, own::CallbackBody},
     domain::{AgentId, Refusal},
     store::{Role, Tx},
 };
 
+/// The callback role of an agent.
+#[utoipa::path(get, path = "/agents/{agent}/callback", tag = "callbacks",
+    responses((status = 200, body = CallbackBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let record = api.read(move |rows| agent(rows, caller.tenant, id)).await?;
     let callback = record.agent.callback.as_ref().ok_or(Refusal::NotCallbackAgent)?;
     Ok(answer::read(CallbackBody::from(callback)))
 }
 
+/// Gives an agent the callback role, or replaces it whole.
+#[utoipa::path(put, path = "/agents/{agent}/callback", tag = "callbacks",
+    request_body = CallbackRequest,
+    responses((status = 200, body = CallbackBody), (status = 409, description = "The agent is archived.")))]
 pub(super) async fn set(
     State(api): State<Api>,
     caller: Caller,
@@ -38,6 +45,10 @@ pub(super) async fn set(
     api.answer(caller.actor(), set, reply).await
 }
 
+/// Takes the callback role from an agent.
+#[utoipa::path(delete, path = "/agents/{agent}/callback", tag = "callbacks",
+    responses((status = 204, description = "It is gone."),
+        (status = 409, description = "The agent is archived.")))]
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let remove = move |tx: &mut Tx<'_>| tx.remove_callback(caller.tenant, id);
     api.answer(caller.actor(), remove, |_, _, _| Reply::none()).await

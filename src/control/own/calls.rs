@@ -15,13 +15,16 @@ use crate::{
         receive::{At, Params},
     },
     dialects::{
-        Page, Problem,
-        own::{CallBody, CallFilterFields, CallNames, MediaNow, call_filter},
+        Page, PageFields, Problem,
+        own::{CallBody, CallFilterFields, CallNames, CallQuery, MediaNow, call_filter},
     },
     domain::{CallEnd, CallId, CallRecord, E164, Refusal, TenantId},
     store::CallFilter,
 };
 
+/// Calls, newest first; with `live`, those in progress.
+#[utoipa::path(get, path = "/calls", tag = "calls", params(CallQuery, PageFields),
+    responses((status = 200, body = Page<CallBody>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = call_filter(query.0)?;
     if fields.live == Some(true) {
@@ -90,10 +93,17 @@ async fn live(api: &Api, tenant: TenantId, fields: &CallFilterFields) -> Answer 
     Ok(answer::read(Page { data, has_more }))
 }
 
+/// A call, in progress or over.
+#[utoipa::path(get, path = "/calls/{call}", tag = "calls",
+    responses((status = 200, body = CallBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
     Ok(answer::read(one(&api, caller.tenant, id).await?))
 }
 
+/// Ends a call in progress.
+#[utoipa::path(post, path = "/calls/{call}/hangup", tag = "calls",
+    responses((status = 202, body = CallBody, description = "It is being ended."),
+        (status = 409, description = "It is over.")))]
 pub(super) async fn hang_up(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
     let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
     let body = one(&api, caller.tenant, id).await?;

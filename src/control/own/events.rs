@@ -34,6 +34,14 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const UNBUFFERED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 
+/// Calls as they happen, as server-sent events.
+///
+/// Each event has an id; who comes back with the last one it had as `Last-Event-ID` goes on there.
+/// The event `reset` says that what came in between is no longer kept.
+#[utoipa::path(get, path = "/events", tag = "calls",
+    params(("Last-Event-ID" = Option<String>, Header, description = "The last event one had.")),
+    responses((status = 200, body = CallEventBody, content_type = "text/event-stream",
+        description = "Events whose data is this, until either side ends it.")))]
 pub(super) async fn stream(State(api): State<Api>, anybody: Anybody, headers: HeaderMap) -> Answer {
     // A stream is held open for hours: past the limit, others would find no room.
     let place = Arc::clone(&api.streams).try_acquire_owned().map_err(|_| Problem::Busy)?;

@@ -15,39 +15,32 @@ mod tenants;
 mod touches;
 mod transcripts;
 
-use axum::routing::{delete, get, patch, post};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .route("/route", get(route::explain))
-        .route("/touches", post(touches::merge))
-        .route("/touches/orphans", get(orphans::list))
-        .route("/contacts/{contact}", get(touches::contact))
-        .route("/numbers", post(numbers::add))
-        .route("/numbers/{number}", patch(numbers::update).delete(numbers::remove))
-        .route(
-            "/agents/{agent}/callback",
-            get(callbacks::read).put(callbacks::set).delete(callbacks::remove),
-        )
-        .route("/settings", get(settings::read).patch(settings::update))
+        .routes(routes!(route::explain))
+        .routes(routes!(touches::merge))
+        .routes(routes!(orphans::list))
+        .routes(routes!(touches::contact))
+        .routes(routes!(numbers::add))
+        .routes(routes!(numbers::update, numbers::remove))
+        .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))
+        .routes(routes!(settings::read, settings::update))
         .routes(routes!(status::read))
+        .routes(routes!(calls::list))
+        .routes(routes!(calls::read))
+        .routes(routes!(calls::hang_up))
+        .routes(routes!(events::stream))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::read, accounts::update, accounts::remove))
+        .routes(routes!(accounts::sign))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::keys, tenants::create_key))
+        .routes(routes!(tenants::revoke_key))
         .routes(routes!(coverage::list))
-        .route("/calls", get(calls::list))
-        .route("/calls/{call}", get(calls::read))
-        .route("/calls/{call}/hangup", post(calls::hang_up))
         .routes(routes!(results::set))
         .routes(routes!(transcripts::add, transcripts::read))
-        .route("/events", get(events::stream))
-        .route("/carrier-accounts", get(accounts::list).post(accounts::create))
-        .route(
-            "/carrier-accounts/{account}",
-            get(accounts::read).patch(accounts::update).delete(accounts::remove),
-        )
-        .route("/carrier-accounts/{account}/sign", post(accounts::sign))
-        .route("/tenants", get(tenants::list).post(tenants::create))
-        .route("/keys", get(tenants::keys).post(tenants::create_key))
-        .route("/keys/{key}", delete(tenants::revoke_key))
 }

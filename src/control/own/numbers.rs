@@ -9,11 +9,20 @@ use crate::{
         auth::Caller,
         receive::{At, Body},
     },
-    dialects::own::{number, number_patch},
+    dialects::{
+        callingbox::NumberBody,
+        own::{NumberPatchRequest, NumberRequest, number, number_patch},
+    },
     domain::NumberId,
     store::{NewNumber, NumberPatch, Tx},
 };
 
+/// Adds a number; one that the tenant has already is changed.
+#[utoipa::path(post, path = "/numbers", tag = "numbers", request_body = NumberRequest,
+    responses((status = 201, body = NumberBody),
+        (status = 200, body = NumberBody, description = "The tenant had it already."),
+        (status = 404, description = "There is no such carrier account."),
+        (status = 409, description = "The number is taken, or it is not clear by which account.")))]
 pub(super) async fn add(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = number(body, api.settings.private)?;
     let new = NewNumber {
@@ -30,6 +39,10 @@ pub(super) async fn add(State(api): State<Api>, caller: Caller, Body(body): Body
     api.answer(caller.actor(), add, reply).await
 }
 
+/// Changes a number. What is not given stays.
+#[utoipa::path(patch, path = "/numbers/{number}", tag = "numbers",
+    request_body = NumberPatchRequest,
+    responses((status = 200, body = NumberBody), (status = 409, description = "The number is taken.")))]
 pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -48,6 +61,10 @@ pub(super) async fn update(
     api.answer(caller.actor(), update, reply).await
 }
 
+/// Removes a number that no agent has.
+#[utoipa::path(delete, path = "/numbers/{number}", tag = "numbers",
+    responses((status = 204, description = "It is gone."),
+        (status = 409, description = "Agents have it.")))]
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<NumberId>) -> Answer {
     let remove = move |tx: &mut Tx<'_>| tx.remove_number(caller.tenant, id);
     api.answer(caller.actor(), remove, |_, (), _| Reply::none()).await

@@ -11,6 +11,9 @@ use crate::{
     dialects::{All, own::OrphanBody},
 };
 
+/// Calls of other dialers of which nobody can say who made them.
+#[utoipa::path(get, path = "/touches/orphans", tag = "touches",
+    responses((status = 200, body = All<OrphanBody>)))]
 pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
     let orphans = api.strays.orphans().into_iter();
     // One whose owner is not known may be anybody's.

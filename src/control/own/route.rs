@@ -11,7 +11,7 @@ use crate::{
     },
     dialects::{
         Problem,
-        own::{RouteBody, RouteFields, route},
+        own::{RouteBody, RouteFields, RouteQuery, route},
     },
     domain::{AccountId, E164, InboundCall, Refusal, TenantId},
     routing,
@@ -21,6 +21,11 @@ use crate::{
 /// The id of no account.
 const NOWHERE: AccountId = AccountId(uuid::Uuid::nil());
 
+/// What would become of a call, and why. It changes nothing.
+#[utoipa::path(get, path = "/route", tag = "routing", params(RouteQuery),
+    responses((status = 200, body = RouteBody),
+        (status = 404, description = "There is no such carrier account."),
+        (status = 409, description = "More than one account has the number: say which.")))]
 pub(super) async fn explain(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = route(query.0)?;
     let account = account(&api, caller.tenant, &fields).await?;

@@ -9,17 +9,23 @@ use crate::{
         auth::Caller,
         receive::Body,
     },
-    dialects::own::{SettingsBody, settings},
+    dialects::own::{SettingsBody, SettingsRequest, settings},
     domain::{Refusal, TenantRecord},
     store::{SettingsPatch, Tx},
 };
 
+/// The tenant's settings.
+#[utoipa::path(get, path = "/settings", tag = "settings",
+    responses((status = 200, body = SettingsBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller) -> Answer {
     let record = api.read(move |rows| rows.tenant(caller.tenant)).await?;
     let record = record.ok_or(Refusal::TenantNotFound)?;
     Ok(answer::read(SettingsBody::from(&record.tenant.settings)))
 }
 
+/// Changes the tenant's settings. What is not given stays; null is the default.
+#[utoipa::path(patch, path = "/settings", tag = "settings", request_body = SettingsRequest,
+    responses((status = 200, body = SettingsBody)))]
 pub(super) async fn update(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = settings(body, api.settings.private)?;
     let patch = SettingsPatch {

@@ -17,6 +17,7 @@ use crate::{
 /// Agents looked at; more without a target would not be told apart.
 const AGENTS_MAX: u32 = 1000;
 
+/// What the daemon says of itself.
 #[utoipa::path(get, path = "/status", tag = "installation",
     responses((status = 200, body = StatusBody)))]
 pub(super) async fn read(State(api): State<Api>, who: Anybody) -> Answer {

@@ -13,12 +13,15 @@ use crate::{
     },
     dialects::{
         Page, PageFields,
-        own::{KeyBody, TenantBody, TenantNamed, key, tenant_name},
+        own::{KeyBody, KeyRequest, TenantBody, TenantNamed, TenantRequest, key, tenant_name},
     },
     domain::{KeyId, KeyScope, Refusal, TenantId},
     store::{Rows, Tx, WriteError},
 };
 
+/// Tenants, newest first.
+#[utoipa::path(get, path = "/tenants", tag = "tenants", params(PageFields),
+    responses((status = 200, body = Page<TenantBody>)))]
 pub(super) async fn list(State(api): State<Api>, _: Operator, query: Params) -> Answer {
     let page = PageFields::read(query.0)?;
     let mut found = api.read(|rows| rows.tenants()).await?;
@@ -26,6 +29,9 @@ pub(super) async fn list(State(api): State<Api>, _: Operator, query: Params) -> 
     Ok(answer::read(part::<_, TenantBody>(&found, page, |record| record.tenant.id.0)))
 }
 
+/// Makes a tenant.
+#[utoipa::path(post, path = "/tenants", tag = "tenants", request_body = TenantRequest,
+    responses((status = 201, body = TenantBody), (status = 409, description = "The name is taken.")))]
 pub(super) async fn create(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
     let name = tenant_name(body.0)?;
     let create = move |tx: &mut Tx<'_>| tx.create_tenant(&name);
@@ -33,12 +39,19 @@ pub(super) async fn create(State(api): State<Api>, operator: Operator, body: Bod
     api.answer(operator.actor(), create, reply).await
 }
 
+/// Keys, newest first: the tenant's, or for operators all.
+#[utoipa::path(get, path = "/keys", tag = "keys", operation_id = "list", params(PageFields),
+    responses((status = 200, body = Page<KeyBody>)))]
 pub(super) async fn keys(State(api): State<Api>, who: Anybody, query: Params) -> Answer {
     let page = PageFields::read(query.0)?;
     let found = api.read(move |rows| rows.keys(who.tenant)).await?;
     Ok(answer::read(part::<_, KeyBody>(&found, page, |record| record.id.0)))
 }
 
+/// Makes a key, and shows it this once.
+#[utoipa::path(post, path = "/keys", tag = "keys", operation_id = "create",
+    request_body = KeyRequest,
+    responses((status = 201, body = KeyBody), (status = 404, description = "There is no such tenant.")))]
 pub(super) async fn create_key(State(api): State<Api>, operator: Operator, body: Body) -> Answer {
     let fields = key(body.0)?;
     let (text, secret) = keys::mint(fields.scope);
@@ -56,6 +69,9 @@ pub(super) async fn create_key(State(api): State<Api>, operator: Operator, body:
     api.answer(operator.actor(), create, reply).await
 }
 
+/// Revokes a key: it opens nothing any more.
+#[utoipa::path(delete, path = "/keys/{key}", tag = "keys", operation_id = "revoke",
+    responses((status = 200, body = KeyBody)))]
 pub(super) async fn revoke_key(
     State(api): State<Api>,
     operator: Operator,

@@ -14,7 +14,7 @@ use crate::{
     },
     dialects::{
         Problem,
-        own::{ContactBody, MergedBody, Rejected, touches},
+        own::{ContactBody, MergedBody, Rejected, TouchRequest, touches},
     },
     domain::{AgentId, Direction, Refusal, TenantId, TouchRecord},
     store::{MergedTouches, Rows, Tx, WriteError},
@@ -27,6 +27,13 @@ const PART: usize = 2000;
 /// A line and its touch.
 type Line = (usize, TouchRecord);
 
+/// Takes touches that other dialers report: an array, or one object a line.
+///
+/// A line that cannot be read is told, and stops no other. What is known is not taken twice.
+#[utoipa::path(post, path = "/touches", tag = "touches",
+    request_body(content((Vec<TouchRequest> = "application/json"),
+        (TouchRequest = "application/x-ndjson"))),
+    responses((status = 200, body = MergedBody)))]
 pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bulk) -> Answer {
     // Who asks again is not kept waiting for a hundred thousand touches that are all known.
     if let Some(answer) = api.answered_before(caller.actor()).await? {
@@ -93,6 +100,9 @@ fn split(
     Ok((known, unknown))
 }
 
+/// What is remembered of a person.
+#[utoipa::path(get, path = "/contacts/{contact}", tag = "touches",
+    responses((status = 200, body = ContactBody)))]
 pub(super) async fn contact(
     State(api): State<Api>,
     caller: Caller,

@@ -11,11 +11,14 @@ use crate::{
         receive::{At, Body, Params},
         whole::{Whole, current},
     },
-    dialects::talkover::{self as dialect, AgentBody, AgentChanged, Envelope},
+    dialects::talkover::{self as dialect, AgentBody, AgentChanged, Envelope, Nothing},
     domain::{AgentId, AgentRecord, AgentState, Refusal, TenantId},
     store::{AgentFilter, Paging, Sharing, Tx, WriteError},
 };
 
+/// List Agents: a page of them, newest first.
+#[utoipa::path(get, path = "/agents", tag = "agents", params(dialect::AgentQuery),
+    responses((status = 200, body = Envelope<Vec<AgentBody>>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = dialect::filter(query.0)?;
     let (page, per_page) = (fields.page, fields.per_page);
@@ -35,11 +38,17 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
     Ok(answer::read(Envelope::of(data).at(page, per_page, total)))
 }
 
+/// Get Agent.
+#[utoipa::path(get, path = "/agents/{agent}", tag = "agents",
+    responses((status = 200, body = Envelope<AgentBody>)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let whole = api.read(move |rows| Whole::of(rows, current(rows, caller.tenant, id)?)).await?;
     Ok(answer::read(Envelope::of(body(&whole))))
 }
 
+/// Create Agent: a draft, until it is published.
+#[utoipa::path(post, path = "/agents", tag = "agents", request_body = dialect::AgentRequest,
+    responses((status = 201, body = Envelope<AgentBody>)))]
 pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::create(body, api.settings.private)?;
     let create = move |tx: &mut Tx<'_>| {
@@ -56,6 +65,11 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): B
     api.answer(caller.actor(), create, reply).await
 }
 
+/// Update Agent Calling Settings: its direction, its numbers, its ladder.
+#[utoipa::path(put, path = "/agents/{agent}/calling", tag = "agents",
+    request_body = dialect::CallingRequest,
+    responses((status = 200, body = Envelope<AgentChanged>),
+        (status = 409, description = "It has calls in progress, or holds the callback role.")))]
 pub(super) async fn calling(
     State(api): State<Api>,
     caller: Caller,
@@ -83,11 +97,17 @@ pub(super) async fn calling(
     api.answer(caller.actor(), change, reply).await
 }
 
+/// Publish Agent: from now on it calls and answers.
+#[utoipa::path(post, path = "/agents/{agent}/publish", tag = "agents",
+    responses((status = 200, body = Envelope<AgentChanged>)))]
 pub(super) async fn publish(State(api): State<Api>, caller: Caller, id: At<AgentId>) -> Answer {
     let message = "Agent published successfully";
     turn(&api, caller, id.0, message, |tx, tenant, id| tx.publish(tenant, id)).await
 }
 
+/// Unpublish Agent: it is a draft again.
+#[utoipa::path(post, path = "/agents/{agent}/unpublish", tag = "agents",
+    responses((status = 200, body = Envelope<AgentChanged>)))]
 pub(super) async fn unpublish(State(api): State<Api>, caller: Caller, id: At<AgentId>) -> Answer {
     let message = "Agent unpublished successfully";
     turn(&api, caller, id.0, message, |tx, tenant, id| tx.unpublish(tenant, id)).await
@@ -108,6 +128,10 @@ where
     api.answer(caller.actor(), change, reply).await
 }
 
+/// Delete Agent.
+#[utoipa::path(delete, path = "/agents/{agent}", tag = "agents",
+    responses((status = 200, body = Envelope<Nothing>),
+        (status = 409, description = "It is published, or has calls in progress.")))]
 pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let is_busy = api.is_busy(caller.tenant, id);
     let delete = move |tx: &mut Tx<'_>| {
@@ -118,7 +142,7 @@ pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<Ag
         tx.delete_agent(caller.tenant, id)
     };
     let reply = |_: &Api, _, warnings| {
-        let envelope: Envelope<()> = Envelope::done("Agent deleted successfully");
+        let envelope: Envelope<Nothing> = Envelope::done("Agent deleted successfully");
         Reply::ok(&envelope.warns(warnings))
     };
     api.answer(caller.actor(), delete, reply).await

@@ -12,9 +12,10 @@ use crate::{
         whole::current,
     },
     dialects::{
-        CallbackFields,
+        CallbackFields, CallbackRequest,
         talkover::{
-            CallbackAgentBody, CallbackBody, CallbackListed, Envelope, SourceBody, SourcesBody,
+            CallbackAgentBody, CallbackBody, CallbackListed, Envelope, Nothing, SourceBody,
+            SourcesBody,
         },
     },
     domain::{AgentId, Refusal, UnixMillis},
@@ -25,6 +26,9 @@ use crate::{
 /// What statistics look back on where nobody says otherwise, as Get Callback Stats does.
 const STATS_MS: u64 = 30 * 24 * 3600 * 1000;
 
+/// Set Agent as Callback: it answers who rings its source agents back.
+#[utoipa::path(post, path = "/agents/{agent}/callback", tag = "callbacks",
+    request_body = CallbackRequest, responses((status = 200, body = Envelope<CallbackBody>)))]
 pub(super) async fn set(
     State(api): State<Api>,
     caller: Caller,
@@ -42,6 +46,9 @@ pub(super) async fn set(
     api.answer(caller.actor(), set, reply).await
 }
 
+/// Update Callback Sources.
+#[utoipa::path(put, path = "/agents/{agent}/callback", tag = "callbacks",
+    request_body = CallbackRequest, responses((status = 200, body = Envelope<SourcesBody>)))]
 pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -59,18 +66,24 @@ pub(super) async fn update(
     api.answer(caller.actor(), replace, reply).await
 }
 
+/// Remove Callback.
+#[utoipa::path(delete, path = "/agents/{agent}/callback", tag = "callbacks",
+    responses((status = 200, body = Envelope<Nothing>)))]
 pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let remove = move |tx: &mut Tx<'_>| {
         current(tx, caller.tenant, id)?;
         tx.remove_callback(caller.tenant, id)
     };
     let reply = |_: &Api, _, warnings| {
-        let envelope: Envelope<()> = Envelope::done("Callback role removed");
+        let envelope: Envelope<Nothing> = Envelope::done("Callback role removed");
         Reply::ok(&envelope.warns(warnings))
     };
     api.answer(caller.actor(), remove, reply).await
 }
 
+/// Get Callback Agent, with its sources and what became of the calls of a month.
+#[utoipa::path(get, path = "/callback-agents/{agent}", tag = "callbacks",
+    responses((status = 200, body = Envelope<CallbackAgentBody>)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     let since = UnixMillis(clock::now().0.saturating_sub(STATS_MS));
     let shown = api
@@ -89,12 +102,18 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Agen
     Ok(answer::read(Envelope::of(shown)))
 }
 
+/// List Callback Agents.
+#[utoipa::path(get, path = "/callback-agents", tag = "callbacks",
+    responses((status = 200, body = Envelope<Vec<CallbackListed>>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
     let found = api.read(move |rows| rows.callback_agents(caller.tenant)).await?;
     let data: Vec<_> = found.iter().map(CallbackListed::from).collect();
     Ok(answer::read(Envelope::of(data)))
 }
 
+/// List Callback Source Agents.
+#[utoipa::path(get, path = "/callback-agents/source-agents", tag = "callbacks",
+    responses((status = 200, body = Envelope<Vec<SourceBody>>)))]
 pub(super) async fn sources(State(api): State<Api>, caller: Caller) -> Answer {
     let found = api.read(move |rows| rows.source_agents(caller.tenant)).await?;
     let data: Vec<_> = found.iter().map(SourceBody::from).collect();

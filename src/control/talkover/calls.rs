@@ -19,6 +19,13 @@ use crate::{
     store::{CallerId, NewCall},
 };
 
+/// Make a Call.
+#[utoipa::path(post, path = "/agents/{agent}/call", tag = "calls",
+    request_body = dialect::CallRequest,
+    responses((status = 200, body = Envelope<PlacedBody>),
+        (status = 400, description = "The agent is not published, or the number is none."),
+        (status = 409, description = "The agent has no number to show."),
+        (status = 502, description = "The carrier refused the call, or cannot be reached.")))]
 pub(super) async fn place(
     State(api): State<Api>,
     caller: Caller,

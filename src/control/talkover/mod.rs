@@ -5,30 +5,31 @@ mod callbacks;
 mod calls;
 mod numbers;
 
-use axum::{
-    Json,
-    routing::{get, post, put},
-};
-use serde_json::json;
-use utoipa_axum::router::OpenApiRouter;
+use axum::Json;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::Api;
+use crate::dialects::talkover::HealthBody;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .route("/health", get(async || Json(json!({ "status": "ok" }))))
-        .route("/agents", get(agents::list).post(agents::create))
-        .route("/agents/{agent}", get(agents::read).delete(agents::delete))
-        .route("/agents/{agent}/calling", put(agents::calling))
-        .route("/agents/{agent}/call", post(calls::place))
-        .route("/agents/{agent}/publish", post(agents::publish))
-        .route("/agents/{agent}/unpublish", post(agents::unpublish))
-        .route(
-            "/agents/{agent}/callback",
-            post(callbacks::set).put(callbacks::update).delete(callbacks::remove),
-        )
-        .route("/callback-agents", get(callbacks::list))
-        .route("/callback-agents/source-agents", get(callbacks::sources))
-        .route("/callback-agents/{agent}", get(callbacks::read))
-        .route("/phone-numbers", get(numbers::list))
+        .routes(routes!(health))
+        .routes(routes!(agents::list, agents::create))
+        .routes(routes!(agents::read, agents::delete))
+        .routes(routes!(agents::calling))
+        .routes(routes!(calls::place))
+        .routes(routes!(agents::publish))
+        .routes(routes!(agents::unpublish))
+        .routes(routes!(callbacks::set, callbacks::update, callbacks::remove))
+        .routes(routes!(callbacks::list))
+        .routes(routes!(callbacks::sources))
+        .routes(routes!(callbacks::read))
+        .routes(routes!(numbers::list))
+}
+
+/// Whether the API answers. It needs no key.
+#[utoipa::path(get, path = "/health", tag = "installation", security(()),
+    responses((status = 200, body = HealthBody)))]
+async fn health() -> Json<HealthBody> {
+    Json(HealthBody::default())
 }

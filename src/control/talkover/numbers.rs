@@ -9,13 +9,16 @@ use crate::{
         auth::Caller,
         receive::Params,
     },
-    dialects::talkover::{Envelope, NumberBody, number_filter},
+    dialects::talkover::{Envelope, NumberBody, NumberQuery, number_filter},
     store::Paging,
 };
 
 /// Rows read at a time.
 const PART: u32 = 1000;
 
+/// List Phone Numbers: all of them.
+#[utoipa::path(get, path = "/phone-numbers", tag = "numbers", params(NumberQuery),
+    responses((status = 200, body = Envelope<Vec<NumberBody>>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let filter = number_filter(query.0)?;
     let data = api

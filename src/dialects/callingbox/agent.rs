@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 
 use super::NumberBody;
 use crate::{
     dialects::{
-        AgentFields, AgentShown, PrivateHosts, Reader, WarningBody, boolean, id, ids, member,
-        profile::{self, Field, Rule},
-        rfc3339, text,
+        AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, WarningBody, boolean, id,
+        ids, member,
+        profile::{self, As, Field, Rule},
+        rfc3339, schema, text,
     },
     domain::{AgentRecord, Direction, NumberId, Refusal},
 };
@@ -29,6 +31,71 @@ const FIELDS: &[Field] = &[
     field("webhook_url", Rule::Text(2048)),
     field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),
 ];
+
+/// Create an Agent's body.
+#[derive(Debug, ToSchema)]
+#[schema(as = callingbox::AgentRequest)]
+pub struct AgentRequest {
+    /// Its name.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub name: String,
+    /// Which way its calls go, for life.
+    pub r#type: schema::Direction,
+    /// The numbers it answers or calls from. The first is the primary one if no other is.
+    pub number_ids: Option<Vec<Uuid>>,
+    /// One of `number_ids`.
+    pub primary_number_id: Option<Uuid>,
+    /// What is ours.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub own: AgentOwnRequest,
+    /// The rest.
+    #[serde(flatten)]
+    #[schema(schema_with = fields_new)]
+    pub fields: Map<String, Value>,
+}
+
+/// Update an Agent's body. Numbers are attached and detached, not written.
+#[derive(Debug, ToSchema)]
+#[schema(as = callingbox::AgentPatchRequest)]
+pub struct AgentPatchRequest {
+    /// Its name.
+    #[schema(pattern = r"\S", max_length = 255, nullable = false)]
+    pub name: Option<String>,
+    /// What it is already.
+    #[schema(nullable = false)]
+    pub r#type: Option<schema::Direction>,
+    /// One of the agent's numbers.
+    pub primary_number_id: Option<Uuid>,
+    /// What is ours.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub own: AgentOwnRequest,
+    /// The rest.
+    #[serde(flatten)]
+    #[schema(schema_with = fields_changed)]
+    pub fields: Map<String, Value>,
+}
+
+fn fields_new() -> Object {
+    profile::object(FIELDS, As::New)
+}
+
+fn fields_changed() -> Object {
+    profile::object(FIELDS, As::Change)
+}
+
+fn fields_shown() -> Object {
+    profile::object(FIELDS, As::Shown)
+}
+
+/// Which number is to be attached, or to be the primary one.
+#[derive(Debug, ToSchema)]
+#[schema(as = callingbox::NumberChoice)]
+pub struct NumberChoice {
+    /// The number's id.
+    pub number_id: Uuid,
+}
 
 /// Reads Create an Agent's body.
 ///
@@ -88,6 +155,16 @@ pub fn number_to_prefer(body: Value) -> Result<NumberId, Refusal> {
     number.ok_or_else(|| reader.refusal())
 }
 
+/// Which agents are asked for, as the query says it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AgentQuery {
+    /// Of this type only.
+    pub r#type: Option<schema::Direction>,
+    /// Archived ones too.
+    pub include_archived: Option<bool>,
+}
+
 /// Which agents are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentFilterFields {
@@ -110,7 +187,8 @@ pub fn filter(mut query: Reader) -> Result<AgentFilterFields, Refusal> {
 }
 
 /// An agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = callingbox::Agent)]
 pub struct AgentBody {
     id: Uuid,
     org_id: Uuid,
@@ -118,6 +196,7 @@ pub struct AgentBody {
     user_id: &'static str,
     name: String,
     #[serde(rename = "type")]
+    #[schema(value_type = schema::Direction)]
     kind: &'static str,
     primary_number_id: Option<Uuid>,
     archived_at: Option<String>,
@@ -125,8 +204,10 @@ pub struct AgentBody {
     updated_at: String,
     numbers: Vec<NumberBody>,
     #[serde(flatten)]
+    #[schema(inline)]
     own: AgentShown,
     #[serde(flatten)]
+    #[schema(schema_with = fields_shown)]
     profile: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,

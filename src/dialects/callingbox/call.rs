@@ -1,7 +1,7 @@
 //! CallingBox's calls: what is asked for one, and how it is shown.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::{
     dialects::{
         Reader, brief, id, phone,
         profile::{self, Field, Rule},
-        rfc3339, text,
+        rfc3339, schema, text,
     },
     domain::{
         AgentId, AgentVersion, CallBrief, CallRecord, CallResult, CallStatus, DialRecord, E164,
@@ -21,6 +21,30 @@ use crate::{
 /// What belongs to the agent; taking it for one call and dropping it silently would be worse.
 const OF_THE_AGENT: &[&str] =
     &["persona", "voice", "language", "returns", "tools", "voicemail_action", "prompt"];
+
+/// Dispatch an Outbound Call's body.
+#[derive(Debug, ToSchema)]
+#[schema(as = callingbox::CallRequest)]
+pub struct CallRequest {
+    /// Who calls: an outbound agent.
+    pub agent_id: Uuid,
+    /// Who is called.
+    pub to: schema::Phone,
+    /// Which of the agent's numbers is shown; its primary one if nothing is said.
+    pub from_number: Option<schema::Phone>,
+    /// What the agent is told for this call.
+    #[schema(pattern = r"\S", max_length = 65535)]
+    pub instructions: Option<String>,
+    /// What the agent's runtime is given; at most 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Map<String, Value>>,
+    /// What comes back with the call; at most 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
+    /// Where the end of the call is told.
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://example.com/calls")]
+    pub webhook_url: Option<String>,
+}
 
 /// A call that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,9 +93,13 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
 pub struct CallBody {
     id: Uuid,
     agent_id: Option<Uuid>,
+    #[schema(value_type = Option<schema::Phone>)]
     to_number: Option<String>,
+    #[schema(value_type = Option<schema::Phone>)]
     from_number: Option<String>,
+    #[schema(value_type = schema::CallStatus)]
     status: &'static str,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
     persona: Option<String>,
     instructions: Option<String>,
@@ -106,6 +134,7 @@ pub struct CallBody {
     answered_by: Option<&'static str>,
     // Ours.
     carrier_call_id: String,
+    #[schema(value_type = Option<schema::RouteReason>)]
     reason: Option<&'static str>,
     is_test: bool,
 }

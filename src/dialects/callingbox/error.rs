@@ -1,8 +1,20 @@
 //! Problems in CallingBox's words: one sentence, and beside it a code that its clients overlook.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{dialects::Problem, domain::Refusal};
+
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = callingbox::Error)]
+pub struct ErrorBody {
+    /// A sentence for people.
+    error: String,
+    /// A word for programs; ours.
+    code: &'static str,
+}
 
 /// The status and body of a problem.
 #[must_use]
@@ -28,11 +40,14 @@ pub fn error(problem: &Problem) -> (u16, Value) {
         | Problem::TimedOut
         | Problem::Internal => told.status,
     };
-    (status, json!({ "error": told.message, "code": told.code }))
+    let body = ErrorBody { error: told.message, code: told.code };
+    (status, serde_json::to_value(body).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[track_caller]

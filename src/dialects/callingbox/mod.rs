@@ -6,8 +6,9 @@ mod error;
 mod number;
 
 pub use agent::{
-    AgentBody, AgentFilterFields, create, filter, number_to_attach, number_to_prefer, patch,
+    AgentBody, AgentFilterFields, AgentPatchRequest, AgentQuery, AgentRequest, NumberChoice,
+    create, filter, number_to_attach, number_to_prefer, patch,
 };
-pub use call::{CallBody, CallFields, call};
-pub use error::error;
+pub use call::{CallBody, CallFields, CallRequest, call};
+pub use error::{ErrorBody, error};
 pub use number::NumberBody;

@@ -1,17 +1,20 @@
 //! CallingBox's number object, which is also our own. It has no price: nothing is sold here.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::{NumberShown, WarningBody},
+    dialects::{NumberShown, WarningBody, schema},
     domain::{NumberRecord, Target},
 };
 
 /// A number. `account` and `passthrough` are ours.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = callingbox::Number)]
 pub struct NumberBody {
     id: Uuid,
+    #[schema(value_type = schema::Phone)]
     e164: String,
     friendly_name: Option<String>,
     country_code: Option<&'static str>,
@@ -19,9 +22,13 @@ pub struct NumberBody {
     status: &'static str,
     monthly_cost_cents: u32,
     purchased_at: String,
+    /// The inbound agent that answers its calls.
     inbound_agent_id: Option<Uuid>,
     outbound_agent_ids: Vec<Uuid>,
+    /// The name of the carrier account that delivers its calls.
     account: Option<String>,
+    /// What becomes of a call that is no return call.
+    #[schema(value_type = Option<schema::Target>)]
     passthrough: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,

@@ -4,10 +4,11 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Given, Reader, Wrong, id, integer, member, text},
+    dialects::{Given, Reader, Wrong, id, integer, member, schema, text},
     domain::{
         Account, AccountApi, AccountId, AccountOrigin, ApiKey, Refusal, Secret, SharedKey, TenantId,
     },
@@ -15,6 +16,81 @@ use crate::{
 
 /// Secrets an account may have: two while they rotate, and some for who forgets the old ones.
 const SECRETS_MAX: usize = 8;
+
+/// An account to make.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::AccountRequest)]
+pub struct AccountRequest {
+    /// Its name, which is part of its URLs.
+    #[schema(max_length = 64, pattern = "^[A-Za-z0-9_-]+$")]
+    pub name: String,
+    /// Its carrier.
+    pub kind: schema::Carrier,
+    /// Its id at the carrier.
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub account_id: String,
+    /// What the carrier signs with; any of them is taken.
+    #[schema(min_items = 1, max_items = 8)]
+    pub secrets: Vec<SecretText>,
+    /// Keys shared with who sends media on the carrier's behalf.
+    #[schema(max_items = 8)]
+    pub shared_keys: Option<Vec<SharedKeyRequest>>,
+    /// Where its API is, if not at the carrier's own address; for operators.
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://api.example.com")]
+    pub api_url: Option<String>,
+    /// The id of the key for its API; given together with the secret.
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub api_key_sid: Option<String>,
+    /// The secret of the key for its API.
+    #[schema(pattern = r"\S", max_length = 512)]
+    pub api_key_secret: Option<String>,
+    /// Calls placed a second at most.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub calls_per_second: Option<u32>,
+    /// Whose it is; for operators. Without it tenants share the account.
+    pub tenant_id: Option<Uuid>,
+}
+
+/// What is to change of an account.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::AccountPatchRequest)]
+pub struct AccountPatchRequest {
+    /// All its secrets from now on.
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub secrets: Option<Vec<SecretText>>,
+    /// All its shared keys from now on.
+    #[schema(max_items = 8, nullable = false)]
+    pub shared_keys: Option<Vec<SharedKeyRequest>>,
+    /// Where its API is; null is the carrier's own address. For operators.
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://api.example.com")]
+    pub api_url: Option<String>,
+    /// The id of the key for its API; null, alone, is the first secret.
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub api_key_sid: Option<String>,
+    /// The secret of the key for its API.
+    #[schema(pattern = r"\S", max_length = 512)]
+    pub api_key_secret: Option<String>,
+    /// Calls placed a second at most.
+    #[schema(minimum = 1, maximum = 1000, nullable = false)]
+    pub calls_per_second: Option<u32>,
+}
+
+/// A secret.
+#[derive(Debug, ToSchema)]
+#[schema(pattern = r"\S", max_length = 512)]
+pub struct SecretText(pub String);
+
+/// A shared key.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::SharedKey)]
+pub struct SharedKeyRequest {
+    /// Its id.
+    #[schema(pattern = r"\S", max_length = 512)]
+    pub id: String,
+    /// Its secret.
+    #[schema(pattern = r"\S", max_length = 512)]
+    pub secret: String,
+}
 
 /// Reads an account to make. An operator's request may name its tenant, or none: then tenants
 /// share it.
@@ -157,18 +233,28 @@ fn shared_keys(value: &Value) -> Result<Vec<SharedKey>, Wrong> {
 }
 
 /// An account, without its secrets.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Account)]
 pub struct AccountBody {
     id: Uuid,
     name: String,
+    #[schema(value_type = schema::Carrier)]
     kind: &'static str,
+    /// Its id at the carrier.
     account_id: String,
+    /// Whose it is; null where tenants share it.
     tenant_id: Option<Uuid>,
+    #[schema(value_type = schema::AccountOrigin)]
     origin: &'static str,
+    /// How many secrets it has.
     secrets: usize,
+    /// The ids of its shared keys.
     shared_keys: Vec<String>,
+    /// Where its API is; null is the carrier's own address.
     api_url: Option<String>,
+    /// The id of the key for its API; null is the first secret.
     api_key_sid: Option<String>,
+    /// Calls placed a second at most.
     calls_per_second: u32,
 }
 

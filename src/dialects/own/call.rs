@@ -1,11 +1,14 @@
 //! Calls: what is known of each, live ones included.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::route::StepBody;
 use crate::{
-    dialects::{PageFields, Reader, boolean, day_end, day_start, id, member, phone, rfc3339, text},
+    dialects::{
+        PageFields, Reader, boolean, day_end, day_start, id, member, phone, rfc3339, schema, text,
+    },
     domain::{
         AgentId, CallRecord, CallStatus, Direction, E164, MediaSession, Refusal, TargetTried,
         TenantId, UnixMillis,
@@ -14,6 +17,35 @@ use crate::{
 
 const STATUSES: &str =
     "queued, initiated, ringing, in_progress, completed, no_answer, busy, canceled, failed";
+
+/// Which calls are asked for, as the query says it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CallQuery {
+    /// With this status.
+    #[param(nullable = false)]
+    pub status: Option<schema::CallStatus>,
+    /// Of this direction.
+    pub direction: Option<schema::Direction>,
+    /// Of this agent.
+    pub agent_id: Option<Uuid>,
+    /// From this number.
+    pub from: Option<schema::Phone>,
+    /// To this number.
+    pub to: Option<schema::Phone>,
+    /// Not before this day or time.
+    pub date_from: Option<schema::Day>,
+    /// Not after this day or time.
+    pub date_to: Option<schema::Day>,
+    /// With this in a number or in the carrier's id.
+    #[param(max_length = 255)]
+    pub search: Option<String>,
+    /// With this id at the carrier.
+    #[param(max_length = 255)]
+    pub carrier_call_id: Option<String>,
+    /// In progress, or over.
+    pub live: Option<bool>,
+}
 
 /// Which calls are asked for.
 #[derive(Clone, Debug)]
@@ -70,34 +102,52 @@ pub fn call_filter(mut query: Reader) -> Result<CallFilterFields, Refusal> {
 }
 
 /// A call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Call)]
 pub struct CallBody {
     id: Uuid,
+    /// The trace that everything about the call belongs to (W3C Trace Context).
     trace_id: String,
+    /// Whether it is in progress.
     live: bool,
+    /// The name of the carrier account it comes or goes by.
     account: Option<String>,
     carrier_call_id: String,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
+    #[schema(value_type = schema::CallStatus)]
     status: &'static str,
+    #[schema(value_type = Option<schema::Phone>)]
     from: Option<String>,
+    #[schema(value_type = Option<schema::Phone>)]
     to: Option<String>,
     number_id: Option<Uuid>,
     agent_id: Option<Uuid>,
     agent_name: Option<String>,
+    /// Why it goes where it goes.
+    #[schema(value_type = Option<schema::RouteReason>)]
     reason: Option<&'static str>,
+    /// A call to a callback agent's number that returns no call.
     unmatched: bool,
+    /// The call that it returns, or the memory that it left.
     touch_id: Option<Uuid>,
+    /// Whether the network vouches for the caller's number.
     caller_verified: bool,
     created_at: String,
     answered_at: Option<String>,
     ended_at: Option<String>,
     updated_at: String,
     duration_seconds: Option<u64>,
+    #[schema(value_type = Option<schema::CallEnd>)]
     ended_by: Option<&'static str>,
     error_code: Option<String>,
+    /// The targets it was offered to, in order.
     targets_tried: Vec<TriedBody>,
+    /// The media sessions it has had.
     media: Vec<MediaBody>,
+    /// The media it has now, if it is in progress in this process.
     media_now: Option<MediaNow>,
+    /// How it was decided where it goes.
     trace: Vec<StepBody>,
 }
 
@@ -111,7 +161,8 @@ pub struct CallNames {
 }
 
 /// The media of a call that is in progress.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::MediaNow)]
 pub struct MediaNow {
     /// Whether a socket is open, and joined to a runtime.
     pub state: &'static str,
@@ -121,7 +172,9 @@ pub struct MediaNow {
     pub first_audio_to_carrier_ms: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+/// One media socket of a call, from its start to its end.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::MediaSession)]
 struct MediaBody {
     started_at: String,
     ended_at: String,
@@ -152,7 +205,9 @@ impl From<MediaSession> for MediaBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A target that a call was offered to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::TargetTried)]
 struct TriedBody {
     attempt: u32,
     agent_id: Option<Uuid>,
@@ -213,7 +268,8 @@ impl CallBody {
 }
 
 /// What happened to a call, as an event tells it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::CallEvent)]
 pub struct CallEventBody {
     r#type: &'static str,
     tenant_id: Uuid,

@@ -1,18 +1,24 @@
 //! The callback role as our own API shows it: everything, always.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::WarningBody,
+    dialects::{WarningBody, schema},
     domain::{Callback, OutcomeSet},
 };
 
 /// A callback role.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Callback)]
 pub struct CallbackBody {
+    /// The outbound agents whose calls are returned to this one.
     source_agent_ids: Vec<Uuid>,
+    /// How far back it looks; null is the tenant's own window.
     window_days: Option<u32>,
+    /// Which outcomes of a call make its return this agent's; null means all.
+    #[schema(value_type = Option<Vec<schema::Outcome>>)]
     trigger_outcomes: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,

@@ -1,24 +1,39 @@
 //! Problems in our own words.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::dialects::Problem;
+
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Error)]
+pub struct ErrorBody {
+    /// A sentence for people.
+    error: String,
+    /// A word for programs.
+    code: &'static str,
+    /// What is wrong with each field that is wrong.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fields: BTreeMap<String, String>,
+}
 
 /// The status and body of a problem.
 #[must_use]
 pub fn error(problem: &Problem) -> (u16, Value) {
     let told = problem.told();
-    let mut body = json!({ "error": told.message, "code": told.code });
-    let fields: Map<String, Value> =
-        told.fields.into_iter().map(|error| (error.field, error.message.into())).collect();
-    if let (false, Some(body)) = (fields.is_empty(), body.as_object_mut()) {
-        body.insert("fields".to_owned(), Value::Object(fields));
-    }
-    (told.status, body)
+    let fields = told.fields.into_iter().map(|error| (error.field, error.message)).collect();
+    let body = ErrorBody { error: told.message, code: told.code, fields };
+    (told.status, serde_json::to_value(body).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::domain::Refusal;
 

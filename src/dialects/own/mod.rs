@@ -15,17 +15,25 @@ mod status;
 mod tenant;
 mod touch;
 
-pub use account::{AccountBody, AccountPatchFields, account, account_patch};
-pub use call::{CallBody, CallEventBody, CallFilterFields, CallNames, MediaNow, call_filter};
+pub use account::{
+    AccountBody, AccountPatchFields, AccountPatchRequest, AccountRequest, account, account_patch,
+};
+pub use call::{
+    CallBody, CallEventBody, CallFilterFields, CallNames, CallQuery, MediaNow, call_filter,
+};
 pub use callback::CallbackBody;
 pub use coverage::{CoverageFields, UncoveredBody, coverage};
-pub use error::error;
-pub use number::{NumberFields, NumberPatchFields, number, number_patch};
+pub use error::{ErrorBody, error};
+pub use number::{
+    NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
+};
 pub use orphan::OrphanBody;
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};
-pub use route::{RouteBody, RouteFields, route};
-pub use settings::{SettingsBody, SettingsFields, settings};
-pub use sign::{SignFields, SignedBody, sign};
+pub use route::{RouteBody, RouteFields, RouteQuery, route};
+pub use settings::{SettingsBody, SettingsFields, SettingsRequest, settings};
+pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
-pub use tenant::{KeyBody, KeyFields, TenantBody, TenantNamed, key, tenant_name};
-pub use touch::{ContactBody, MergedBody, Rejected, TOUCHES_MAX, Touches, touches};
+pub use tenant::{
+    KeyBody, KeyFields, KeyRequest, TenantBody, TenantNamed, TenantRequest, key, tenant_name,
+};
+pub use touch::{ContactBody, MergedBody, Rejected, TOUCHES_MAX, TouchRequest, Touches, touches};

@@ -1,11 +1,29 @@
 //! What is asked of a number. It is answered with CallingBox's number object.
 
 use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
-    dialects::{Given, PrivateHosts, Reader, id, phone, target::target, text},
+    dialects::{Given, PrivateHosts, Reader, id, phone, schema, target::target, text},
     domain::{AgentId, E164, Refusal, Target},
 };
+
+/// A number to add.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::NumberRequest)]
+pub struct NumberRequest {
+    /// The number itself.
+    pub e164: schema::Phone,
+    /// The name of the carrier account that delivers its calls.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub account: Option<String>,
+    /// A name for people.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub friendly_name: Option<String>,
+    /// What becomes of a call that is no return call.
+    pub passthrough: Option<schema::Target>,
+}
 
 /// A number to add.
 #[derive(Clone, Debug)]
@@ -32,6 +50,23 @@ pub fn number(body: Value, private: PrivateHosts) -> Result<NumberFields, Refusa
     let passthrough = reader.optional("passthrough", target(private));
     let Some(e164) = e164 else { return Err(reader.refusal()) };
     reader.finish().map(|()| NumberFields { e164, account, friendly_name, passthrough })
+}
+
+/// What is to change of a number.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::NumberPatchRequest)]
+pub struct NumberPatchRequest {
+    /// The name of the carrier account that delivers its calls; null is none.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub account: Option<String>,
+    /// A name for people.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub friendly_name: Option<String>,
+    /// What becomes of a call that is no return call; null is its inbound agent's.
+    pub passthrough: Option<schema::Target>,
+    /// The inbound agent that is to answer its calls.
+    #[schema(nullable = false)]
+    pub default_agent_id: Option<Uuid>,
 }
 
 /// What is to change of a number.

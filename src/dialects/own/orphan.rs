@@ -1,21 +1,25 @@
 //! Calls of other people's dialers of which nobody can say who made them.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
-    dialects::rfc3339,
+    dialects::{rfc3339, schema},
     domain::{OrphanCause, StrayEvent},
 };
 
 /// Such a call.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Orphan)]
 pub struct OrphanBody {
+    #[schema(value_type = schema::OrphanCause)]
     cause: &'static str,
     account: Option<String>,
     carrier_call_id: String,
     from: Option<String>,
     to: Option<String>,
     agent: Option<String>,
+    #[schema(value_type = Option<schema::CallStatus>)]
     status: Option<&'static str>,
     at: String,
 }

@@ -1,10 +1,11 @@
 //! The dry run of a decision: its question and its answer.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Reader, agent::AgentNamed, attestation, moment, phone, rfc3339, text},
+    dialects::{Reader, agent::AgentNamed, attestation, moment, phone, rfc3339, schema, text},
     domain::{
         Ani, Attestation, Decision, E164, Refusal, RouteReason, TouchRecord, TraceStep, UnixMillis,
     },
@@ -13,6 +14,27 @@ use crate::{
 /// Words for a caller who hides the number, as carriers write them.
 const WITHHELD: &[&str] =
     &["anonymous", "private", "restricted", "unavailable", "unknown", "withheld"];
+
+/// A call that might come, as the query says it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RouteQuery {
+    /// Who calls: a number, `anonymous` or nothing where it is withheld, or a SIP address.
+    #[param(example = "+14155550137")]
+    pub from: Option<String>,
+    /// The number that is dialled, or a SIP address.
+    #[param(example = "+14155550100")]
+    pub to: String,
+    /// When; now if nothing is said.
+    pub at: Option<schema::Moment>,
+    /// How far the network vouches for the caller.
+    pub attestation: Option<schema::Attestation>,
+    /// The number that forwards the call.
+    pub forwarded_from: Option<schema::Phone>,
+    /// The name of the carrier account it comes by, where more than one has the number.
+    #[param(max_length = 255)]
+    pub account: Option<String>,
+}
 
 /// A call that might come.
 #[derive(Clone, Debug)]
@@ -77,7 +99,8 @@ fn user_of(address: &str) -> String {
 }
 
 /// The answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Route)]
 pub struct RouteBody {
     decision: DecisionBody,
     trace: Vec<StepBody>,
@@ -85,9 +108,13 @@ pub struct RouteBody {
     seq: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// What becomes of the call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Decision)]
 struct DecisionBody {
+    #[schema(value_type = schema::Verdict)]
     outcome: &'static str,
+    #[schema(value_type = schema::RouteReason)]
     reason: &'static str,
     agent: Option<AgentNamed>,
     target: Option<String>,
@@ -95,18 +122,22 @@ struct DecisionBody {
     touch: Option<TouchDecided>,
 }
 
-#[derive(Debug, Serialize)]
+/// The call that is returned.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::TouchDecided)]
 struct TouchDecided {
     id: String,
     source_agent_id: Uuid,
     caller_id: String,
     at: String,
+    #[schema(value_type = schema::Outcome)]
     outcome: &'static str,
     call_id: Option<Uuid>,
 }
 
 /// A step of a trace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::TraceStep)]
 pub(super) struct StepBody {
     step: &'static str,
     result: &'static str,

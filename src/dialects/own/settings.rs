@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     dialects::{
-        Given, PrivateHosts, Reader, WarningBody, Wrong, attestation, id, integer, phone,
+        Given, PrivateHosts, Reader, WarningBody, Wrong, attestation, id, integer, phone, schema,
         target::target,
     },
     domain::{AgentId, Attestation, BelowMin, E164, Refusal, Target, TenantSettings},
@@ -14,6 +15,34 @@ use crate::{
 
 /// Numbers on one tenant's block list: it is looked through for every call.
 const BLOCK_LIST_MAX: usize = 10_000;
+
+/// What is to change. A null is the default again.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::SettingsRequest)]
+pub struct SettingsRequest {
+    /// How far back a call counts as one that may be returned.
+    #[schema(minimum = 0, maximum = 3650)]
+    pub window_days: Option<u32>,
+    /// How long outbound calls are remembered.
+    #[schema(minimum = 1, maximum = 3650)]
+    pub touch_retention_days: Option<u32>,
+    /// The least attestation a caller needs.
+    pub min_attestation: Option<schema::Attestation>,
+    /// What becomes of a call below it: `as_withheld`, `reject`, or the id of an agent.
+    #[schema(example = "as_withheld")]
+    pub below_min: Option<String>,
+    /// The least attestation for which a runtime is told everything.
+    pub context_min_attestation: Option<schema::Attestation>,
+    /// Who answers when nobody else does.
+    pub fallback_agent_id: Option<Uuid>,
+    /// What a caller hears when every target is used up: neither a socket nor an agent.
+    pub last_resort: Option<schema::Target>,
+    /// Callers who are not served.
+    #[schema(max_items = 10000)]
+    pub block_list: Option<Vec<schema::Phone>>,
+    /// What they get: neither a socket nor an agent.
+    pub block_target: Option<schema::Target>,
+}
 
 /// What is to change. An absent field stays as it is.
 #[derive(Clone, Debug, Default)]
@@ -99,16 +128,31 @@ fn block_list(value: &Value) -> Result<Vec<E164>, Wrong> {
 }
 
 /// The settings as they are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Settings)]
 pub struct SettingsBody {
+    /// How far back a call counts as one that may be returned.
     window_days: u32,
+    /// How long outbound calls are remembered.
     touch_retention_days: u32,
+    /// The least attestation a caller needs.
+    #[schema(value_type = schema::Attestation)]
     min_attestation: &'static str,
+    /// What becomes of a call below it: `as_withheld`, `reject`, or the id of an agent.
     below_min: String,
+    /// The least attestation for which a runtime is told everything.
+    #[schema(value_type = schema::Attestation)]
     context_min_attestation: &'static str,
+    /// Who answers when nobody else does.
     fallback_agent_id: Option<Uuid>,
+    /// What a caller hears when every target is used up.
+    #[schema(value_type = schema::Target)]
     last_resort: String,
+    /// Callers who are not served.
+    #[schema(value_type = Vec<schema::Phone>)]
     block_list: Vec<String>,
+    /// What they get; null is what everybody gets when nobody answers.
+    #[schema(value_type = Option<schema::Target>)]
     block_target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,

@@ -4,11 +4,26 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     dialects::{Reader, Wrong, text},
     domain::Refusal,
 };
+
+/// A request to be signed, as it is given.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::SignRequest)]
+pub struct SignRequest {
+    /// `POST`, with a form, or `GET`.
+    #[schema(pattern = "^(POST|GET)$")]
+    pub method: String,
+    /// Its URL, as the carrier was given it.
+    #[schema(pattern = r"\S", max_length = 2048)]
+    pub url: String,
+    /// The form, as it is sent.
+    pub body: Option<String>,
+}
 
 /// A request to be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +60,8 @@ fn method(value: &Value) -> Result<bool, Wrong> {
 }
 
 /// The headers that prove the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Signed)]
 pub struct SignedBody {
     /// By name.
     pub headers: BTreeMap<String, String>,

@@ -2,12 +2,22 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Reader, id, member, rfc3339, text},
+    dialects::{Reader, id, member, rfc3339, schema, text},
     domain::{KeyRecord, KeyScope, Refusal, TenantId, TenantRecord},
 };
+
+/// A tenant to make.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::TenantRequest)]
+pub struct TenantRequest {
+    /// Its name; no two have the same.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub name: String,
+}
 
 /// Reads the name of a tenant to make.
 ///
@@ -20,7 +30,8 @@ pub fn tenant_name(body: Value) -> Result<String, Refusal> {
 }
 
 /// A tenant.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Tenant)]
 pub struct TenantBody {
     id: Uuid,
     name: String,
@@ -35,6 +46,22 @@ impl From<&TenantRecord> for TenantBody {
             created_at: rfc3339(record.created_at),
         }
     }
+}
+
+/// A key to make.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::KeyRequest)]
+pub struct KeyRequest {
+    /// A name for people.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub name: String,
+    /// What it opens: `tenant` if nothing is said.
+    pub scope: Option<schema::KeyScope>,
+    /// Whose it is, by id. Where there is one tenant only, it need not be said.
+    pub tenant_id: Option<Uuid>,
+    /// Whose it is, by name or id; `tenant_id` goes before it.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub tenant: Option<String>,
 }
 
 /// A key to make.
@@ -79,15 +106,19 @@ pub fn key(body: Value) -> Result<KeyFields, Refusal> {
 }
 
 /// A key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Key)]
 pub struct KeyBody {
     id: Uuid,
+    #[schema(value_type = schema::KeyScope)]
     scope: &'static str,
     tenant_id: Option<Uuid>,
     name: String,
+    /// Its first and last characters.
     hint: String,
     created_at: String,
     revoked_at: Option<String>,
+    /// The key itself, in the answer that makes it and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
 }

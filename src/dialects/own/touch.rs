@@ -6,10 +6,11 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Problem, Reader, id, moment, phone, rfc3339, text},
+    dialects::{Problem, Reader, id, moment, phone, rfc3339, schema, text},
     domain::{AgentId, E164, Outcome, Refusal, TenantId, Touch, TouchId, TouchRecord, UnixMillis},
 };
 
@@ -18,9 +19,30 @@ pub const TOUCHES_MAX: usize = 100_000;
 /// How far ahead of us another dialer's clock may be.
 const AHEAD_MS_MAX: u64 = 5 * 60 * 1000;
 
+/// An outbound call that another dialer reports.
+#[derive(Debug, ToSchema)]
+#[schema(as = own::TouchRequest)]
+pub struct TouchRequest {
+    /// Its id there: the same one reported again is the same call.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub id: String,
+    /// The outbound agent that called.
+    pub source_agent_id: Uuid,
+    /// Who was called.
+    pub contact: schema::Phone,
+    /// The number that was shown.
+    pub caller_id: schema::Phone,
+    /// When; at most five minutes from now.
+    pub at: schema::Moment,
+    /// How it ended, in any of the dialects' words.
+    pub outcome: schema::Outcome,
+}
+
 /// A line that is not taken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Rejected)]
 pub struct Rejected {
+    /// Which, from 1.
     line: usize,
     error: String,
 }
@@ -149,7 +171,8 @@ fn touch(value: Value, tenant: TenantId, now: UnixMillis) -> Result<TouchRecord,
 }
 
 /// What became of a request's touches.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Merged)]
 pub struct MergedBody {
     /// New ones.
     pub accepted: u64,
@@ -160,19 +183,26 @@ pub struct MergedBody {
 }
 
 /// What is remembered of a person.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Contact)]
 pub struct ContactBody {
+    #[schema(value_type = schema::Phone)]
     contact: String,
     touches: Vec<TouchBody>,
 }
 
-#[derive(Debug, Serialize)]
+/// A call that somebody may return.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Touch)]
 struct TouchBody {
     id: String,
     source_agent_id: Uuid,
+    #[schema(value_type = schema::Phone)]
     contact: String,
+    #[schema(value_type = schema::Phone)]
     caller_id: String,
     at: String,
+    #[schema(value_type = schema::Outcome)]
     outcome: &'static str,
     call_id: Option<Uuid>,
 }

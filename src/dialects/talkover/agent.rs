@@ -3,14 +3,15 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 
 use super::number::NumberOfAgent;
 use crate::{
     dialects::{
-        AgentFields, AgentShown, PrivateHosts, Reader, ids, integer, member,
-        profile::{self, Field, Rule},
-        rfc3339, text,
+        AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, ids, integer, member,
+        profile::{self, As, Field, Rule},
+        rfc3339, schema, text,
     },
     domain::{self, AgentRecord, Direction, NumberRecord, Refusal},
 };
@@ -56,6 +57,52 @@ const FIELDS: &[Field] = &[
     optional("initial_max_idle_check_count", Rule::Integer(0, 10)),
     optional("voice", Rule::Object),
 ];
+
+/// Create Agent's body.
+#[derive(Debug, ToSchema)]
+#[schema(as = talkover::AgentRequest)]
+pub struct AgentRequest {
+    /// What people call it.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub label: String,
+    /// What it calls itself.
+    #[schema(pattern = r"\S", max_length = 255)]
+    pub name: String,
+    /// Which way its calls go.
+    pub direction: schema::Direction,
+    /// The numbers it answers or calls from.
+    pub phone_number_ids: Option<Vec<Uuid>>,
+    /// What is ours.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub own: AgentOwnRequest,
+    /// The rest.
+    #[serde(flatten)]
+    #[schema(schema_with = fields_new)]
+    pub fields: Map<String, Value>,
+}
+
+fn fields_new() -> Object {
+    profile::object(FIELDS, As::New)
+}
+
+fn fields_shown() -> Object {
+    profile::object(FIELDS, As::Shown)
+}
+
+/// Update Agent Calling Settings' body.
+#[derive(Debug, ToSchema)]
+#[schema(as = talkover::CallingRequest)]
+pub struct CallingRequest {
+    /// Which way its calls go from now on.
+    pub direction: schema::Direction,
+    /// The numbers it answers or calls from, from now on.
+    pub phone_number_ids: Option<Vec<Uuid>>,
+    /// What is ours.
+    #[serde(flatten)]
+    #[schema(inline)]
+    pub own: AgentOwnRequest,
+}
 
 /// Talkover's words for an agent's state. It knows no archived agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +172,26 @@ pub fn calling(body: Value, private: PrivateHosts) -> Result<CallingBody, Refusa
     }
 }
 
+/// Which agents are asked for, and which page of them, as the query says it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AgentQuery {
+    /// In this state only: `draft` or `published`.
+    #[param(pattern = "^(draft|published)$")]
+    pub status: Option<String>,
+    /// In this direction only.
+    pub direction: Option<schema::Direction>,
+    /// With this in their name or label.
+    #[param(max_length = 255)]
+    pub search: Option<String>,
+    /// Which page, from 1.
+    #[param(minimum = 1, default = 1)]
+    pub page: Option<u32>,
+    /// How many of them; more than 100 are 100.
+    #[param(minimum = 1, default = 20)]
+    pub per_page: Option<u32>,
+}
+
 /// Which agents are asked for, and which page of them.
 #[derive(Clone, Debug)]
 pub struct AgentFilterFields {
@@ -159,11 +226,13 @@ pub fn filter(mut query: Reader) -> Result<AgentFilterFields, Refusal> {
 }
 
 /// A whole agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Agent)]
 pub struct AgentBody {
     id: Uuid,
     name: String,
     label: String,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
     current_status: &'static str,
     is_sandbox: bool,
@@ -171,12 +240,16 @@ pub struct AgentBody {
     created_at: String,
     updated_at: String,
     // Trainings and actions belong to the runtime; clients expect the lists.
+    #[schema(value_type = Vec<Object>)]
     trainings: [(); 0],
+    #[schema(value_type = Vec<Object>)]
     actions: [(); 0],
     phone_numbers: Vec<NumberOfAgent>,
     #[serde(flatten)]
+    #[schema(inline)]
     own: AgentShown,
     #[serde(flatten)]
+    #[schema(schema_with = fields_shown)]
     profile: Map<String, Value>,
 }
 
@@ -205,11 +278,13 @@ impl AgentBody {
 }
 
 /// An agent as Publish, Unpublish and Update Calling Settings answer it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::AgentChanged)]
 pub struct AgentChanged {
     id: Uuid,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Direction>)]
     direction: Option<&'static str>,
     current_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

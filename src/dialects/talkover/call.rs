@@ -1,13 +1,33 @@
 //! Talkover's calls, as far as they are placed.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Reader, boolean, brief, integer, phone, rfc3339},
+    dialects::{Reader, boolean, brief, integer, phone, rfc3339, schema},
     domain::{CallBrief, CallRecord, E164, Refusal},
 };
+
+/// Make a Call's body.
+#[derive(Debug, ToSchema)]
+#[schema(as = talkover::CallRequest)]
+pub struct CallRequest {
+    /// Who is called.
+    pub to: schema::Phone,
+    /// What the agent's runtime is given; at most 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub payload: Option<Map<String, Value>>,
+    /// What comes back with the call; at most 64 KiB.
+    #[schema(value_type = Option<Object>)]
+    pub context: Option<Map<String, Value>>,
+    /// After how many seconds the call is placed. It is placed at once: 0.
+    #[schema(minimum = 0, maximum = 0)]
+    pub delay_seconds: Option<u32>,
+    /// A test: nobody is remembered for it.
+    pub is_testing: Option<bool>,
+}
 
 /// A call that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,10 +63,12 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
 }
 
 /// A call that is being placed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Placed)]
 pub struct PlacedBody {
     id: Uuid,
     agent_id: Option<Uuid>,
+    #[schema(value_type = Option<schema::Phone>)]
     to: Option<String>,
     status: &'static str,
     created_at: String,

@@ -1,19 +1,22 @@
 //! Talkover's callback agents: the role as set, as read and as listed, each in its own shape.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::AgentState;
 use crate::{
-    dialects::agent::AgentNamed,
+    dialects::{agent::AgentNamed, schema},
     domain::{AgentId, AgentRecord, OutcomeSet, Target},
 };
 
 /// `callback_config`. Our own fields are there only where they are set.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::CallbackConfig)]
 struct Config {
     source_agent_ids: Vec<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<schema::Outcome>>)]
     callback_trigger_statuses: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_days: Option<u32>,
@@ -36,12 +39,15 @@ impl Config {
 }
 
 /// Set Agent as Callback's answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Callback)]
 pub struct CallbackBody {
     id: Uuid,
     name: String,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
     callback_config: Config,
+    #[schema(value_type = Vec<schema::Target>)]
     targets: Vec<String>,
 }
 
@@ -58,10 +64,12 @@ impl From<&AgentRecord> for CallbackBody {
 }
 
 /// Update Callback Sources' answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::CallbackSources)]
 pub struct SourcesBody {
     id: Uuid,
     callback_config: Config,
+    #[schema(value_type = Vec<schema::Target>)]
     targets: Vec<String>,
 }
 
@@ -76,11 +84,13 @@ impl From<&AgentRecord> for SourcesBody {
 }
 
 /// A row of List Callback Agents.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::CallbackListed)]
 pub struct CallbackListed {
     id: Uuid,
     name: String,
     label: String,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
     current_status: &'static str,
     callback_config: Config,
@@ -102,10 +112,12 @@ impl From<&AgentRecord> for CallbackListed {
 
 /// An agent in four words: a row of List Callback Source Agents, and the head of Get Callback
 /// Agent.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::AgentInShort)]
 pub struct SourceBody {
     id: Uuid,
     name: String,
+    #[schema(value_type = schema::Direction)]
     direction: &'static str,
     current_status: &'static str,
 }
@@ -122,7 +134,8 @@ impl From<&AgentRecord> for SourceBody {
 }
 
 /// Get Callback Agent's answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::CallbackAgent)]
 pub struct CallbackAgentBody {
     agent: SourceBody,
     source_agents: Vec<AgentNamed>,
@@ -130,7 +143,8 @@ pub struct CallbackAgentBody {
     callback_config: Config,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::CallbackStats)]
 struct Stats {
     total_callbacks_received: u64,
     callbacks_answered: u64,

@@ -1,38 +1,63 @@
 //! Problems in Talkover's words. Its documentation shows five shapes; ours is all of them at once.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::{
     dialects::{Problem, Told, reader::sentence},
     domain::{DialFailure, Refusal},
 };
 
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Error)]
+pub struct ErrorBody {
+    /// Always false.
+    success: bool,
+    /// A sentence for people.
+    message: String,
+    /// A word for programs.
+    code: String,
+    error: ErrorAgain,
+    /// What is wrong with each field that is wrong.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    errors: BTreeMap<String, Vec<String>>,
+}
+
+/// Code and message once more, for clients that look for them here.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::ErrorAgain)]
+struct ErrorAgain {
+    code: String,
+    message: String,
+    details: ErrorDetails,
+}
+
+/// The first field that is wrong, where one is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::ErrorDetails)]
+struct ErrorDetails {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    field: Option<String>,
+}
+
 /// The status and body of a problem.
 #[must_use]
 pub fn error(problem: &Problem) -> (u16, Value) {
     let told = problem.told();
     let (status, code, message) = words(problem, &told);
-    let mut errors = Map::new();
-    for field in &told.fields {
-        let lines = errors.entry(field.field.clone()).or_insert_with(|| json!([]));
-        if let Some(lines) = lines.as_array_mut() {
-            lines.push(json!(field.message));
-        }
+    let details = ErrorDetails { field: told.fields.first().map(|first| first.field.clone()) };
+    let mut errors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for field in told.fields {
+        errors.entry(field.field).or_default().push(field.message);
     }
-    let details = match told.fields.first() {
-        Some(first) => json!({ "field": first.field }),
-        None => json!({}),
-    };
-    let mut body = json!({
-        "success": false,
-        "message": message,
-        "code": code,
-        "error": { "code": code, "message": message, "details": details },
-    });
-    if let (false, Some(body)) = (errors.is_empty(), body.as_object_mut()) {
-        body.insert("errors".to_owned(), Value::Object(errors));
-    }
-    (status, body)
+    let again = ErrorAgain { code: code.clone(), message: message.clone(), details };
+    let body = ErrorBody { success: false, message, code, error: again, errors };
+    (status, serde_json::to_value(body).unwrap_or_default())
 }
 
 /// Status, code and message: Talkover's own where its documentation has any, else ours with the
@@ -98,6 +123,8 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[track_caller]

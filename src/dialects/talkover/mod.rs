@@ -7,19 +7,22 @@ mod error;
 mod number;
 
 pub use agent::{
-    AgentBody, AgentChanged, AgentFilterFields, AgentState, CallingBody, calling, create, filter,
+    AgentBody, AgentChanged, AgentFilterFields, AgentQuery, AgentRequest, AgentState, CallingBody,
+    CallingRequest, calling, create, filter,
 };
-pub use call::{CallFields, PlacedBody, call};
+pub use call::{CallFields, CallRequest, PlacedBody, call};
 pub use callback::{CallbackAgentBody, CallbackBody, CallbackListed, SourceBody, SourcesBody};
-pub use error::error;
-pub use number::{NumberBody, NumberFilterFields, number_filter};
+pub use error::{ErrorBody, error};
+pub use number::{NumberBody, NumberFilterFields, NumberQuery, number_filter};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::WarningBody;
 
 /// A success. Absent parts are not written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Envelope)]
 pub struct Envelope<T> {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +69,27 @@ impl<T> Envelope<T> {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// No data.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Nothing)]
+pub struct Nothing {}
+
+/// That the API answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Health)]
+pub struct HealthBody {
+    status: &'static str,
+}
+
+impl Default for HealthBody {
+    fn default() -> Self {
+        Self { status: "ok" }
+    }
+}
+
+/// Where in its list a page is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Meta)]
 struct Meta {
     current_page: u32,
     per_page: u32,

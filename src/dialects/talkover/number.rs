@@ -1,10 +1,11 @@
 //! Talkover's phone numbers. Prices and renewals are its own business; here they are null.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    dialects::{NumberShown, Reader, boolean, member, text},
+    dialects::{NumberShown, Reader, boolean, member, schema, text},
     domain::{NumberRecord, Refusal},
 };
 
@@ -25,6 +26,22 @@ impl std::str::FromStr for NumberType {
             _ => Err(()),
         }
     }
+}
+
+/// Which numbers are asked for, as the query says it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct NumberQuery {
+    /// That can carry this. Ours carry `voice`.
+    #[param(pattern = "^(voice|sms|whatsapp|mms|fax)$")]
+    pub r#type: Option<String>,
+    /// That carry voice, or do not.
+    pub has_voice: Option<bool>,
+    /// That carry WhatsApp, or do not.
+    pub has_whatsapp: Option<bool>,
+    /// With this in the number, or as its id.
+    #[param(max_length = 255)]
+    pub search: Option<String>,
 }
 
 /// Which numbers are asked for.
@@ -67,9 +84,11 @@ impl NumberFilterFields {
 }
 
 /// A number.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Number)]
 pub struct NumberBody {
     id: Uuid,
+    #[schema(value_type = schema::Phone)]
     number: String,
     country_code: Option<&'static str>,
     formatted_number: String,
@@ -125,9 +144,11 @@ impl From<&NumberRecord> for NumberBody {
 }
 
 /// A number as an agent shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::NumberOfAgent)]
 pub(super) struct NumberOfAgent {
     id: Uuid,
+    #[schema(value_type = schema::Phone)]
     number: String,
     country_code: Option<&'static str>,
     formatted_number: String,

@@ -1,0 +1,98 @@
+//! The OpenAPI document: what every surface's handlers say of themselves, put together, with what
+//! holds for all of them. It is generated at start and never written by hand.
+//!
+//! A handler names its success and what is particular to it. What can stand between any request and
+//! its answer, the words it is told in, headers, and which answers lead to which requests follow
+//! from the surface, the method and the path; they are added here.
+
+mod common;
+mod links;
+mod shapes;
+mod tags;
+
+use axum::Router;
+use http::Method;
+use utoipa::openapi::{
+    Info, OpenApi, OpenApiBuilder, Server,
+    path::{Operation, PathItem},
+    security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::guard::Dialect;
+
+/// The name of the one way to prove oneself.
+const KEY: &str = "key";
+
+const ABOUT: &str = "\
+One store behind three APIs: Talkover's (`/api/v1`), CallingBox's (`/v1`) and our own \
+(`/switchback/v1`), which has what neither of them knows. Whoever holds a key of a tenant may use \
+all three side by side; what one writes the others read.
+
+An answer to a write carries the header `Switchback-Rev`. Who sends its text along as `min_rev` \
+reads what is at least as new, also from another process.";
+
+/// One surface: whose words it speaks, the path it is under, what its handlers say.
+pub(super) struct Part {
+    pub(super) dialect: Dialect,
+    pub(super) path: &'static str,
+    pub(super) said: OpenApi,
+}
+
+/// The whole document, from its parts.
+pub(super) fn whole(parts: impl IntoIterator<Item = Part>) -> OpenApi {
+    let mut info = Info::new("Switchback", env!("CARGO_PKG_VERSION"));
+    info.description = Some(ABOUT.to_owned());
+    let mut document = OpenApiBuilder::new().info(info).build();
+    document.servers = Some(vec![Server::new("/")]);
+    for Part { dialect, path, mut said } in parts {
+        for (at, item) in &mut said.paths.paths {
+            for (method, operation) in operations(item) {
+                tags::name(dialect, at, operation);
+                common::complete(dialect, &method, at, operation);
+            }
+        }
+        document = document.nest(path, said);
+    }
+    let components = document.components.get_or_insert_default();
+    common::components(components);
+    components.schemas.values_mut().for_each(shapes::smooth);
+    document.tags = Some(tags::told(&mut document.paths));
+    links::add(&mut document.paths);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(KEY, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    document.security = Some(vec![SecurityRequirement::new(KEY, [] as [&str; 0])]);
+    document
+}
+
+/// The document, and a page that shows it and tries it. The page's files are in the binary: it asks
+/// nothing of anybody else. It keeps the key that is typed into it, in that browser.
+pub(super) fn pages<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Router<S> {
+    let shown = Config::default()
+        .persist_authorization(true)
+        .display_request_duration(true)
+        .doc_expansion("none")
+        .filter(true)
+        .use_base_layout();
+    Router::new().merge(SwaggerUi::new("/docs").config(shown).url("/openapi.json", document))
+}
+
+/// The operations of a path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// The parameters that a path names, in order.
+fn named(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+#[cfg(test)]
+mod tests;
