@@ -7,12 +7,13 @@ use dashmap::{DashMap, Entry};
 use tokio::sync::Notify;
 
 use crate::domain::{
-    AccountId, Agent, Attestation, CallEnd, CallId, CallPatch, CallStatus, Direction, E164,
-    InboundCall, MediaSession, NumberId, RouteReason, Rung, Target, TargetTried, TenantId, Touch,
-    TraceStep, UnixMillis, spelled,
+    AccountId, Agent, AgentId, Attestation, CallEnd, CallId, CallPatch, CallStatus, Direction,
+    E164, InboundCall, MediaSession, NumberId, RouteReason, Rung, Target, TargetTried, TenantId,
+    Touch, TraceStep, UnixMillis, spelled,
 };
 use crate::telemetry::clock;
 
+use super::by_agent::ByAgent;
 use super::machine::{CARRIER_SILENT, Event, Machine};
 use super::{CallUpdate, Feed, Journal};
 
@@ -88,6 +89,19 @@ impl Facts {
             ..CallPatch::new(self.id, self.tenant, now)
         }
     }
+}
+
+/// A call in progress, or about to be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveCall {
+    /// Its identity.
+    pub id: CallId,
+    /// The number that was dialled.
+    pub dnis: Option<E164>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// When it began.
+    pub created_at: UnixMillis,
 }
 
 /// What `/resume` answers.
@@ -226,6 +240,8 @@ pub struct Live {
     /// The calls that are placed here, until they are over: their webhooks may come before the
     /// answer to our request, so they are known before it is sent.
     placed: DashMap<CallId, Facts>,
+    /// Each agent's calls in either of those two, by whom they are with.
+    by_agent: ByAgent,
     journal: Journal,
     feed: Feed,
 }
@@ -239,6 +255,7 @@ impl Live {
             calls: DashMap::new(),
             aliases: DashMap::new(),
             placed: DashMap::new(),
+            by_agent: ByAgent::default(),
             journal,
             feed,
         }
@@ -258,6 +275,8 @@ impl Live {
         let call = match self.calls.entry(id) {
             Entry::Occupied(entry) => return Arc::clone(entry.get()),
             Entry::Vacant(entry) => {
+                // First, so that no end of the call can come in between.
+                self.by_agent.enter(&facts);
                 Arc::clone(entry.insert(Arc::new(LiveCall::new(facts, status))).value())
             }
         };
@@ -280,6 +299,7 @@ impl Live {
     /// A call that the carrier is about to be asked to place. Its row is there already; it is live
     /// from [`Live::begin`] on, when the carrier's id for it is known.
     pub fn expect(&self, facts: Facts) {
+        self.by_agent.enter(&facts);
         self.placed.insert(facts.id, facts);
     }
 
@@ -309,6 +329,9 @@ impl Live {
     /// A call that was to be placed here, and was not or was never heard of.
     pub fn fail(&self, id: CallId, error_code: &str, now: UnixMillis) {
         if let Some((_, facts)) = self.placed.remove(&id) {
+            if !self.calls.contains_key(&id) {
+                self.by_agent.leave(&facts);
+            }
             self.refuse(&facts, error_code, now);
         }
     }
@@ -334,6 +357,34 @@ impl Live {
     pub fn of_tenant(&self, tenant: TenantId) -> Vec<Arc<LiveCall>> {
         let of_tenant = |call: &Arc<LiveCall>| call.facts.tenant == tenant;
         self.calls.iter().map(|entry| Arc::clone(entry.value())).filter(of_tenant).collect()
+    }
+
+    /// Whether an agent has any call, those about to be placed included.
+    #[must_use]
+    pub fn is_busy(&self, agent: AgentId) -> bool {
+        self.by_agent.has(agent)
+    }
+
+    /// An agent's calls with a person, those about to be placed included, oldest first.
+    #[must_use]
+    pub fn between(&self, agent: AgentId, contact: E164) -> Vec<ActiveCall> {
+        let ids = self.by_agent.between(agent, contact);
+        let mut calls: Vec<_> = ids.into_iter().filter_map(|id| self.active(id)).collect();
+        calls.sort_unstable_by_key(|call| (call.created_at, call.id));
+        calls
+    }
+
+    fn active(&self, id: CallId) -> Option<ActiveCall> {
+        let shown = |facts: &Facts, status| ActiveCall {
+            id,
+            dnis: facts.call.dnis,
+            status,
+            created_at: facts.created_at,
+        };
+        if let Some(call) = self.get(id) {
+            return Some(shown(&call.facts, call.state().status));
+        }
+        self.placed.get(&id).map(|facts| shown(&facts, CallStatus::Queued))
     }
 
     /// How many there are.
@@ -416,6 +467,7 @@ impl Live {
             let facts = &call.facts;
             self.placed.remove(&facts.id);
             self.calls.remove(&facts.id);
+            self.by_agent.leave(facts);
             let by_carrier = CallId::of_carrier_call(facts.account, &facts.carrier_call_id);
             self.aliases.remove(&by_carrier);
         }
@@ -539,6 +591,48 @@ mod tests {
         live.sweep(UnixMillis(u64::MAX));
         let told: Vec<_> = std::iter::from_fn(|| rows.try_recv().ok()).collect();
         assert_eq!(told.iter().filter(|update| update.is_terminal).count(), 1);
+    }
+
+    #[test]
+    fn a_call_is_found_by_agent_and_person_from_its_placing_to_its_end() {
+        let (journal, _rows) = Journal::new();
+        let live = Live::new(journal);
+        let id = CallId(Uuid::from_u128(9));
+        let contact = E164::from_u64(14_155_550_137).unwrap();
+        let agent = Agent {
+            id: AgentId(Uuid::from_u128(5)),
+            tenant: TenantId(Uuid::from_u128(2)),
+            name: "Renewals".to_owned(),
+            direction: Direction::Outbound,
+            state: crate::domain::AgentState::Live,
+            targets: Vec::new(),
+            callback: None,
+            runtime_parameters: Vec::new(),
+            first_audio_timeout_ms: None,
+            min_attestation: None,
+            context_min_attestation: None,
+        };
+        let by = agent.id;
+        let call = InboundCall { dnis: Some(contact), ..facts(id).call };
+        let placed = Facts {
+            direction: Direction::Outbound,
+            agent: Some(Arc::new(agent)),
+            call,
+            ..facts(id)
+        };
+        let statuses =
+            |live: &Live| live.between(by, contact).iter().map(|c| c.status).collect::<Vec<_>>();
+        live.expect(placed.clone());
+        assert_eq!(statuses(&live), [CallStatus::Queued]);
+        let call = live.begin(id, placed.account, "CA7", None, UnixMillis(2)).unwrap();
+        assert_eq!(statuses(&live), [CallStatus::Initiated]);
+        assert!(live.is_busy(by) && live.between(AgentId(Uuid::nil()), contact).is_empty());
+        let ended = Event::Status { status: CallStatus::Busy, at: UnixMillis(5) };
+        live.apply(&call, ended, UnixMillis(5));
+        assert!(!live.is_busy(by) && statuses(&live).is_empty());
+        live.expect(placed);
+        live.fail(id, "refused", UnixMillis(6));
+        assert!(!live.is_busy(by));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! their rows to the store; [`feed`] what then happened, for onlookers. It never answers a carrier
 //! or opens a socket.
 
+mod by_agent;
 pub mod feed;
 pub mod journal;
 pub mod live;
@@ -13,6 +14,6 @@ pub mod strays;
 
 pub use feed::{CallEvent, Feed, Happened, Next, Progress};
 pub use journal::{CallUpdate, Journal};
-pub use live::{Facts, Live, LiveCall, MediaState, Resume};
+pub use live::{ActiveCall, Facts, Live, LiveCall, MediaState, Resume};
 pub use machine::Event;
 pub use strays::{Orphan, Strays};

@@ -80,6 +80,19 @@ impl FromRequestParts<Api> for AtContact {
     }
 }
 
+/// A number named in the path.
+#[derive(Debug)]
+pub(super) struct AtPhone(pub(super) E164);
+
+impl FromRequestParts<Api> for AtPhone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let text = parameter(parts, api, "phone").await.unwrap_or_default();
+        phone(&Value::String(text)).map(Self).map_err(|_| Refusal::PhoneInvalid.into())
+    }
+}
+
 /// The text that stands for a name in the path.
 async fn parameter(parts: &mut Parts, api: &Api, name: &str) -> Option<String> {
     let parameters = RawPathParams::from_request_parts(parts, api).await.ok()?;

@@ -52,9 +52,8 @@ pub(super) fn current(
 
 impl Api {
     /// Whether the agent has a call in progress.
-    pub(super) fn is_busy(&self, tenant: TenantId, id: AgentId) -> bool {
-        let calls = self.live.of_tenant(tenant);
-        calls.iter().any(|call| call.facts.agent.as_ref().is_some_and(|agent| agent.id == id))
+    pub(super) fn is_busy(&self, id: AgentId) -> bool {
+        self.live.is_busy(id)
     }
 
     /// The name of an account.

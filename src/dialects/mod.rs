@@ -26,13 +26,13 @@ pub use number::NumberShown;
 pub use page::{All, Page, PageFields};
 pub use problem::{Problem, Told};
 pub use reader::{
-    Given, Reader, Wrong, attestation, boolean, carrier_words, id, ids, integer, member, moment,
-    phone, text,
+    Given, Reader, Wrong, attestation, boolean, carrier_words, date, id, ids, integer, member,
+    moment, phone, text,
 };
 pub use returns::result;
 pub use spelling::meant;
 pub use target::PrivateHosts;
-pub use time::{day_end, day_start, parse_rfc3339, rfc3339};
+pub use time::{day_end, day_start, parse_day, parse_rfc3339, rfc3339};
 pub use transcript::{MergedSegmentsBody, SegmentBody, SegmentRequest, TranscriptBody, segments};
 
 use crate::domain::Warning;

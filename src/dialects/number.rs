@@ -31,6 +31,13 @@ impl From<&NumberRecord> for NumberShown {
     }
 }
 
+impl NumberShown {
+    /// The number as people of its country write it.
+    pub(super) fn national(number: E164) -> String {
+        spellings(number).0
+    }
+}
+
 /// The ISO 3166 code of the country that the number's first digits belong to.
 fn country(number: E164) -> Option<&'static str> {
     let digits = number.as_u64().to_string();

@@ -121,6 +121,8 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountAmbiguous => (409, "account_ambiguous"),
         Refusal::NameTaken => (409, "name_taken"),
         Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::NoActiveCall => (404, "call_not_found"),
+        Refusal::DirectionBusy => (409, "agent_has_active_calls"),
         Refusal::TranscriptFull => (409, "transcript_full"),
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
         Refusal::AgentInactive => (409, "agent_inactive"),
@@ -165,6 +167,8 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::NoActiveCall => "no active call found for this phone number",
+        Refusal::DirectionBusy => "the agent has calls in progress: its direction cannot change",
         Refusal::TranscriptFull => "no more is kept of what is said in one call",
         Refusal::NotInbound => "the agent must be inbound",
         Refusal::NotOutbound => "the agent must be outbound",
@@ -198,6 +202,8 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         Refusal::AgentNotFound
         | Refusal::NumberNotFound
         | Refusal::CallNotFound
+        | Refusal::NoActiveCall
+        | Refusal::DirectionBusy
         | Refusal::TenantNotFound
         | Refusal::AccountNotFound
         | Refusal::AccountFromFile

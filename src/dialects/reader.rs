@@ -7,8 +7,13 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use serde_json::{Map, Value};
 
-use super::{spelling::meant, time::parse_rfc3339};
-use crate::domain::{Attestation, E164, FieldError, Outcome, OutcomeSet, Refusal, UnixMillis};
+use super::{
+    spelling::meant,
+    time::{parse_day, parse_rfc3339},
+};
+use crate::domain::{
+    Attestation, E164, FieldError, Outcome, OutcomeSet, Refusal, UnixDay, UnixMillis,
+};
 
 /// A field as it was given: not at all, as null, or with a value.
 pub type Given<T> = Option<Option<T>>;
@@ -268,6 +273,15 @@ pub fn phone(value: &Value) -> Result<E164, Wrong> {
 pub fn moment(value: &Value) -> Result<UnixMillis, Wrong> {
     let found = value.as_str().and_then(parse_rfc3339);
     found.ok_or_else(|| "must be an RFC 3339 time such as 2026-05-02T09:00:00Z".into())
+}
+
+/// A day.
+///
+/// # Errors
+/// It is not written `YYYY-MM-DD`, or there is no such day.
+pub fn date(value: &Value) -> Result<UnixDay, Wrong> {
+    let found = value.as_str().and_then(parse_day);
+    found.ok_or_else(|| "must be a day such as 2026-05-02".into())
 }
 
 /// An attestation; `a` is as good as `A`.

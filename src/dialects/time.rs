@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
-use crate::domain::UnixMillis;
+use crate::domain::{UnixDay, UnixMillis};
 
 /// Writes `2026-05-02T09:00:00Z`, with milliseconds where there are any.
 #[must_use]
@@ -29,6 +29,17 @@ pub fn day_start(text: &str) -> Option<UnixMillis> {
 pub fn day_end(text: &str) -> Option<UnixMillis> {
     let next = start_of(text, 1).map(|next| UnixMillis(next.0.saturating_sub(1)));
     next.or_else(|| parse_rfc3339(text))
+}
+
+/// The day written `YYYY-MM-DD`, from 1970 on.
+#[must_use]
+pub fn parse_day(text: &str) -> Option<UnixDay> {
+    start_of(text, 0).map(UnixMillis::day)
+}
+
+/// Writes `2026-05-02`.
+pub(super) fn shown_day(day: UnixDay) -> String {
+    rfc3339(day.start()).chars().take("2026-05-02".len()).collect()
 }
 
 fn start_of(text: &str, days_later: i64) -> Option<UnixMillis> {

@@ -42,7 +42,7 @@ pub use record::{
 pub use refusal::{FieldError, Refusal, Warning, WarningCode};
 pub use target::{Builtin, Target, TargetError};
 pub use tenant::{BelowMin, Tenant, TenantSettings};
-pub use time::{UnixMillis, UnixSeconds};
+pub use time::{UnixDay, UnixMillis, UnixSeconds};
 pub use touch::{REMEMBERED_MAX, Touch};
 
 /// Declares an enum whose variants each have one spelling, with `as_str`, `Display` and `FromStr`.

@@ -67,6 +67,10 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// The agent has no call in progress with that person.
+    NoActiveCall,
+    /// The agent has calls in progress, which keep its direction.
+    DirectionBusy,
     /// As much as is kept of one call has been said in it.
     TranscriptFull,
     /// An idempotency key was used before, for another request.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::domain::{
     AgentId, AgentState, AgentVersion, Attestation, BelowMin, CallBrief, CallRecord, CallResult,
     CallStatus, DialFailure, DialRecord, Direction, E164, NumberId, OrphanCause, OutcomeSet,
-    Target, TenantId, UnixMillis, UnixSeconds,
+    Target, TenantId, UnixDay, UnixMillis, UnixSeconds,
 };
 
 /// An agent to be made.
@@ -324,13 +324,35 @@ pub struct CallFilter {
     pub is_over: Option<bool>,
 }
 
-/// How many return calls a callback agent had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which calls a list by page shows. Its days are whole, so that counts can answer for rows.
+#[derive(Clone, Debug, Default)]
+pub struct CallPageFilter {
+    /// Where they stand; none is anywhere.
+    pub statuses: Vec<CallStatus>,
+    /// Which way they go.
+    pub direction: Option<Direction>,
+    /// Who was decided on.
+    pub agent: Option<AgentId>,
+    /// Not before this day.
+    pub from: Option<UnixDay>,
+    /// Not after this day.
+    pub to: Option<UnixDay>,
+    /// A number, the carrier's id or the call's id, or part of one of the first two.
+    pub search: Option<String>,
+}
+
+/// How many return calls came in some days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallbackStats {
-    /// Routed to it.
+    /// Routed to callback agents because they had been called.
     pub received: u64,
     /// Of those, answered.
     pub answered: u64,
+    /// Reached a callback agent without having been called.
+    pub unmatched: u64,
+    /// Received, by the agent whose call was returned, most first; `None` is a touch that was
+    /// forgotten before its return was written down.
+    pub by_source: Vec<(Option<AgentId>, u64)>,
 }
 
 /// A number that people were shown and may ring back, with nobody on it who knows why.

@@ -32,9 +32,9 @@ use tokio::sync::{Semaphore, broadcast, oneshot};
 use uuid::Uuid;
 
 pub use change::{
-    AgentFilter, AgentPatch, CallChange, CallFilter, CallbackChange, CallbackStats, CallerId,
-    DialFate, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewNumber, NumberPatch,
-    Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
+    AgentFilter, AgentPatch, CallChange, CallFilter, CallPageFilter, CallbackChange, CallbackStats,
+    CallerId, DialFate, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewNumber,
+    NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
 pub use once::{Kept, Once, Repeatable};

@@ -20,5 +20,6 @@ mod once;
 mod own;
 mod sign;
 mod talkover;
+mod talkover_calls;
 mod tenants;
 mod touches;

@@ -14,6 +14,7 @@
     reason = "tests"
 )]
 
+mod counts;
 mod details;
 mod group;
 mod history;

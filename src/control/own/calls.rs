@@ -107,16 +107,22 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
 pub(super) async fn hang_up(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
     let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
     let body = one(&api, caller.tenant, id).await?;
-    let call = live.ok_or(Refusal::CallNotActive)?;
-    call.hang_up(CallEnd::Api);
-    if matches!(call.state().media, MediaState::None | MediaState::Over) {
-        // No socket of ours to close: the carrier has to be told.
-        let account = api.index.view().account_by_id(call.facts.account).cloned();
-        if let Some(account) = account {
-            api.dispatch.hang_up(&account, &call.facts.carrier_call_id);
+    api.hang_up(&*live.ok_or(Refusal::CallNotActive)?);
+    Ok((StatusCode::ACCEPTED, answer::read(body)).into_response())
+}
+
+impl Api {
+    /// Ends a call, because somebody asked.
+    pub(in crate::control) fn hang_up(&self, call: &LiveCall) {
+        call.hang_up(CallEnd::Api);
+        if matches!(call.state().media, MediaState::None | MediaState::Over) {
+            // No socket of ours to close: the carrier has to be told.
+            let account = self.index.view().account_by_id(call.facts.account).cloned();
+            if let Some(account) = account {
+                self.dispatch.hang_up(&account, &call.facts.carrier_call_id);
+            }
         }
     }
-    Ok((StatusCode::ACCEPTED, answer::read(body)).into_response())
 }
 
 async fn one(api: &Api, tenant: TenantId, id: CallId) -> Result<CallBody, Problem> {

@@ -77,11 +77,11 @@ pub(super) async fn calling(
     Body(body): Body,
 ) -> Answer {
     let asked = dialect::calling(body, api.settings.private)?;
-    let is_busy = api.is_busy(caller.tenant, id);
+    let is_busy = api.is_busy(id);
     let change = move |tx: &mut Tx<'_>| {
         let before = current(tx, caller.tenant, id)?;
         if is_busy && before.agent.direction != asked.direction {
-            return Err(Refusal::AgentHasActiveCalls.into());
+            return Err(Refusal::DirectionBusy.into());
         }
         let numbers = asked.fields.numbers.clone();
         changes::known_numbers(tx, caller.tenant, "phone_number_ids", numbers.as_deref())?;
@@ -133,7 +133,7 @@ where
     responses((status = 200, body = Envelope<Nothing>),
         (status = 409, description = "It is published, or has calls in progress.")))]
 pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
-    let is_busy = api.is_busy(caller.tenant, id);
+    let is_busy = api.is_busy(id);
     let delete = move |tx: &mut Tx<'_>| {
         current(tx, caller.tenant, id)?;
         if is_busy {

@@ -14,17 +14,14 @@ use crate::{
     dialects::{
         CallbackFields, CallbackRequest,
         talkover::{
-            CallbackAgentBody, CallbackBody, CallbackListed, Envelope, Nothing, SourceBody,
+            CallbackAgentBody, CallbackBody, CallbackListed, Envelope, Nothing, Period, SourceBody,
             SourcesBody,
         },
     },
-    domain::{AgentId, Refusal, UnixMillis},
+    domain::{AgentId, Refusal},
     store::{Role, Tx},
     telemetry::clock,
 };
-
-/// What statistics look back on where nobody says otherwise, as Get Callback Stats does.
-const STATS_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Set Agent as Callback: it answers who rings its source agents back.
 #[utoipa::path(post, path = "/agents/{agent}/callback", tag = "callbacks",
@@ -85,7 +82,7 @@ pub(super) async fn remove(State(api): State<Api>, caller: Caller, At(id): At<Ag
 #[utoipa::path(get, path = "/callback-agents/{agent}", tag = "callbacks",
     responses((status = 200, body = Envelope<CallbackAgentBody>)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
-    let since = UnixMillis(clock::now().0.saturating_sub(STATS_MS));
+    let Period { start, end } = Period::until(clock::now().day());
     let shown = api
         .read(move |rows| {
             let record = current(rows, caller.tenant, id)?;
@@ -95,7 +92,7 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Agen
                 let named = rows.agent(caller.tenant, *source)?;
                 sources.extend(named.map(|named| (*source, named.agent.name)));
             }
-            let stats = rows.callback_stats(caller.tenant, id, since)?;
+            let stats = rows.callback_stats(caller.tenant, Some(id), start, end)?;
             Ok(CallbackAgentBody::new(&record, &sources, stats.received, stats.answered))
         })
         .await?;

@@ -1,9 +1,11 @@
 //! Talkover's dialect over HTTP: `/api/v1`.
 
 mod agents;
+mod call_lists;
 mod callbacks;
 mod calls;
 mod numbers;
+mod stats;
 
 use axum::Json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -24,6 +26,13 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::list))
         .routes(routes!(callbacks::sources))
         .routes(routes!(callbacks::read))
+        .routes(routes!(stats::read))
+        .routes(routes!(stats::check))
+        .routes(routes!(call_lists::list))
+        .routes(routes!(call_lists::read))
+        .routes(routes!(call_lists::of_agent))
+        .routes(routes!(call_lists::active))
+        .routes(routes!(call_lists::end))
         .routes(routes!(numbers::list))
 }
 

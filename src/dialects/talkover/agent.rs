@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 
-use super::number::NumberOfAgent;
+use super::{PER_PAGE, PER_PAGE_MAX, number::NumberOfAgent};
 use crate::{
     dialects::{
         AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, ids, integer, member,
@@ -15,11 +15,6 @@ use crate::{
     },
     domain::{self, AgentRecord, Direction, NumberRecord, Refusal},
 };
-
-/// Rows of a page where the client does not say.
-const PER_PAGE: u32 = 20;
-/// Rows of a page at most; more is cut to this.
-const PER_PAGE_MAX: u32 = 100;
 
 const LANGUAGES: &[&str] = &[
     "pt-BR", "pt-PT", "en-US", "en-CA", "es-ES", "fr-FR", "de-DE", "it-IT", "nl-NL", "ja-JP",

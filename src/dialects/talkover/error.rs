@@ -101,6 +101,9 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
         Problem::Refused(Refusal::AgentHasActiveCalls) => {
             theirs(409, "AGENT_HAS_ACTIVE_CALLS", "Cannot delete agent while it has active calls.")
         }
+        Problem::Refused(Refusal::CallNotActive) => {
+            theirs(409, "CALL_NOT_ACTIVE", "Call is not active")
+        }
         Problem::Refused(Refusal::AgentPublished) => {
             theirs(409, "AGENT_IS_PUBLISHED", "Cannot delete agent while it is published.")
         }

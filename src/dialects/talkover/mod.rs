@@ -2,23 +2,37 @@
 
 mod agent;
 mod call;
+mod call_list;
 mod callback;
+mod constraints;
 mod error;
 mod number;
+mod stats;
 
 pub use agent::{
     AgentBody, AgentChanged, AgentFilterFields, AgentQuery, AgentRequest, AgentState, CallingBody,
     CallingRequest, calling, create, filter,
 };
 pub use call::{CallFields, CallRequest, PlacedBody, call};
+pub use call_list::{
+    ActiveBody, AgentCallQuery, AgentOfCall, CallListFields, CallListed, CallQuery, CallRow,
+    CallShown, CallWhole, EndRequest, EndedBody, call_list, call_to_end,
+};
 pub use callback::{CallbackAgentBody, CallbackBody, CallbackListed, SourceBody, SourcesBody};
+pub use constraints::{ConstraintFields, ConstraintsBody, ConstraintsRequest, constraints};
 pub use error::{ErrorBody, error};
 pub use number::{NumberBody, NumberFilterFields, NumberQuery, number_filter};
+pub use stats::{Period, SourceCount, StatsBody, StatsQuery};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::WarningBody;
+
+/// Rows of a page where the client does not say.
+const PER_PAGE: u32 = 20;
+/// Rows of a page at most; more is cut to this.
+const PER_PAGE_MAX: u32 = 100;
 
 /// A success. Absent parts are not written.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,21 +46,33 @@ pub struct Envelope<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<Meta>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,
 }
 
 impl<T> Envelope<T> {
     /// An answer with data.
     #[must_use]
-    pub const fn of(data: T) -> Self {
-        Self { success: true, data: Some(data), message: None, meta: None, warnings: None }
+    pub fn of(data: T) -> Self {
+        Self { data: Some(data), ..Self::empty() }
     }
 
     /// An answer without data.
     #[must_use]
-    pub const fn done(message: &'static str) -> Self {
-        let message = Some(message);
-        Self { success: true, data: None, message, meta: None, warnings: None }
+    pub fn done(message: &'static str) -> Self {
+        Self { message: Some(message), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            success: true,
+            data: None,
+            message: None,
+            meta: None,
+            pagination: None,
+            warnings: None,
+        }
     }
 
     /// The same with a message.
@@ -60,6 +86,22 @@ impl<T> Envelope<T> {
     pub fn at(self, page: u32, per_page: u32, total: u64) -> Self {
         let last_page = total.div_ceil(u64::from(per_page.max(1))).max(1);
         Self { meta: Some(Meta { current_page: page, per_page, total, last_page }), ..self }
+    }
+
+    /// The same with a page's place among calls or campaigns; `rows` of them are on it.
+    #[must_use]
+    pub fn paged(self, page: u32, per_page: u32, total: u64, rows: usize) -> Self {
+        let before = u64::from(page.saturating_sub(1)) * u64::from(per_page);
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let pagination = Pagination {
+            current_page: page,
+            last_page: total.div_ceil(u64::from(per_page.max(1))).max(1),
+            per_page,
+            total,
+            from: (rows > 0).then_some(before + 1),
+            to: (rows > 0).then_some(before + rows),
+        };
+        Self { pagination: Some(pagination), ..self }
     }
 
     /// The same with what the write warns of.
@@ -95,4 +137,16 @@ struct Meta {
     per_page: u32,
     total: u64,
     last_page: u64,
+}
+
+/// A page's place; `from` and `to` are the ordinals of its rows, null where it has none.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = talkover::Pagination)]
+struct Pagination {
+    current_page: u32,
+    last_page: u64,
+    per_page: u32,
+    total: u64,
+    from: Option<u64>,
+    to: Option<u64>,
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{
         AgentId, CallId, CallRecord, MediaSession, TargetTried, TenantId, TraceStep, UnixMillis,
     },
-    store::{CallFilter, CallbackStats, Listed, Paging, Tx, WriteError},
+    store::{CallFilter, Listed, Paging, Tx, WriteError},
 };
 
 const COLUMNS: &str = "id, tenant, account, carrier_call_id, direction, status, ani, dnis, number,
@@ -225,25 +225,6 @@ impl Rows<'_> {
         })
     }
 
-    /// A callback agent's return calls since then.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn callback_stats(
-        &self,
-        tenant: TenantId,
-        agent: AgentId,
-        since: UnixMillis,
-    ) -> Result<CallbackStats, WriteError> {
-        let sql = "SELECT count(*), count(answered_at) FROM calls
-            WHERE tenant = ?1 AND agent = ?2 AND created_at >= ?3
-                AND direction = 'inbound' AND reason = 'callback'";
-        let counted = self.one(sql, params![tenant, agent, since], |row| {
-            Ok(CallbackStats { received: row.get(0)?, answered: row.get(1)? })
-        })?;
-        Ok(counted.unwrap_or_default())
-    }
-
     /// Any tenant's call.
     pub(in crate::store) fn any_call(&self, id: CallId) -> Result<Option<CallRecord>, WriteError> {
         self.one(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"), [id], read)
@@ -261,7 +242,8 @@ impl Tx<'_> {
         let aged = "SELECT id FROM calls WHERE tenant = ?1 AND created_at < ?2
             ORDER BY created_at LIMIT ?3";
         let which = params![tenant, before, limit];
-        for kept in ["transcripts", "call_details", "dials"] {
+        self.uncount_calls(tenant, aged, which)?;
+        for kept in ["credits", "transcripts", "call_details", "dials"] {
             self.run(&format!("DELETE FROM {kept} WHERE call IN ({aged})"), which)?;
         }
         self.run(&format!("DELETE FROM calls WHERE id IN ({aged})"), which)

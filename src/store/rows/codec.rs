@@ -11,7 +11,8 @@ use uuid::Uuid;
 use crate::domain::{
     AccountId, AccountOrigin, AgentId, AgentState, Attestation, BelowMin, CallEnd, CallId,
     CallStatus, CarrierId, DialState, Direction, E164, KeyId, KeyScope, NumberId, Outcome,
-    ResultStatus, RouteReason, Target, TenantId, TouchId, UnixMillis, UnixSeconds, VersionId,
+    ResultStatus, RouteReason, Target, TenantId, TouchId, UnixDay, UnixMillis, UnixSeconds,
+    VersionId,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -108,7 +109,7 @@ macro_rules! integers {
     )+};
 }
 
-integers! { UnixMillis UnixSeconds }
+integers! { UnixDay UnixMillis UnixSeconds }
 
 impl ToSql for E164 {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -6,8 +6,10 @@
 mod accounts;
 mod agents;
 mod bindings;
+mod call_pages;
 mod calls;
 mod codec;
+mod counts;
 mod coverage;
 mod details;
 mod dials;

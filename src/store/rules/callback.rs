@@ -5,13 +5,78 @@ use std::collections::BTreeSet;
 use super::{Tx, WriteError};
 use crate::{
     domain::{
-        AgentId, AgentRecord, Callback, Direction, FieldError, OutcomeSet, Refusal, TenantId,
+        AgentId, AgentRecord, AgentState, Callback, Direction, FieldError, OutcomeSet, Refusal,
+        TenantId,
     },
-    store::{CallbackChange, Role},
+    store::{CallbackChange, Role, Rows},
 };
 
 /// Sources of one role at most; membership is looked up per touch, so it costs no call anything.
 const SOURCES_MAX: usize = 1000;
+
+impl Rows<'_> {
+    /// Everything that stands against an agent's callback role over these sources. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// Unknown or archived agent.
+    pub fn callback_objections(
+        &self,
+        tenant: TenantId,
+        id: AgentId,
+        sources: &[AgentId],
+    ) -> Result<Vec<Refusal>, WriteError> {
+        let record = self.agent(tenant, id)?.ok_or(Refusal::AgentNotFound)?;
+        if record.agent.state == AgentState::Archived {
+            return Err(Refusal::AgentArchived.into());
+        }
+        let held = record.agent.callback.as_ref();
+        let known = held.map_or(&[][..], |held| &held.sources);
+        let mut objections = Vec::new();
+        if record.agent.direction != Direction::Inbound {
+            objections.push(Refusal::NotInbound);
+        }
+        objections.append(&mut self.objections(tenant, sources, known)?);
+        Ok(objections)
+    }
+
+    /// What stands against these sources. Those that are listed already stay whatever has become of
+    /// them: teams archive a finished campaign, and people ring back next week.
+    fn objections(
+        &self,
+        tenant: TenantId,
+        asked: &[AgentId],
+        known: &[AgentId],
+    ) -> Result<Vec<Refusal>, WriteError> {
+        if asked.is_empty() {
+            let message = "Must name at least one source agent.";
+            return Ok(vec![Refusal::invalid("source_agent_ids", message)]);
+        }
+        if asked.len() > SOURCES_MAX {
+            let message = format!("Must be at most {SOURCES_MAX} agents.");
+            return Ok(vec![Refusal::invalid("source_agent_ids", message)]);
+        }
+        let (mut wrong, mut objections) = (Vec::new(), Vec::new());
+        for (place, id) in asked.iter().enumerate().filter(|(_, id)| !known.contains(id)) {
+            let message = match self.agent(tenant, *id)?.map(|record| record.agent) {
+                None => "There is no such agent.".to_owned(),
+                Some(agent) if agent.direction != Direction::Outbound => {
+                    objections.push(Refusal::SourceNotOutbound(place));
+                    continue;
+                }
+                Some(agent) if !agent.is_live() => {
+                    format!("Agent {} is not published.", agent.name)
+                }
+                Some(_) => continue,
+            };
+            wrong.push(FieldError { field: format!("source_agent_ids.{place}"), message });
+        }
+        if !wrong.is_empty() {
+            objections.insert(0, Refusal::Invalid(wrong));
+        }
+        Ok(objections)
+    }
+}
 
 impl Tx<'_> {
     /// Gives an agent the callback role, or replaces what it is over. How long it has been held
@@ -37,7 +102,10 @@ impl Tx<'_> {
             return Err(Refusal::NotInbound.into());
         }
         let known = held.as_ref().map_or(&[][..], |held| &held.sources);
-        self.check_sources(tenant, &change.sources, known)?;
+        if let Some(objection) = self.objections(tenant, &change.sources, known)?.into_iter().next()
+        {
+            return Err(objection.into());
+        }
         let held_window = held.as_ref().and_then(|held| held.window_days);
         let window_days = change.window_days.unwrap_or(held_window);
         self.check_window(tenant, window_days)?;
@@ -96,45 +164,6 @@ impl Tx<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Sources that are listed already stay whatever has become of them: teams archive a finished
-    /// campaign, and people ring back next week.
-    fn check_sources(
-        &self,
-        tenant: TenantId,
-        asked: &[AgentId],
-        known: &[AgentId],
-    ) -> Result<(), WriteError> {
-        if asked.is_empty() {
-            let message = "Must name at least one source agent.";
-            return Err(Refusal::invalid("source_agent_ids", message).into());
-        }
-        if asked.len() > SOURCES_MAX {
-            let message = format!("Must be at most {SOURCES_MAX} agents.");
-            return Err(Refusal::invalid("source_agent_ids", message).into());
-        }
-        let mut wrong = Vec::new();
-        let mut not_outbound = None;
-        for (place, id) in asked.iter().enumerate().filter(|(_, id)| !known.contains(id)) {
-            let message = match self.agent(tenant, *id)?.map(|record| record.agent) {
-                None => "There is no such agent.".to_owned(),
-                Some(agent) if agent.direction != Direction::Outbound => {
-                    not_outbound = not_outbound.or(Some(place));
-                    continue;
-                }
-                Some(agent) if !agent.is_live() => {
-                    format!("Agent {} is not published.", agent.name)
-                }
-                Some(_) => continue,
-            };
-            wrong.push(FieldError { field: format!("source_agent_ids.{place}"), message });
-        }
-        match not_outbound {
-            _ if !wrong.is_empty() => Err(Refusal::Invalid(wrong).into()),
-            Some(place) => Err(Refusal::SourceNotOutbound(place).into()),
-            None => Ok(()),
-        }
     }
 
     fn check_window(&self, tenant: TenantId, days: Option<u32>) -> Result<(), WriteError> {

@@ -42,6 +42,7 @@ impl Tx<'_> {
             after.version = self.keep_version(after.tenant, after.agent)?;
         }
         self.put_call(&after)?;
+        self.count_call(before.as_ref(), &after)?;
         let is_news = before.as_ref().is_none_or(|before| {
             *before != CallRecord { updated_at: before.updated_at, ..after.clone() }
         });
