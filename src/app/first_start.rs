@@ -1,16 +1,20 @@
 //! What a start writes before it serves: the first tenant and keys, the file's accounts.
 
-use std::net::IpAddr;
+use std::{collections::HashMap, net::IpAddr};
 
+use super::StartError;
 use crate::{
     calls::{Event, Live},
     config::Config,
     control::{self, keys},
     dispatch::{Dispatch, Placing},
-    domain::{Account, KeyScope, Secret, TenantSettings},
+    domain::{Account, KeyScope, Secret, TenantId, TenantSettings, UnixMillis, UpstreamRecord},
     index::Index,
     store::{Actor, Heads, KeySecret, PlacedCall, SettingsPatch, Store, Tx, WriteError},
-    sync::local::Applied,
+    sync::{
+        local::Applied,
+        upstream::{Following, Mode, UpstreamSettings, Upstreams},
+    },
     telemetry::clock,
 };
 
@@ -70,6 +74,39 @@ pub(super) async fn resume_calls(
     Ok(())
 }
 
+/// Begins to pull the hosted control APIs of the file.
+pub(super) async fn follow_upstreams(
+    store: &Store,
+    config: &Config,
+) -> Result<(Upstreams, Following), StartError> {
+    let config = config.clone();
+    let prepared = store.write(Actor::default(), move |tx| {
+        let mut settings = Vec::with_capacity(config.upstreams.len());
+        for upstream in &config.upstreams {
+            settings.push(upstream.of_tenant(tenant_of(tx, &upstream.tenant, &config)?));
+        }
+        let mirrored = settings.iter().filter(|settings| settings.mode == Mode::Mirror);
+        let records: Vec<_> = mirrored.map(record_of).collect();
+        tx.reconcile_upstreams(&records)?;
+        let pulled = tx.upstreams()?.into_iter();
+        let pulled = pulled.filter_map(|known| Some((known.name, known.last_success_at?)));
+        Ok((settings, pulled.collect::<HashMap<String, UnixMillis>>()))
+    });
+    let (settings, pulled) = prepared.await?.value;
+    Upstreams::start(settings, &pulled, store).map_err(StartError::Upstream)
+}
+
+fn record_of(settings: &UpstreamSettings) -> UpstreamRecord {
+    UpstreamRecord {
+        name: settings.name.clone(),
+        kind: settings.kind,
+        base_url: settings.base_url.clone(),
+        tenant: settings.tenant,
+        last_success_at: None,
+        calls_until: None,
+    }
+}
+
 async fn wait(mut applied: Applied, heads: Heads) {
     drop(applied.wait_for(|now| now.reach(heads)).await);
 }
@@ -95,11 +132,7 @@ fn first_keys(tx: &mut Tx<'_>, config: &Config) -> Result<Vec<(&'static str, Sec
     Ok(made)
 }
 
-fn make_tenant(
-    tx: &mut Tx<'_>,
-    name: &str,
-    config: &Config,
-) -> Result<crate::domain::TenantId, WriteError> {
+fn make_tenant(tx: &mut Tx<'_>, name: &str, config: &Config) -> Result<TenantId, WriteError> {
     let tenant = tx.create_tenant(name)?.tenant.id;
     if config.touch_retention_days != TenantSettings::TOUCH_RETENTION_DAYS {
         let retention = SettingsPatch {
@@ -111,23 +144,25 @@ fn make_tenant(
     Ok(tenant)
 }
 
-/// The file's accounts. A tenant that the file names and nobody made is made.
+/// The file's accounts, of its tenants.
 fn accounts(tx: &mut Tx<'_>, config: &Config) -> Result<Vec<Account>, WriteError> {
     let mut accounts = Vec::with_capacity(config.accounts.len());
     for account in &config.accounts {
         let tenant = match &account.tenant {
             None => None,
-            Some(name) => {
-                let known = tx.tenants()?.into_iter().find(|known| known.tenant.name == *name);
-                Some(match known {
-                    Some(known) => known.tenant.id,
-                    None => make_tenant(tx, name, config)?,
-                })
-            }
+            Some(name) => Some(tenant_of(tx, name, config)?),
         };
         accounts.push(account.of_tenant(tenant));
     }
     Ok(accounts)
+}
+
+/// The tenant of that name, made where there is none.
+fn tenant_of(tx: &mut Tx<'_>, name: &str, config: &Config) -> Result<TenantId, WriteError> {
+    match tx.tenant_by_name(name)? {
+        Some(known) => Ok(known.tenant.id),
+        None => make_tenant(tx, name, config),
+    }
 }
 
 /// What an operator should know before the first call.

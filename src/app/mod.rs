@@ -21,7 +21,10 @@ use crate::{
     index::{self, Index},
     runtime,
     store::{self, Store, StoreError, WriteError},
-    sync::local::{self, Applied},
+    sync::{
+        local::{self, Applied},
+        upstream::{Following, Upstreams},
+    },
     telemetry::{clock, metrics},
 };
 
@@ -63,6 +66,9 @@ pub enum StartError {
     /// The client for carriers' APIs.
     #[error("carriers' APIs: {0}")]
     Dispatch(String),
+    /// The client for hosted control APIs.
+    #[error("hosted control APIs: {0}")]
+    Upstream(String),
     /// The runtimes' certificates.
     #[error("runtime.ca_file: {0}")]
     Runtime(String),
@@ -113,6 +119,8 @@ pub struct Bound {
     api: control::Api,
     dispatch: Dispatch,
     keeping: journal::Keeping,
+    upstreams: Upstreams,
+    following: Following,
     new_keys: Vec<(&'static str, Secret)>,
     listeners: Listeners,
     addresses: Addresses,
@@ -172,6 +180,7 @@ impl Bound {
             trusted_proxies: config.edge.trusted_proxies.clone(),
         };
         let context = journal::context_source(store.clone());
+        let (upstreams, following) = first_start::follow_upstreams(&store, &config).await?;
         let api = control::Api::new(
             store.clone(),
             index.clone(),
@@ -181,7 +190,9 @@ impl Bound {
             strays.clone(),
             api_settings(&config, addresses),
         );
-        let edge = Arc::new(Edge::new(settings, index.clone(), live, strays, dialer, context));
+        let api = api.knowing(upstreams.clone());
+        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context);
+        let edge = Arc::new(edge.taking_events(take_event(upstreams.clone())));
         Ok(Self {
             config,
             store,
@@ -190,6 +201,8 @@ impl Bound {
             api,
             dispatch,
             keeping,
+            upstreams,
+            following,
             new_keys,
             listeners,
             addresses,
@@ -218,9 +231,10 @@ impl Bound {
     /// on, at most for the configured time.
     pub async fn serve(self, mut stop: watch::Receiver<u8>) -> Drained {
         let Self { config, store, index, edge, api, dispatch, keeping, listeners, .. } = self;
+        let Self { upstreams, following, .. } = self;
         let (stop_accepting, accepting) = watch::channel(false);
         let ready = accepting.clone();
-        let upkeep = tokio::spawn(upkeep(Arc::clone(&edge), index.clone()));
+        let upkeep = tokio::spawn(upkeep(Arc::clone(&edge), index.clone(), upstreams));
         let carriers = tokio::spawn({
             let edge = Arc::clone(&edge);
             edge::accept::serve(listeners.edge, accepting.clone(), move |request, peer| {
@@ -257,6 +271,7 @@ impl Bound {
         edge.live().close();
         edge.strays().close();
         drop(edge);
+        following.finish().await;
         keeping.finish(store).await;
         stop_admin.send_replace(true);
         drop(admin.await);
@@ -309,7 +324,12 @@ async fn reached(stop: &mut watch::Receiver<u8>, presses: u8) {
     drop(stop.wait_for(|pressed| *pressed >= presses).await);
 }
 
-async fn upkeep(edge: Arc<Edge>, index: Index) {
+/// Where the edge hands on what hosted services tell.
+fn take_event(upstreams: Upstreams) -> edge::TakeEvent {
+    Arc::new(move |name, headers, body| upstreams.take_event(name, headers, body, clock::now()))
+}
+
+async fn upkeep(edge: Arc<Edge>, index: Index, upstreams: Upstreams) {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
         ticks.tick().await;
@@ -323,6 +343,12 @@ async fn upkeep(edge: Arc<Edge>, index: Index) {
             ("contact", counts.contacts),
         ] {
             metrics::index_entries(kind, u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        for upstream in upstreams.all() {
+            if let Some(at) = upstream.standing().last_success_at {
+                let lag = Duration::from_millis(clock::now().0.saturating_sub(at.0));
+                metrics::upstream_lag(&upstream.settings().name, lag);
+            }
         }
         metrics::touches_evicted(index.touches_evicted());
         metrics::media_calls_silent(edge.live().silent(clock::now(), SILENT_MS));

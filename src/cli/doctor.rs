@@ -74,7 +74,10 @@ impl Doctor {
         }
         let client = Client::new(&self.daemon)?;
         match client.ask(Method::GET, "/switchback/v1/status", &[], None) {
-            Ok(status) => examine(&client, &status, &mut findings),
+            Ok(status) => {
+                examine(&client, &status, &mut findings);
+                look_at_upstreams(&client, &mut findings);
+            }
             Err(Failure::Refused(message) | Failure::Usage(message)) => findings.push(Finding {
                 check: "daemon",
                 health: Health::Ill,
@@ -145,6 +148,39 @@ fn coverage(uncovered: &Value) -> Finding {
         ),
         remedy: "attach them to the callback agent of who shows them; \
                  GET /switchback/v1/coverage lists all",
+    }
+}
+
+/// How the hosted control APIs stand that are mirrored or shadowed.
+fn look_at_upstreams(client: &Client<'_>, findings: &mut Vec<Finding>) {
+    let Ok(answer) = client.ask(Method::GET, "/switchback/v1/upstreams", &[], None) else {
+        return;
+    };
+    for upstream in answer.get("data").and_then(Value::as_array).into_iter().flatten() {
+        let (name, mode) = (text(upstream, "name"), text(upstream, "mode"));
+        let lag = upstream.get("lag_seconds").and_then(Value::as_u64);
+        let pulled = match lag {
+            Some(seconds) => format!("{name} ({mode}) was pulled whole {seconds} s ago"),
+            None => format!("{name} ({mode}) has not been pulled whole yet"),
+        };
+        findings.push(match upstream.get("last_error").and_then(Value::as_str) {
+            None => Finding::well("upstream", pulled),
+            Some(error) => Finding {
+                check: "upstream",
+                health: Health::Doubtful,
+                detail: format!("{pulled}: {error}"),
+                remedy: "calls go on by what is mirrored; check its key, its URL and its health",
+            },
+        });
+        let silent = upstream.get("agents_without_target").and_then(Value::as_u64).unwrap_or(0);
+        if silent > 0 {
+            findings.push(Finding {
+                check: "upstream",
+                health: Health::Doubtful,
+                detail: format!("{silent} live agents of {name} have no target here"),
+                remedy: "their runtimes are yours to name: give each of them `targets`",
+            });
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod explain;
 mod keys;
 mod out;
 mod serve;
+mod shadow;
 mod signature;
 mod sse;
 mod tenants;
@@ -43,6 +44,8 @@ enum Command {
     Keys(keys::Keys),
     /// Make and list tenants
     Tenants(tenants::Tenants),
+    /// Say how a hosted service's past calls would have been routed
+    Shadow(shadow::Shadow),
     /// Check configuration, clock and public URL; or one request's signature
     Doctor(doctor::Doctor),
 }
@@ -98,6 +101,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Calls(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Tenants(command) => command.run(),
+        Command::Shadow(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     match result {

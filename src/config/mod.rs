@@ -6,6 +6,7 @@ mod error;
 mod net;
 mod parse;
 pub mod raw;
+mod upstream;
 
 use std::{
     net::SocketAddr,
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub use error::ConfigError;
+pub use upstream::UpstreamConfig;
 
 use crate::{
     carriers,
@@ -63,6 +65,8 @@ pub struct Config {
     pub log_filter: String,
     /// The accounts the file keeps.
     pub accounts: Vec<AccountConfig>,
+    /// Hosted control APIs to pull from.
+    pub upstreams: Vec<UpstreamConfig>,
     /// `SWITCHBACK_BOOTSTRAP_KEY`: the first start's tenant key.
     pub bootstrap_key: Option<Secret>,
     /// `SWITCHBACK_OPERATOR_KEY`: the first start's operator key.
@@ -163,6 +167,7 @@ impl Config {
             log_format: word("telemetry.log_format", &raw.telemetry.log_format, "text, json")?,
             log_filter: raw.telemetry.log_filter.clone(),
             accounts,
+            upstreams: upstream::check(&raw.upstream, data_dir, env)?,
             bootstrap_key: given_key("SWITCHBACK_BOOTSTRAP_KEY", env)?,
             operator_key: given_key("SWITCHBACK_OPERATOR_KEY", env)?,
         })

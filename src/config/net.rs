@@ -1,6 +1,6 @@
 //! Values with a shape of their own: URLs, spans of days, secrets.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use super::{ConfigError, Env, raw::RawSecret};
 use crate::domain::Secret;
@@ -32,6 +32,24 @@ pub(super) fn days(key: &str, text: &str) -> Result<u32, ConfigError> {
     match days.filter(|n| (1..=DAYS_MAX).contains(n)) {
         Some(days) => Ok(days),
         None => Err(ConfigError::value(key, text, format!("is no span from 1d to {DAYS_MAX}d"))),
+    }
+}
+
+/// The shortest span between two questions to somebody else's service.
+const SPAN_MIN: Duration = Duration::from_secs(1);
+/// A day: past that somebody has mistaken the unit.
+const SPAN_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads `30s`, `5m` or `1h`.
+pub(super) fn span(key: &str, text: &str) -> Result<Duration, ConfigError> {
+    let units = [('s', 1), ('m', 60), ('h', 3600)];
+    let read = units.iter().find_map(|(unit, seconds)| {
+        let count: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+        Some(Duration::from_secs(count.saturating_mul(*seconds)))
+    });
+    match read.filter(|span| (SPAN_MIN..=SPAN_MAX).contains(span)) {
+        Some(span) => Ok(span),
+        None => Err(ConfigError::value(key, text, "is no span from 1s to 24h, such as 30s or 5m")),
     }
 }
 

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     ConfigError, Env,
-    raw::{Raw, RawAccount, RawSharedKey},
+    raw::{Raw, RawAccount, RawSharedKey, RawUpstream},
 };
 
 /// Variables begin so; section and key follow in capitals, joined by two underscores.
@@ -41,7 +41,8 @@ impl Raw {
 fn known_keys() -> Json {
     let shared = RawSharedKey::default();
     let account = RawAccount { shared_keys: vec![shared], ..RawAccount::default() };
-    let raw = Raw { carrier_accounts: vec![account], ..Raw::default() };
+    let upstream = vec![RawUpstream::default()];
+    let raw = Raw { carrier_accounts: vec![account], upstream, ..Raw::default() };
     serde_json::to_value(raw).unwrap_or_default()
 }
 

@@ -26,6 +26,8 @@ pub struct Raw {
     pub telemetry: RawTelemetry,
     /// `[[carrier_accounts]]`
     pub carrier_accounts: Vec<RawAccount>,
+    /// `[[upstream]]`
+    pub upstream: Vec<RawUpstream>,
 }
 
 /// `[edge]`
@@ -201,6 +203,46 @@ pub struct RawSharedKey {
     pub id: String,
     /// The key.
     pub secret: RawSecret,
+}
+
+/// One of `[[upstream]]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawUpstream {
+    /// Whose API it is.
+    pub kind: String,
+    /// What it is called here; empty: its kind.
+    pub name: String,
+    /// Whose it is here.
+    pub tenant: String,
+    /// Where it is; empty: where the service has it.
+    pub base_url: String,
+    /// The key to it.
+    pub key: RawSecret,
+    /// What its webhooks are signed with; empty: none is taken.
+    pub webhook_secret: RawSecret,
+    /// From one pull to the next.
+    pub interval: String,
+    /// The carrier account of numbers that have none.
+    pub carrier_account: String,
+    /// `mirror` or `shadow`.
+    pub mode: String,
+}
+
+impl Default for RawUpstream {
+    fn default() -> Self {
+        Self {
+            kind: String::new(),
+            name: String::new(),
+            tenant: "default".to_owned(),
+            base_url: String::new(),
+            key: RawSecret::default(),
+            webhook_secret: RawSecret::default(),
+            interval: "30s".to_owned(),
+            carrier_account: String::new(),
+            mode: "mirror".to_owned(),
+        }
+    }
 }
 
 /// A secret: as it is, in a file, or in an environment variable.

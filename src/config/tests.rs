@@ -38,6 +38,14 @@ fn the_reference_file_is_the_defaults() {
     for key in account.as_object().unwrap().keys() {
         assert!(written.contains(&format!("# {key} = ")), "[[carrier_accounts]] lacks {key}");
     }
+    let (_, shown) = written.split_once("# [[upstream]]").unwrap();
+    let upstream = serde_json::to_value(raw::RawUpstream::default()).unwrap();
+    for (key, default) in upstream.as_object().unwrap() {
+        let is_shown = shown.contains(&format!("# {key} = "));
+        assert!(is_shown, "[[upstream]] lacks {key}");
+        let is_free = ["kind", "key", "webhook_secret"].contains(&key.as_str());
+        assert!(is_free || shown.contains(&format!("# {key} = {default}\n")), "{key} = {default}");
+    }
 }
 
 #[test]
@@ -71,6 +79,39 @@ fn an_account_is_read_with_its_secrets() {
     let config = load(&text, &env).unwrap();
     assert_eq!(config.accounts[0].account.secrets[0].reveal(), "t0ken");
     assert!(!format!("{config:?}").contains("t0ken"));
+}
+
+const UPSTREAM: &str = r#"
+[[upstream]]
+kind = "talkover"
+key = "talq_1"
+"#;
+
+#[test]
+fn an_upstream_is_read_with_its_defaults() {
+    let config = load(UPSTREAM, &no_env).unwrap();
+    let upstream = &config.upstreams[0];
+    assert_eq!((upstream.name.as_str(), upstream.tenant.as_str()), ("talkover", "default"));
+    assert_eq!(upstream.base_url, "https://app.talkover.ai");
+    assert_eq!(upstream.interval, Duration::from_secs(30));
+    assert_eq!((&upstream.webhook_secret, &upstream.carrier_account), (&None, &None));
+    for (url, expected) in [
+        ("https://t.example.com/api/v1/", "https://t.example.com"),
+        ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+    ] {
+        let config = load(&format!("{UPSTREAM}base_url = \"{url}\""), &no_env).unwrap();
+        assert_eq!(config.upstreams[0].base_url, expected);
+    }
+    assert!(!format!("{config:?}").contains("talq_1"));
+    check_refused(&UPSTREAM.replace("talkover", "talkabout"), "upstream.0.kind");
+    check_refused(&UPSTREAM.replace("talq_1", ""), "upstream.0.key");
+    check_refused(&format!("{UPSTREAM}interval = \"fast\""), "upstream.0.interval");
+    check_refused(&format!("{UPSTREAM}interval = \"25h\""), "upstream.0.interval");
+    check_refused(&format!("{UPSTREAM}mode = \"both\""), "upstream.0.mode");
+    check_refused(&format!("{UPSTREAM}name = \"a b\""), "upstream.0.name");
+    check_refused(&format!("{UPSTREAM}base_url = \"https://u:p@t.co\""), "upstream.0.base_url");
+    check_refused(&format!("{UPSTREAM}{UPSTREAM}"), "another upstream's name");
+    check_refused(&UPSTREAM.replace("key", "kye"), "did you mean `key`?");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod own;
 mod party;
 mod placing;
 mod receive;
+mod shadow;
 mod talkover;
 mod transcripts;
 mod whole;
@@ -38,6 +39,7 @@ use crate::{
     store::{
         Actor, Heads, Kept, Once, Repeatable, Rows, Store, StoreError, Tx, WriteError, Written,
     },
+    sync::upstream::Upstreams,
 };
 use answer::{Answer, Reply};
 use auth::Keys;
@@ -94,6 +96,7 @@ pub struct Api {
     keys: Arc<Keys>,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
+    upstreams: Upstreams,
     settings: Arc<Settings>,
 }
 
@@ -112,7 +115,14 @@ impl Api {
         let settings = Arc::new(settings);
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let keys = Arc::default();
-        Self { store, index, applied, live, dispatch, strays, keys, streams, settings }
+        let upstreams = Upstreams::default();
+        Self { store, index, applied, live, dispatch, strays, keys, streams, upstreams, settings }
+    }
+
+    /// The same, telling of hosted control APIs that are pulled.
+    #[must_use]
+    pub fn knowing(self, upstreams: Upstreams) -> Self {
+        Self { upstreams, ..self }
     }
 
     /// Writes, and waits until this process routes by it.

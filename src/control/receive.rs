@@ -80,6 +80,19 @@ impl FromRequestParts<Api> for AtContact {
     }
 }
 
+/// An upstream named in the path.
+#[derive(Debug)]
+pub(super) struct AtUpstream(pub(super) String);
+
+impl FromRequestParts<Api> for AtUpstream {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let name = parameter(parts, api, "upstream").await;
+        name.map(Self).ok_or_else(|| Refusal::UpstreamNotFound.into())
+    }
+}
+
 /// A number named in the path.
 #[derive(Debug)]
 pub(super) struct AtPhone(pub(super) E164);

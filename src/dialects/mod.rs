@@ -6,6 +6,7 @@
 mod agent;
 mod brief;
 pub mod callingbox;
+mod hosted;
 mod number;
 pub mod own;
 mod page;

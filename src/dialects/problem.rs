@@ -121,6 +121,9 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountAmbiguous => (409, "account_ambiguous"),
         Refusal::NameTaken => (409, "name_taken"),
         Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::Mirrored(_) => (409, "mirrored"),
+        Refusal::UpstreamNotFound => (404, "upstream_not_found"),
+        Refusal::NotShadowed => (409, "not_shadowed"),
         Refusal::NoActiveCall => (404, "call_not_found"),
         Refusal::DirectionBusy => (409, "agent_has_active_calls"),
         Refusal::TranscriptFull => (409, "transcript_full"),
@@ -167,6 +170,9 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::Mirrored(owner) => return format!("belongs to {owner}: change it there"),
+        Refusal::UpstreamNotFound => "upstream not found",
+        Refusal::NotShadowed => "the upstream is mirrored; set its mode to shadow for a report",
         Refusal::NoActiveCall => "no active call found for this phone number",
         Refusal::DirectionBusy => "the agent has calls in progress: its direction cannot change",
         Refusal::TranscriptFull => "no more is kept of what is said in one call",
@@ -222,6 +228,9 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AccountAmbiguous
         | Refusal::NameTaken
         | Refusal::CallNotActive
+        | Refusal::Mirrored(_)
+        | Refusal::UpstreamNotFound
+        | Refusal::NotShadowed
         | Refusal::TranscriptFull
         | Refusal::NotInbound
         | Refusal::NotOutbound

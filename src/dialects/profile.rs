@@ -189,6 +189,16 @@ pub(super) fn read(reader: &mut Reader, table: &[Field], is_new: bool) -> Map<St
     bag
 }
 
+/// The bag of what a hosted API shows of an agent: whatever has no meaning of its own here. One
+/// that is too large to keep is left out whole.
+pub(super) fn hosted(fields: &Map<String, Value>) -> String {
+    let is_kept = |name: &str, value: &Value| !value.is_null() && !RESERVED.contains(&name);
+    let kept = fields.iter().filter(|(name, value)| is_kept(name, value));
+    let bag: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let text = Value::Object(bag).to_string();
+    if text.len() > PROFILE_LEN_MAX { "{}".to_owned() } else { text }
+}
+
 /// The stored bag with changes applied, as text; a null removes.
 pub(super) fn merged(stored: &str, changes: Map<String, Value>) -> String {
     let mut bag = parsed(stored);

@@ -10,6 +10,7 @@ mod call;
 mod decision;
 mod detail;
 mod e164;
+mod hosted;
 mod id;
 mod media;
 mod number;
@@ -30,6 +31,10 @@ pub use call::{Ani, CallEnd, CallStatus, DialFailure, DialState, InboundCall};
 pub use decision::{Decision, RouteReason, Rung, Verdict};
 pub use detail::{AgentVersion, CallResult, ResultStatus, Segment};
 pub use e164::E164;
+pub use hosted::{
+    HostedAgent, HostedCall, HostedCallback, HostedKind, HostedNumber, MirroredCounts,
+    UpstreamRecord, hosted_id,
+};
 pub use id::{AccountId, AgentId, CallId, KeyId, NumberId, TenantId, TouchId, VersionId};
 pub use media::{Codec, MediaFormat};
 pub use number::{Number, Owner, default_agent};

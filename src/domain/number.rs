@@ -31,12 +31,12 @@ pub struct Owner {
 }
 
 /// The number's default inbound agent: the latest claim whose agent is live; with no live claim,
-/// the latest attached live owner.
+/// the latest attached live owner. Of several of one write, the one that was attached last.
 pub fn default_agent(owners: &[Owner], is_live: impl Fn(AgentId) -> bool) -> Option<AgentId> {
     owners
         .iter()
         .filter(|owner| is_live(owner.agent))
-        .max_by_key(|owner| (owner.claim, owner.attached, owner.agent))
+        .max_by_key(|owner| (owner.claim, owner.attached))
         .map(|owner| owner.agent)
 }
 
@@ -69,6 +69,7 @@ mod tests {
         check(&owners, &[3], Some(3));
         check(&owners, &[], None);
         check(&[(1, 4, None), (2, 3, None)], &[1, 2], Some(1));
+        check(&[(2, 4, Some(4)), (1, 4, Some(4))], &[1, 2], Some(1));
         check(&[], &[1], None);
     }
 }

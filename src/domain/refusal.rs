@@ -67,6 +67,12 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// It is a hosted control API's, which is named, and only mirrored here.
+    Mirrored(String),
+    /// No such upstream, or not this tenant's.
+    UpstreamNotFound,
+    /// The upstream is not in shadow mode.
+    NotShadowed,
     /// The agent has no call in progress with that person.
     NoActiveCall,
     /// The agent has calls in progress, which keep its direction.

@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod answering;
+mod events;
 pub mod media_socket;
 mod network;
 mod outbound;
@@ -27,8 +28,10 @@ use crate::{
     carriers::Endpoint,
     index::Index,
     runtime::{ContextSource, Dialer},
+    telemetry::metrics::EventOutcome,
 };
 
+pub use events::TakeEvent;
 pub use network::Network;
 
 use media_socket::MediaSockets;
@@ -60,6 +63,7 @@ pub struct Edge {
     /// Answers already given, by call and request target.
     answers: Cache<Uuid, Bytes>,
     media: Arc<MediaSockets>,
+    take_event: TakeEvent,
 }
 
 impl Edge {
@@ -76,7 +80,14 @@ impl Edge {
         let wiring = Wiring { live: Arc::clone(&live), dialer, context };
         let media = MediaSockets::new(index.clone(), wiring, settings.media_url.clone());
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
-        Self { settings, index, live, strays, answers, media: Arc::new(media) }
+        let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
+        Self { settings, index, live, strays, answers, media: Arc::new(media), take_event }
+    }
+
+    /// The same, handing on what hosted services tell.
+    #[must_use]
+    pub fn taking_events(self, take_event: TakeEvent) -> Self {
+        Self { take_event, ..self }
     }
 
     /// The live calls.
@@ -106,6 +117,11 @@ impl Edge {
         let path = request.uri().path();
         if path.starts_with("/media/") {
             return self.media.handle(request);
+        }
+        let upstream =
+            path.strip_prefix("/upstreams/").and_then(|rest| rest.strip_suffix("/events"));
+        if let Some(name) = upstream.map(str::to_owned) {
+            return events::handle(self, request, name).await;
         }
         let rest = path.strip_prefix("/carriers/").and_then(|rest| rest.split_once('/'));
         let found = rest.and_then(|(name, endpoint)| {

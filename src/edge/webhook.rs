@@ -39,7 +39,7 @@ pub(super) async fn handle(
     if parts.method != Method::POST && parts.method != Method::GET {
         return super::plain(StatusCode::METHOD_NOT_ALLOWED, "POST or GET");
     }
-    let body = match read(body).await {
+    let body = match read(body, BODY_LEN_MAX).await {
         Ok(body) => body,
         Err(response) => return response,
     };
@@ -53,12 +53,13 @@ pub(super) async fn handle(
     response
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
-    let body = Limited::new(body, BODY_LEN_MAX).collect();
+/// A body up to a limit, or what to answer instead.
+pub(super) async fn read(body: Incoming, len_max: usize) -> Result<Bytes, Response<Full<Bytes>>> {
+    let body = Limited::new(body, len_max).collect();
     match tokio::time::timeout(BODY_WAIT_MAX, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(super::plain(StatusCode::PAYLOAD_TOO_LARGE, "at most 64 KiB"))
+            Err(super::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
         }
         Ok(Err(_)) => Err(super::plain(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => Err(super::plain(StatusCode::REQUEST_TIMEOUT, "the body did not come")),

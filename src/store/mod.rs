@@ -11,6 +11,7 @@
 mod change;
 mod error;
 mod files;
+mod mirrored;
 mod once;
 mod readers;
 mod rows;
@@ -37,6 +38,7 @@ pub use change::{
     NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
+pub use mirrored::{MirrorChange, Mirrored};
 pub use once::{Kept, Once, Repeatable};
 pub use rows::Rows;
 pub use rules::KeySecret;

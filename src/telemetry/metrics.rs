@@ -73,6 +73,9 @@ fn begin() {
     for cause in OrphanCause::ALL {
         orphaned(*cause).absolute(0);
     }
+    for outcome in EventOutcome::ALL {
+        upstream_events(*outcome).absolute(0);
+    }
     for carrier in CarrierId::ALL {
         for fate in CommandFate::ALL {
             commands(*carrier, *fate).absolute(0);
@@ -120,6 +123,10 @@ fn describe() {
     describe_gauge!("switchback_index_seq", "Last log entry in the index, by stream");
     describe_gauge!("switchback_sync_lag_seconds", "From the newest entry's arrival to its use");
     describe_gauge!("switchback_sync_connected", "1 while the log is followed");
+    describe_counter!("switchback_upstream_pulls_total", "Pulls of hosted control APIs");
+    describe_counter!("switchback_upstream_events_total", "Events of hosted services' webhooks");
+    describe_gauge!("switchback_upstream_connected", "1 while a hosted control API is in touch");
+    describe_gauge!("switchback_upstream_lag_seconds", "Since a hosted API was last pulled whole");
     describe_gauge!("switchback_media_calls", "Calls with an open media socket");
     describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
     describe_gauge!("switchback_runtime_breaker_open", "Runtimes that are not tried for now");
@@ -233,6 +240,51 @@ pub fn sync_lag(lag: Duration) {
 /// Sets whether the log is followed.
 pub fn sync_connected(is_connected: bool) {
     gauge!("switchback_sync_connected").set(if is_connected { 1.0 } else { 0.0 });
+}
+
+/// Counts a pull of a hosted control API, and sets whether it is in touch. Upstreams are
+/// configuration, so their names are a closed set, here and below.
+pub fn upstream_pull(upstream: &str, is_done: bool) {
+    let outcome = if is_done { "done" } else { "failed" };
+    let name = upstream.to_owned();
+    counter!("switchback_upstream_pulls_total", "upstream" => name, "outcome" => outcome)
+        .increment(1);
+    gauge!("switchback_upstream_connected", "upstream" => upstream.to_owned()).set(if is_done {
+        1.0
+    } else {
+        0.0
+    });
+}
+
+/// Sets how long ago a hosted control API was last pulled whole.
+pub fn upstream_lag(upstream: &str, lag: Duration) {
+    gauge!("switchback_upstream_lag_seconds", "upstream" => upstream.to_owned())
+        .set(lag.as_secs_f64());
+}
+
+spelled! {
+    /// What became of a hosted service's event.
+    pub enum EventOutcome {
+        /// Taken.
+        Accepted = "accepted",
+        /// For no upstream that takes any.
+        Unknown = "unknown",
+        /// Not signed by the service.
+        Unsigned = "unsigned",
+        /// Signed, and no JSON.
+        Malformed = "malformed",
+        /// Dropped: the queue to the store was full. The service will tell again.
+        QueueFull = "queue_full",
+    }
+}
+
+/// Counts a hosted service's event.
+pub fn upstream_event(outcome: EventOutcome) {
+    upstream_events(outcome).increment(1);
+}
+
+fn upstream_events(outcome: EventOutcome) -> Counter {
+    counter!("switchback_upstream_events_total", "outcome" => outcome.as_str())
 }
 
 static STORE_COMMIT: LazyLock<Histogram> =

@@ -14,6 +14,7 @@ mod status;
 mod tenants;
 mod touches;
 mod transcripts;
+mod upstreams;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -30,6 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))
         .routes(routes!(settings::read, settings::update))
         .routes(routes!(status::read))
+        .routes(routes!(upstreams::list))
+        .routes(routes!(upstreams::shadow))
         .routes(routes!(calls::list))
         .routes(routes!(calls::read))
         .routes(routes!(calls::hang_up))

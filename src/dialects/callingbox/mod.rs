@@ -3,6 +3,7 @@
 mod agent;
 mod call;
 mod error;
+mod hosted;
 mod number;
 
 pub use agent::{
@@ -11,4 +12,5 @@ pub use agent::{
 };
 pub use call::{CallBody, CallFields, CallRequest, call};
 pub use error::{ErrorBody, error};
+pub use hosted::{hosted_agent, hosted_call, hosted_event, hosted_number};
 pub use number::NumberBody;

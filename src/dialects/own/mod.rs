@@ -14,6 +14,7 @@ mod sign;
 mod status;
 mod tenant;
 mod touch;
+mod upstream;
 
 pub use account::{
     AccountBody, AccountPatchFields, AccountPatchRequest, AccountRequest, account, account_patch,
@@ -37,3 +38,6 @@ pub use tenant::{
     KeyBody, KeyFields, KeyRequest, TenantBody, TenantNamed, TenantRequest, key, tenant_name,
 };
 pub use touch::{ContactBody, MergedBody, Rejected, TOUCHES_MAX, TouchRequest, Touches, touches};
+pub use upstream::{
+    DifferingBody, ShadowAgent, ShadowBody, UpstreamBody, UpstreamCounts, UpstreamsBody,
+};

@@ -6,6 +6,7 @@ mod call_list;
 mod callback;
 mod constraints;
 mod error;
+mod hosted;
 mod number;
 mod stats;
 
@@ -21,6 +22,7 @@ pub use call_list::{
 pub use callback::{CallbackAgentBody, CallbackBody, CallbackListed, SourceBody, SourcesBody};
 pub use constraints::{ConstraintFields, ConstraintsBody, ConstraintsRequest, constraints};
 pub use error::{ErrorBody, error};
+pub use hosted::{hosted_agent, hosted_call, hosted_callback, hosted_event, hosted_number};
 pub use number::{NumberBody, NumberFilterFields, NumberQuery, number_filter};
 pub use stats::{Period, SourceCount, StatsBody, StatsQuery};
 

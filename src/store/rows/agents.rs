@@ -141,7 +141,10 @@ impl Rows<'_> {
     }
 
     /// The longest window that a callback agent of the tenant asks for, in days.
-    pub(in crate::store) fn window_days_max(&self, tenant: TenantId) -> Result<u32, WriteError> {
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn window_days_max(&self, tenant: TenantId) -> Result<u32, WriteError> {
         let longest = self.one(
             "SELECT max(window_days) FROM callback_roles JOIN agents ON agent = id
              WHERE tenant = ?1",

@@ -20,6 +20,7 @@ mod numbers;
 mod page;
 mod tenants;
 mod touches;
+mod upstreams;
 
 pub(super) use numbers::routed;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};

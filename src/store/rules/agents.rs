@@ -63,6 +63,12 @@ impl Tx<'_> {
         patch: AgentPatch,
     ) -> Result<AgentRecord, WriteError> {
         let mut record = self.open_agent(tenant, id)?;
+        let is_kept = patch.name.as_ref().is_none_or(|name| *name == record.agent.name)
+            && patch.label.as_ref().is_none_or(|label| *label == record.label)
+            && patch.profile.as_ref().is_none_or(|profile| *profile == record.profile);
+        if !is_kept {
+            self.refuse_mirrored_agent(id)?;
+        }
         if let Some(name) = patch.name {
             record.agent.name = named("name", &name)?;
         }
@@ -109,6 +115,9 @@ impl Tx<'_> {
     ) -> Result<AgentRecord, WriteError> {
         let mut record = self.open_agent(tenant, id)?;
         let flips = record.agent.direction != direction;
+        if flips || numbers.as_ref().is_some_and(|numbers| *numbers != record.numbers) {
+            self.refuse_mirrored_agent(id)?;
+        }
         if flips && record.agent.callback.is_some() {
             return Err(Refusal::AgentHasCallbackRole.into());
         }
@@ -141,6 +150,9 @@ impl Tx<'_> {
         if record.numbers.is_empty() && !record.agent.is_live() {
             return Err(Refusal::NotReady(vec!["phone_numbers"]).into());
         }
+        if !record.agent.is_live() {
+            self.refuse_mirrored_agent(id)?;
+        }
         self.set_state(record, AgentState::Live, "agent.publish")
     }
 
@@ -150,6 +162,9 @@ impl Tx<'_> {
     /// Unknown or archived agent.
     pub fn unpublish(&mut self, tenant: TenantId, id: AgentId) -> Result<AgentRecord, WriteError> {
         let record = self.open_agent(tenant, id)?;
+        if record.agent.is_live() {
+            self.refuse_mirrored_agent(id)?;
+        }
         self.set_state(record, AgentState::Draft, "agent.unpublish")
     }
 
@@ -157,7 +172,7 @@ impl Tx<'_> {
     /// it as a source keep it. Again it changes nothing.
     ///
     /// # Errors
-    /// Unknown agent.
+    /// Unknown agent; a mirrored one.
     pub fn archive_agent(
         &mut self,
         tenant: TenantId,
@@ -167,8 +182,13 @@ impl Tx<'_> {
         if record.agent.state == AgentState::Archived {
             return Ok(record);
         }
-        self.detach_all(&record)?;
-        let mut record = self.known_agent(tenant, id)?;
+        self.refuse_mirrored_agent(id)?;
+        self.retire_agent(&record)
+    }
+
+    pub(super) fn retire_agent(&mut self, record: &AgentRecord) -> Result<AgentRecord, WriteError> {
+        self.detach_all(record)?;
+        let mut record = self.known_agent(record.agent.tenant, record.agent.id)?;
         record.archived_at = Some(self.now());
         self.set_state(record, AgentState::Archived, "agent.archive")
     }
@@ -179,11 +199,17 @@ impl Tx<'_> {
     /// Unknown or archived agent; a live one must be unpublished first.
     pub fn delete_agent(&mut self, tenant: TenantId, id: AgentId) -> Result<(), WriteError> {
         let record = self.open_agent(tenant, id)?;
+        self.refuse_mirrored_agent(id)?;
         if record.agent.is_live() {
             return Err(Refusal::AgentPublished.into());
         }
+        self.remove_agent(&record)
+    }
+
+    pub(super) fn remove_agent(&mut self, record: &AgentRecord) -> Result<(), WriteError> {
+        let (tenant, id) = (record.agent.tenant, record.agent.id);
         self.leave_lists(tenant, id)?;
-        self.detach_all(&record)?;
+        self.detach_all(record)?;
         self.delete_callback(id)?;
         self.delete_agent_row(id)?;
         self.insert_audit(Some(tenant), "agent.delete", Some(id.0))

@@ -27,6 +27,7 @@ impl Tx<'_> {
         let record = self.open_agent(tenant, agent)?;
         self.known_number(tenant, number)?;
         if !record.numbers.contains(&number) {
+            self.refuse_mirrored_agent(agent)?;
             self.bind(&record, number, sharing)?;
             self.settle_primary(tenant, agent, record.primary_number)?;
             self.insert_audit(Some(tenant), "agent.attach_number", Some(agent.0))?;
@@ -49,6 +50,7 @@ impl Tx<'_> {
         if !record.numbers.contains(&number) {
             return Err(Refusal::NumberNotAttached.into());
         }
+        self.refuse_mirrored_agent(agent)?;
         self.delete_binding(number, agent)?;
         self.settle_primary(tenant, agent, record.primary_number)?;
         self.insert_audit(Some(tenant), "agent.detach_number", Some(agent.0))?;
@@ -71,6 +73,7 @@ impl Tx<'_> {
             return Err(Refusal::NumberNotAttached.into());
         }
         if record.primary_number != Some(number) {
+            self.refuse_mirrored_agent(agent)?;
             self.put_primary(agent, Some(number))?;
             self.insert_audit(Some(tenant), "agent.set_primary", Some(agent.0))?;
         }

@@ -102,6 +102,9 @@ impl Tx<'_> {
             return Err(Refusal::NotInbound.into());
         }
         let known = held.as_ref().map_or(&[][..], |held| &held.sources);
+        if known != change.sources {
+            self.refuse_mirrored_callback(id)?;
+        }
         if let Some(objection) = self.objections(tenant, &change.sources, known)?.into_iter().next()
         {
             return Err(objection.into());
@@ -141,6 +144,7 @@ impl Tx<'_> {
         if record.agent.callback.is_none() {
             return Err(Refusal::NotCallbackAgent.into());
         }
+        self.refuse_mirrored_callback(id)?;
         self.delete_callback(id)?;
         self.insert_audit(Some(tenant), "callback.remove", Some(id.0))?;
         self.known_agent(tenant, id)

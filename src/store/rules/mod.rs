@@ -12,6 +12,7 @@ mod details;
 mod dials;
 mod keep;
 mod keys;
+mod mirror;
 mod numbers;
 mod settings;
 mod strays;

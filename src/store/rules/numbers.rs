@@ -57,6 +57,10 @@ impl Tx<'_> {
         patch: NumberPatch,
     ) -> Result<NumberRecord, WriteError> {
         let mut record = self.known_number(tenant, id)?;
+        let is_renamed = patch.friendly_name.as_ref().is_some_and(|n| *n != record.friendly_name);
+        if is_renamed || patch.default_agent.is_some() {
+            self.refuse_mirrored_defaults(id)?;
+        }
         if let Some(account) = patch.account {
             let account = account.map(|name| self.usable_account(tenant, &name)).transpose()?;
             if account != record.account && self.number_at(account, record.e164)?.is_some() {
@@ -89,6 +93,7 @@ impl Tx<'_> {
     /// Unknown number; agents are attached to it.
     pub fn remove_number(&mut self, tenant: TenantId, id: NumberId) -> Result<(), WriteError> {
         let record = self.known_number(tenant, id)?;
+        self.refuse_mirrored_number(id)?;
         if !record.bindings.is_empty() {
             return Err(Refusal::NumberInUse.into());
         }
