@@ -296,6 +296,13 @@ pub enum Command<'a> {
         /// Not earlier than the day of this.
         since: UnixMillis,
     },
+    /// List every call that an API placed, a page at a time, newest first.
+    ListCalls {
+        /// Not earlier than the day of this.
+        since: UnixMillis,
+        /// Which page, in the carrier's words ([`CallPage::next`]); the first, if none.
+        page: Option<&'a str>,
+    },
 }
 
 /// A call to be placed.
@@ -315,11 +322,26 @@ pub struct Dial<'a> {
     pub detects_machine: bool,
 }
 
+/// A page of a carrier's list of calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPage {
+    /// Those that an API placed.
+    pub calls: Vec<FoundCall>,
+    /// How many the page had in all: calls that came in and calls dialled on are no touches.
+    pub listed: usize,
+    /// What to ask for next, in the carrier's words; none after the last page.
+    pub next: Option<String>,
+}
+
 /// A call as a carrier's API lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundCall {
     /// The carrier's id for it.
     pub carrier_call_id: String,
+    /// Which number was shown, where it is a number.
+    pub from: Option<E164>,
+    /// Who was called, where that is a number.
+    pub to: Option<E164>,
     /// Where it stands.
     pub status: CallStatus,
     /// When the carrier took it on.
@@ -355,6 +377,8 @@ pub enum CommandOutcome {
     },
     /// The calls that were asked for and that an API placed, newest first.
     Found(Vec<FoundCall>),
+    /// A page of the list that was asked for.
+    Listed(CallPage),
     /// Not done: the carrier is busy. It is safe to send again, later.
     Busy,
     /// Nobody can tell whether it was done.

@@ -10,6 +10,9 @@ use super::{Daemon, Failure};
 /// Longer than any answer takes; a daemon that needs more is not well.
 const ANSWER_SECONDS_MAX: u64 = 30;
 
+/// Thousands of rows take longer to write.
+const BULK_WAIT: Duration = Duration::from_secs(120);
+
 /// How long a stream may be silent: three of the daemon's signs of life.
 const SILENCE_MAX: Duration = Duration::from_secs(50);
 
@@ -47,20 +50,31 @@ impl<'a> Client<'a> {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let (status, answer) = self.ask_any(method, path, query, body)?;
-        if status.is_success() {
-            return Ok(answer);
+        let mut request = self.request(method, path, query)?;
+        if let Some(body) = body {
+            request = request.json(body);
         }
-        Err(self.refused(status, &answer))
+        self.answer(request)
     }
 
-    fn ask_any(
+    /// Posts JSON objects, one a line.
+    pub(crate) fn post_lines(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        lines: String,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, query)?;
+        let request = request.header(http::header::CONTENT_TYPE, "application/x-ndjson");
+        self.answer(request.timeout(BULK_WAIT).body(lines))
+    }
+
+    fn request(
         &self,
         method: Method,
         path: &str,
         query: &[(&str, String)],
-        body: Option<&Value>,
-    ) -> Result<(reqwest::StatusCode, Value), Failure> {
+    ) -> Result<RequestBuilder, Failure> {
         let url = format!("{}{path}", self.daemon.url.trim_end_matches('/'));
         let mut url: reqwest::Url = url
             .parse()
@@ -72,10 +86,13 @@ impl<'a> Client<'a> {
         if let Some(key) = &self.daemon.key {
             request = request.bearer_auth(key);
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        self.runtime.block_on(send(request)).map_err(|error| self.away(&error))
+        Ok(request)
+    }
+
+    fn answer(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let sent = self.runtime.block_on(send(request));
+        let (status, answer) = sent.map_err(|error| self.away(&error))?;
+        if status.is_success() { Ok(answer) } else { Err(self.refused(status, &answer)) }
     }
 
     /// Reads a stream piece by piece, from what follows the event that is known, until it ends or

@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod doctor;
 mod explain;
+mod import;
 mod keys;
 mod out;
 mod serve;
@@ -40,6 +41,8 @@ enum Command {
     Explain(explain::Explain),
     /// List calls, follow them, show one from its webhook to its end, hang up
     Calls(calls::Calls),
+    /// Bring in calls that were made before Switchback, or by others
+    Import(import::Import),
     /// Make, list and revoke API keys
     Keys(keys::Keys),
     /// Make and list tenants
@@ -99,6 +102,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Call(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Calls(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Tenants(command) => command.run(),
         Command::Shadow(command) => command.run(),

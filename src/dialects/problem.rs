@@ -134,7 +134,8 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::PhoneInvalid => (422, "invalid_phone_number"),
         // Whoever asks may ask again, later; all else is between the carrier and its customer.
         Refusal::NotPlaced(DialFailure::Busy, _) => (429, DialFailure::Busy.as_str()),
-        Refusal::NotPlaced(why, _) => (502, why.as_str()),
+        Refusal::CarrierRefused(DialFailure::Busy, _) => (429, "carrier_busy"),
+        Refusal::NotPlaced(why, _) | Refusal::CarrierRefused(why, _) => (502, why.as_str()),
         Refusal::SourceNotOutbound(_) => (422, "invalid_source_agent_direction"),
         Refusal::NotReady(_) => (422, "agent_not_ready"),
         Refusal::TypeFixed => (422, "type_fixed"),
@@ -183,6 +184,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::PhoneMissing => "to: is required",
         Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
+        Refusal::CarrierRefused(why, said) => return carrier_refused(*why, said),
         Refusal::SourceNotOutbound(_) => "source agents must be outbound",
         Refusal::NotReady(missing) => {
             return format!("the agent is not ready to publish; missing: {}", missing.join(", "));
@@ -237,10 +239,26 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AgentInactive
         | Refusal::NoCallerId
         | Refusal::KeyReused
-        | Refusal::NotPlaced(..) => Vec::new(),
+        | Refusal::NotPlaced(..)
+        | Refusal::CarrierRefused(..) => Vec::new(),
         Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
         Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],
     }
+}
+
+fn carrier_refused(why: DialFailure, said: &str) -> String {
+    let text = match why {
+        DialFailure::Credentials => "the carrier does not know the account's credentials",
+        DialFailure::Busy => "the carrier is busy; try again later",
+        DialFailure::CarrierUnreachable => "the carrier's API cannot be reached",
+        DialFailure::InvalidNumber
+        | DialFailure::InvalidCallerId
+        | DialFailure::Unreachable
+        | DialFailure::NotPermitted
+        | DialFailure::NotSent
+        | DialFailure::Refused => "the carrier refused the request",
+    };
+    if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
 }
 
 fn not_placed(why: DialFailure, said: &str) -> String {

@@ -13,8 +13,8 @@ use crate::{
 /// How long a connection may take: the carrier is a few round trips away, or not there.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 
-/// The longest reply that is read: fifty listed calls are about 150 KiB.
-const REPLY_LEN_MAX: usize = 1024 * 1024;
+/// The longest reply that is read: a thousand listed calls are about 3 MiB.
+const REPLY_LEN_MAX: usize = 8 * 1024 * 1024;
 
 pub(super) struct Client {
     http: reqwest::Client,

@@ -16,7 +16,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     calls::Live,
-    domain::{Account, AccountId, CallId, DialFailure, DialRecord},
+    carriers::{CallPage, Command, CommandOutcome},
+    domain::{Account, AccountId, CallId, DialFailure, DialRecord, UnixMillis},
     store::{Heads, Store},
 };
 use client::Client;
@@ -118,6 +119,28 @@ impl Dispatch {
     pub fn look_for(&self, placing: Placing) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.look_for(&placing).await });
+    }
+
+    /// A page of the calls that an API placed by this account, as the carrier lists them.
+    ///
+    /// # Errors
+    /// The carrier does not list them: why, and in its words.
+    pub async fn list_calls(
+        &self,
+        account: &Account,
+        since: UnixMillis,
+        page: Option<&str>,
+    ) -> Result<CallPage, (DialFailure, String)> {
+        match self.shared.ask(account, &Command::ListCalls { since, page }).await? {
+            CommandOutcome::Listed(page) => Ok(page),
+            // No answer to this question; `ask` has taken the others that mean no.
+            CommandOutcome::Done
+            | CommandOutcome::Accepted { .. }
+            | CommandOutcome::Found(_)
+            | CommandOutcome::Busy
+            | CommandOutcome::Unclear
+            | CommandOutcome::Refused(_) => Err((DialFailure::Refused, String::new())),
+        }
     }
 
     /// Places no more calls: those that still wait are refused. Live ones can still be ended.

@@ -106,6 +106,26 @@ impl Shared {
         metrics::dispatched(account.carrier, fate);
     }
 
+    /// Sends a question: what the carrier answers, or why it does not, in its words.
+    pub(super) async fn ask(
+        &self,
+        account: &Account,
+        command: &Command<'_>,
+    ) -> Result<CommandOutcome, (DialFailure, String)> {
+        let (fate, answer) = match self.send(account, command).await {
+            Ok(CommandOutcome::Refused(error)) => {
+                (CommandFate::Refused, Err((error.cause, error.message)))
+            }
+            Ok(CommandOutcome::Unclear) => {
+                (CommandFate::Unclear, Err((DialFailure::CarrierUnreachable, String::new())))
+            }
+            Ok(answer) => (CommandFate::Done, Ok(answer)),
+            Err(cause) => (CommandFate::Refused, Err((cause, String::new()))),
+        };
+        metrics::dispatched(account.carrier, fate);
+        answer
+    }
+
     /// Sends a command, and again for a while where it was not processed; then why it was not.
     async fn send(
         &self,

@@ -39,6 +39,8 @@ pub enum Refusal {
     PhoneInvalid,
     /// The call was not placed: why, and in the carrier's words.
     NotPlaced(DialFailure, String),
+    /// The carrier does not answer what it was asked: why, and in its words.
+    CarrierRefused(DialFailure, String),
     /// The agent is archived.
     AgentArchived,
     /// The agent must be unpublished first.

@@ -13,6 +13,7 @@ use axum::{
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -262,9 +263,14 @@ fn page(exchange: &Inner, path: &str, key: &str, all: &[Value], asked: &Form<'_>
     let page = number("Page").unwrap_or(0);
     let start = page.saturating_mul(size);
     let rows: Vec<&Value> = all.iter().skip(start).take(size).collect();
+    let is_filter = |name: &str| !matches!(name, "PageSize" | "Page" | "PageToken");
+    let filters = asked.pairs().iter().filter(|pair| is_filter(pair.name()));
+    let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let filters: String =
+        filters.map(|pair| format!("{}={}&", escaped(pair.name()), escaped(&pair.value))).collect();
     let uri = |page: usize| {
         let account = &exchange.account_sid;
-        format!("/2010-04-01/Accounts/{account}/{path}.json?PageSize={size}&Page={page}")
+        format!("/2010-04-01/Accounts/{account}/{path}.json?{filters}PageSize={size}&Page={page}")
     };
     let last = rows.last().and_then(|row| row.get("sid")).and_then(Value::as_str);
     let has_more = all.len() > start.saturating_add(size);

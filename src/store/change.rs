@@ -1,6 +1,8 @@
 //! What is asked of the store, the arguments of writes and the filters of lists, and what it tells
 //! of calls. Values only.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::domain::{
@@ -226,6 +228,25 @@ pub enum StrayFate {
     Taken,
     /// Nobody here can be said to have made the call; the tenant, where that much is known.
     Orphaned(OrphanCause, Option<TenantId>),
+}
+
+/// What became of a carrier's list of calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportedCalls {
+    /// Those that are touches now, and were none before.
+    pub accepted: u64,
+    /// Those that were known.
+    pub duplicates: u64,
+    /// How many make no touch, by cause.
+    pub orphans: BTreeMap<&'static str, u64>,
+}
+
+impl ImportedCalls {
+    /// How many there were.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.accepted + self.duplicates + self.orphans.values().sum::<u64>()
+    }
 }
 
 /// What became of a set of touches.

@@ -34,8 +34,9 @@ use uuid::Uuid;
 
 pub use change::{
     AgentFilter, AgentPatch, CallChange, CallFilter, CallPageFilter, CallbackChange, CallbackStats,
-    CallerId, DialFate, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewNumber,
-    NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate, UncoveredCaller,
+    CallerId, DialFate, ImportedCalls, Listed, MergedSegments, MergedTouches, NewAgent, NewCall,
+    NewNumber, NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate,
+    UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
 pub use mirrored::{MirrorChange, Mirrored};

@@ -6,6 +6,7 @@ mod call;
 mod customer;
 mod daemon;
 mod demo;
+mod import;
 mod kills;
 mod outbound;
 mod rest;

@@ -9,12 +9,15 @@ use serde::Deserialize;
 
 use super::webhook;
 use crate::{
-    carriers::{ApiError, ApiRequest, Command, CommandOutcome, Dial, FoundCall},
-    domain::{Account, DialFailure, Secret, UnixMillis},
+    carriers::{ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall},
+    domain::{Account, DialFailure, E164, Secret, UnixMillis},
 };
 
 /// Where the API is.
 pub(super) const API_URL: &str = "https://api.twilio.com";
+
+/// Rows of a page at most (Twilio docs, usage/twilios-response).
+const PAGE_SIZE: &str = "1000";
 
 /// Longer ringing is refused (Twilio docs, voice/api/call-resource, Timeout).
 const TIMEOUT_SECONDS_MAX: u32 = 600;
@@ -36,9 +39,22 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
             push(&mut query, "PageSize", "50");
             (Method::GET, format!("{calls}.json?{query}"), String::new())
         }
+        Command::ListCalls { since, page } => {
+            let mut query = String::new();
+            push(&mut query, "StartTime>", &day(*since));
+            push(&mut query, "PageSize", PAGE_SIZE);
+            let query = page.map_or(query, safe_query);
+            (Method::GET, format!("{calls}.json?{query}"), String::new())
+        }
     };
     let content_type = "application/x-www-form-urlencoded";
     ApiRequest { method, path, authorization: authorization(account), content_type, body }
+}
+
+/// What was once the query of a page's URI, as a query again, whoever kept it meanwhile.
+fn safe_query(query: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-._~%&=+:".contains(*c);
+    query.chars().filter(is_plain).collect()
 }
 
 /// Basic, by the API key where there is one (Twilio docs, iam/api-keys).
@@ -108,9 +124,10 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
         {
             CommandOutcome::Done
         }
-        Command::HangUp { .. } | Command::Dial(_) | Command::FindCalls { .. } => {
-            CommandOutcome::Refused(error)
-        }
+        Command::HangUp { .. }
+        | Command::Dial(_)
+        | Command::FindCalls { .. }
+        | Command::ListCalls { .. } => CommandOutcome::Refused(error),
     }
 }
 
@@ -122,13 +139,29 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             Err(_) => CommandOutcome::Unclear,
         },
         Command::FindCalls { .. } => match serde_json::from_slice::<CallsBody>(body) {
-            Ok(page) => {
-                let placed = page.calls.iter().filter(|call| call.direction == "outbound-api");
-                CommandOutcome::Found(placed.filter_map(found).collect())
-            }
+            Ok(page) => CommandOutcome::Found(placed(&page)),
+            Err(_) => CommandOutcome::Unclear,
+        },
+        Command::ListCalls { .. } => match serde_json::from_slice::<CallsBody>(body) {
+            Ok(page) => CommandOutcome::Listed(CallPage {
+                calls: placed(&page),
+                listed: page.calls.len(),
+                next: page.next_page_uri.as_deref().and_then(query_of),
+            }),
             Err(_) => CommandOutcome::Unclear,
         },
     }
+}
+
+/// The calls of a page that an API placed.
+fn placed(page: &CallsBody) -> Vec<FoundCall> {
+    let placed = page.calls.iter().filter(|call| call.direction == "outbound-api");
+    placed.filter_map(found).collect()
+}
+
+/// The next page's URI but for its path, which is ours: the credentials go nowhere else.
+fn query_of(uri: &str) -> Option<String> {
+    uri.split_once('?').map(|(_, query)| query.to_owned())
 }
 
 /// A call, as created and as listed.
@@ -137,6 +170,8 @@ struct CallBody {
     sid: String,
     #[serde(default)]
     direction: String,
+    from: Option<String>,
+    to: Option<String>,
     status: Option<String>,
     date_created: Option<String>,
     answered_by: Option<String>,
@@ -145,11 +180,14 @@ struct CallBody {
 #[derive(Deserialize)]
 struct CallsBody {
     calls: Vec<CallBody>,
+    next_page_uri: Option<String>,
 }
 
 fn found(call: &CallBody) -> Option<FoundCall> {
     Some(FoundCall {
         carrier_call_id: call.sid.clone(),
+        from: call.from.as_deref().and_then(E164::parse),
+        to: call.to.as_deref().and_then(E164::parse),
         status: call.status.as_deref().and_then(webhook::call_status)?,
         created_at: call.date_created.as_deref().and_then(webhook::timestamp)?,
         answered_by: call.answered_by.as_deref().map(webhook::answered_by),
@@ -192,7 +230,7 @@ mod tests {
     };
     use crate::{
         carriers::AnsweredBy,
-        domain::{ApiKey, CallStatus, E164},
+        domain::{ApiKey, CallStatus},
     };
 
     const HANG_UP: Command<'_> = Command::HangUp { carrier_call_id: "CA0123" };
@@ -369,5 +407,29 @@ mod tests {
         assert_eq!(found[0].status, CallStatus::Completed);
         assert_eq!(found[0].created_at, since);
         assert_eq!(found[0].answered_by, Some(AnsweredBy::Human));
+    }
+
+    #[test]
+    fn pages_follow_each_other_on_the_accounts_own_path() {
+        let since = UnixMillis(1_767_268_800_000);
+        let first = Command::ListCalls { since, page: None };
+        let path = request(&first, &account(&[TOKEN])).path;
+        assert!(path.ends_with("/Calls.json?StartTime%3E=2026%2D01%2D01&PageSize=1000"), "{path}");
+        let call = String::from_utf8(fixture("rest/call_completed_200.json")).unwrap();
+        let inbound = call.replace("outbound-api", "inbound");
+        let next = "https://elsewhere.example/x?PageSize=1000&Page=1&PageToken=PAx";
+        let page = format!(r#"{{"calls":[{call},{inbound}],"next_page_uri":"{next}"}}"#);
+        let CommandOutcome::Listed(page) = outcome(&first, 200, page.as_bytes()) else {
+            panic!("nothing listed");
+        };
+        assert_eq!((page.calls.len(), page.listed), (1, 2));
+        assert!(page.calls[0].to.is_some());
+        let next = page.next.as_deref();
+        let path = request(&Command::ListCalls { since, page: next }, &account(&[TOKEN])).path;
+        let own = format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json?");
+        assert_eq!(path, format!("{own}PageSize=1000&Page=1&PageToken=PAx"));
+        let forged = Command::ListCalls { since, page: Some("a=1#/../x y\r\n?b") };
+        let path = request(&forged, &account(&[TOKEN])).path;
+        assert_eq!(path, format!("{own}a=1..xyb"));
     }
 }

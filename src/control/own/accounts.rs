@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// An account by its name or its id.
-pub(super) struct NameOrId(AccountId);
+pub(super) struct NameOrId(pub(super) AccountId);
 
 impl FromStr for NameOrId {
     type Err = Infallible;

@@ -5,6 +5,7 @@ mod callbacks;
 pub(super) mod calls;
 mod coverage;
 mod events;
+mod import;
 mod numbers;
 mod orphans;
 mod results;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(tenants::keys, tenants::create_key))
         .routes(routes!(tenants::revoke_key))
         .routes(routes!(coverage::list))
+        .routes(routes!(import::calls))
         .routes(routes!(results::set))
         .routes(routes!(transcripts::add, transcripts::read))
 }

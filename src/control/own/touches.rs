@@ -10,11 +10,11 @@ use crate::{
         Api,
         answer::{self, Answer, Reply},
         auth::Caller,
-        receive::{AtContact, Bulk},
+        receive::{AtContact, Bulk, Params},
     },
     dialects::{
         Problem,
-        own::{ContactBody, MergedBody, Rejected, TouchRequest, touches},
+        own::{ContactBody, MergedBody, Rehearsal, Rejected, TouchRequest, dry_run, touches},
     },
     domain::{AgentId, Direction, Refusal, TenantId, TouchRecord},
     store::{MergedTouches, Rows, Tx, WriteError},
@@ -31,10 +31,17 @@ type Line = (usize, TouchRecord);
 ///
 /// A line that cannot be read is told, and stops no other. What is known is not taken twice.
 #[utoipa::path(post, path = "/touches", tag = "touches",
+    params(Rehearsal),
     request_body(content((Vec<TouchRequest> = "application/json"),
         (TouchRequest = "application/x-ndjson"))),
     responses((status = 200, body = MergedBody)))]
-pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bulk) -> Answer {
+pub(super) async fn merge(
+    State(api): State<Api>,
+    caller: Caller,
+    Params(query): Params,
+    Bulk(body): Bulk,
+) -> Answer {
+    let is_dry_run = dry_run(query)?;
     // Who asks again is not kept waiting for a hundred thousand touches that are all known.
     if let Some(answer) = api.answered_before(caller.actor()).await? {
         return Ok(answer);
@@ -43,6 +50,11 @@ pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bu
     let read = spawn_blocking(move || touches(&body, tenant, now)).await;
     let read = read.map_err(|_| Problem::Internal)??;
     let mut told = MergedBody { accepted: 0, duplicates: 0, rejected: read.rejected };
+    if is_dry_run {
+        let part = api.read(move |rows| rehearse(rows, tenant, read.read)).await?;
+        add(&mut told, part);
+        return Ok(answer::read(told));
+    }
     let mut lines = read.read.into_iter().peekable();
     loop {
         let part: Vec<Line> = lines.by_ref().take(PART).collect();
@@ -61,6 +73,28 @@ pub(super) async fn merge(State(api): State<Api>, caller: Caller, Bulk(body): Bu
         let done = api.store.write(caller.actor(), merge).await;
         add(&mut told, done.map_err(crate::control::problem)?.value);
     }
+}
+
+/// What would become of the touches. Two of one id in the same list count as two.
+fn rehearse(
+    rows: &Rows<'_>,
+    tenant: TenantId,
+    lines: Vec<Line>,
+) -> Result<(MergedTouches, Vec<Rejected>), WriteError> {
+    let (readable, unknown) = split(rows, tenant, lines)?;
+    let mut merged = MergedTouches::default();
+    for told in readable {
+        let known = rows.touch(tenant, told.touch.id)?.map(|known| known.touch);
+        let changes = known.is_none_or(|known| {
+            known.contact == told.touch.contact && known.merged(&told.touch) != known
+        });
+        if changes {
+            merged.accepted += 1;
+        } else {
+            merged.duplicates += 1;
+        }
+    }
+    Ok((merged, unknown))
 }
 
 fn add(told: &mut MergedBody, part: (MergedTouches, Vec<Rejected>)) {

@@ -5,6 +5,7 @@ mod call;
 mod callback;
 mod coverage;
 mod error;
+mod import;
 mod number;
 mod orphan;
 mod result;
@@ -25,6 +26,7 @@ pub use call::{
 pub use callback::CallbackBody;
 pub use coverage::{CoverageFields, UncoveredBody, coverage};
 pub use error::{ErrorBody, error};
+pub use import::{ImportFields, ImportRequest, ImportedBody, import};
 pub use number::{
     NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
 };
@@ -37,7 +39,10 @@ pub use status::StatusBody;
 pub use tenant::{
     KeyBody, KeyFields, KeyRequest, TenantBody, TenantNamed, TenantRequest, key, tenant_name,
 };
-pub use touch::{ContactBody, MergedBody, Rejected, TOUCHES_MAX, TouchRequest, Touches, touches};
+pub use touch::{
+    ContactBody, MergedBody, Rehearsal, Rejected, TOUCHES_MAX, TouchRequest, Touches, dry_run,
+    touches,
+};
 pub use upstream::{
     DifferingBody, ShadowAgent, ShadowBody, UpstreamBody, UpstreamCounts, UpstreamsBody,
 };

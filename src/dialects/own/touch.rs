@@ -6,11 +6,11 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    dialects::{Problem, Reader, id, moment, phone, rfc3339, schema, text},
+    dialects::{Problem, Reader, boolean, id, moment, phone, rfc3339, schema, text},
     domain::{AgentId, E164, Outcome, Refusal, TenantId, Touch, TouchId, TouchRecord, UnixMillis},
 };
 
@@ -70,6 +70,24 @@ pub struct Touches {
     pub rejected: Vec<Rejected>,
     tenant: TenantId,
     now: UnixMillis,
+}
+
+/// The query of a request that can be rehearsed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what the reader takes")]
+pub struct Rehearsal {
+    /// Keep nothing, only say what would be kept.
+    dry_run: Option<bool>,
+}
+
+/// Reads the query of a request that can be rehearsed.
+///
+/// # Errors
+/// A parameter is not understood.
+pub fn dry_run(mut query: Reader) -> Result<bool, Refusal> {
+    let is_dry_run = query.filter("dry_run", boolean).unwrap_or(false);
+    query.finish().map(|()| is_dry_run)
 }
 
 /// Reads a body: an array if it begins with a bracket, else one object a line.

@@ -6,7 +6,7 @@ use crate::domain::{
     AgentId, CallId, CallPatch, CallRecord, CallStatus, Direction, E164, OrphanCause, Outcome,
     StrayEvent, TenantId, Touch, TouchId, TouchRecord,
 };
-use crate::store::StrayFate;
+use crate::store::{ImportedCalls, Rows, StrayFate};
 
 /// Who made a stray call, showing what to whom.
 struct Maker {
@@ -58,6 +58,92 @@ impl Tx<'_> {
                 Ok(StrayFate::Taken)
             }
         }
+    }
+
+    /// Takes in a carrier's list of calls, of one tenant or of all: those that are new, those that
+    /// were known, and why the rest make no touch.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn import_calls(
+        &mut self,
+        tenant: Option<TenantId>,
+        calls: &[StrayEvent],
+    ) -> Result<ImportedCalls, WriteError> {
+        let mut imported = ImportedCalls::default();
+        for call in calls {
+            let Some(standing) = self.standing(tenant, call)? else { continue };
+            imported.count(standing);
+            if matches!(standing, Standing::New | Standing::Known) {
+                self.take_stray(call)?;
+            }
+        }
+        Ok(imported)
+    }
+}
+
+/// What a call of a carrier's list is to us.
+#[derive(Clone, Copy)]
+enum Standing {
+    /// Nobody has told of it.
+    New,
+    /// It is a touch already.
+    Known,
+    /// We placed it, and know it better.
+    Ours,
+    /// Nobody here made it.
+    Orphan(OrphanCause),
+}
+
+impl ImportedCalls {
+    fn count(&mut self, standing: Standing) {
+        match standing {
+            Standing::New => self.accepted += 1,
+            Standing::Known | Standing::Ours => self.duplicates += 1,
+            Standing::Orphan(cause) => *self.orphans.entry(cause.as_str()).or_default() += 1,
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// What [`Tx::import_calls`] would make of the calls.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn rehearse_import(
+        &self,
+        tenant: Option<TenantId>,
+        calls: &[StrayEvent],
+    ) -> Result<ImportedCalls, WriteError> {
+        let mut imported = ImportedCalls::default();
+        for call in calls {
+            if let Some(standing) = self.standing(tenant, call)? {
+                imported.count(standing);
+            }
+        }
+        Ok(imported)
+    }
+
+    /// What the call is; nothing where one tenant asks and it is another's, or nobody's.
+    fn standing(
+        &self,
+        tenant: Option<TenantId>,
+        event: &StrayEvent,
+    ) -> Result<Option<Standing>, WriteError> {
+        let is_theirs = |of: TenantId| tenant.is_none_or(|tenant| tenant == of);
+        let id = CallId::of_carrier_call(event.account, &event.carrier_call_id);
+        let known = self.touch_owners(TouchId(id.0))?;
+        if !known.is_empty() {
+            return Ok(known.into_iter().any(is_theirs).then_some(Standing::Known));
+        }
+        let (of, standing) = match self.maker(event)? {
+            Err((cause, of)) => (of, Standing::Orphan(cause)),
+            Ok(maker) => {
+                let ours = self.call_by_carrier_id(maker.tenant, &event.carrier_call_id)?;
+                (Some(maker.tenant), ours.map_or(Standing::New, |_| Standing::Ours))
+            }
+        };
+        Ok((tenant.is_none() || of.is_some_and(is_theirs)).then_some(standing))
     }
 
     fn maker(&self, event: &StrayEvent) -> Result<Result<Maker, Orphan>, WriteError> {
