@@ -86,7 +86,11 @@ pub struct Phone(pub String);
 /// Where a call can go: `wss://..` (an agent runtime), `builtin:echo` or `builtin:tone`,
 /// `agent:<id>`, `tel:+..`, `sip:user@host`, `redirect:https://..`, `say:<text>`, `busy`, `reject`.
 #[derive(Clone, Debug, ToSchema)]
-#[schema(min_length = 4, max_length = 4096, example = "wss://runtime.example.com/{call_id}")]
+#[schema(
+    max_length = 4096,
+    pattern = r"^(wss?://[^\s/?#:][^\s#]*|builtin:(echo|tone)|agent:[0-9a-fA-F-]{36}|tel:\+[1-9][0-9]{6,14}|sip:\S+|redirect:https?://[^\s/?#:][^\s#]*|say:[\s\S]*\S[\s\S]*|busy|reject)$",
+    example = "wss://runtime.example.com/{call_id}"
+)]
 pub struct Target(pub String);
 
 /// A point in time (RFC 3339).

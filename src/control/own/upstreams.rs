@@ -22,6 +22,7 @@ use crate::{
 /// Agents without a target that are counted; more are not told apart.
 const AGENTS_MAX: u32 = 1000;
 
+/// Hosted APIs that are followed, and how far behind them this is.
 #[utoipa::path(get, path = "/upstreams", tag = "installation",
     responses((status = 200, body = UpstreamsBody)))]
 pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
@@ -77,6 +78,7 @@ fn shadowed(upstream: &Upstream) -> MirroredCounts {
     }
 }
 
+/// Where we would have decided as the hosted service did, and where not.
 #[utoipa::path(get, path = "/upstreams/{upstream}/shadow", tag = "installation",
     params(("upstream" = String, Path, description = "The upstream's name")),
     responses((status = 200, body = ShadowBody), (status = 409, description = "It is mirrored")))]
