@@ -44,7 +44,7 @@
 //! | [`telemetry`] | clock, metrics, logs | is known to the pure layers |
 //! | [`calls`] | a call's life; the table of live calls | decides |
 //! | [`store`] | rows, log, business rules | is waited for by a webhook |
-//! | [`sync`] | carries frames to the replica | interprets them |
+//! | [`sync`] | carries frames to the replica; pulls hosted control APIs | interprets frames |
 //! | [`dispatch`] | commands to carriers, paced, each call placed once | repeats what may have arrived |
 //! | [`runtime`] | sockets to agents, the built-ins | knows carriers |
 //! | [`edge`] | the carriers' side | touches the database |

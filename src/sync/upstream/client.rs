@@ -24,7 +24,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(30);
 const ANSWER_LEN_MAX: usize = 32 * 1024 * 1024;
 
 /// How often one request is tried before the pull is given up.
-const TRIES_MAX: u32 = 4;
+const TRIES_MAX: u32 = 3;
 
 /// The first wait after an answer that says nothing of waiting; each further one is four times as
 /// long.

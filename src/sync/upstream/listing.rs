@@ -16,6 +16,9 @@ const ROWS: u32 = 100;
 /// Pages of a list at most: two million calls. A list without end is somebody's mistake.
 const PAGES_MAX: u32 = 20_000;
 
+/// The same of a list that is held in memory whole: a hundred thousand agents.
+const CENSUS_PAGES_MAX: u32 = 1000;
+
 /// What is wrong with a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -76,7 +79,7 @@ impl Listing {
     /// Takes the page that was asked for, and gives its rows.
     pub(super) fn take(&mut self, body: Value) -> Result<Vec<Value>, Fault> {
         self.pages += 1;
-        if self.pages > PAGES_MAX {
+        if self.pages > if self.is_census { CENSUS_PAGES_MAX } else { PAGES_MAX } {
             return Err(Fault::Endless);
         }
         let (rows, paging) = match self.kind {

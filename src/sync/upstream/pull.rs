@@ -1,5 +1,7 @@
 //! Pulls a hosted API's lists, each through all its pages, into values.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{
@@ -27,10 +29,10 @@ pub(super) async fn picture(client: &mut Client, tenant: TenantId) -> Result<Pic
             let callbacks = census(client, "/api/v1/callback-agents").await?;
             let numbers = census(client, "/api/v1/phone-numbers").await?;
             let mut agents = every(&agents, |row| talkover::hosted_agent(row, tenant))?;
-            for (id, role) in every(&callbacks, |row| talkover::hosted_callback(row, tenant))? {
-                if let Some(agent) = agents.iter_mut().find(|agent| agent.id == id) {
-                    agent.callback = Some(role);
-                }
+            let roles = every(&callbacks, |row| talkover::hosted_callback(row, tenant))?;
+            let mut roles: HashMap<_, _> = roles.into_iter().collect();
+            for agent in &mut agents {
+                agent.callback = roles.remove(&agent.id);
             }
             let numbers = every(&numbers, |row| talkover::hosted_number(row, tenant))?;
             Ok(Picture { agents, numbers: numbers.into_iter().flatten().collect() })
