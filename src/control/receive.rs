@@ -15,7 +15,10 @@ use serde_json::Value;
 use super::Api;
 use crate::{
     dialects::{Problem, Reader, phone},
-    domain::{AgentId, CallId, E164, KeyId, NumberId, Refusal},
+    domain::{
+        AgentId, CallId, CampaignId, E164, KeyId, NumberId, RecordRefusal, Refusal, ReleaseId,
+        TrunkId,
+    },
 };
 
 /// Bytes of a body: the largest profile several times over.
@@ -49,6 +52,21 @@ impl Named for CallId {
 impl Named for KeyId {
     const PARAMETER: &'static str = "key";
     const GONE: Refusal = Refusal::KeyNotFound;
+}
+
+impl Named for CampaignId {
+    const PARAMETER: &'static str = "campaign";
+    const GONE: Refusal = Refusal::Record(RecordRefusal::CampaignNotFound);
+}
+
+impl Named for TrunkId {
+    const PARAMETER: &'static str = "trunk";
+    const GONE: Refusal = Refusal::Record(RecordRefusal::TrunkNotFound);
+}
+
+impl Named for ReleaseId {
+    const PARAMETER: &'static str = "release";
+    const GONE: Refusal = Refusal::Record(RecordRefusal::ReleaseNotFound);
 }
 
 /// A thing named in the path. What cannot be an id names nothing.

@@ -13,6 +13,7 @@ mod page;
 mod problem;
 mod profile;
 mod reader;
+mod recorded;
 mod returns;
 pub mod schema;
 mod spelling;

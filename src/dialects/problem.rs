@@ -1,6 +1,7 @@
 //! Everything that can stand between a request and its answer, with our own number and words for
 //! it. The dialects put their own in their place where they have any.
 
+use super::recorded;
 use crate::domain::{DialFailure, FieldError, Refusal};
 
 /// Why a request is not done.
@@ -125,6 +126,9 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::UpstreamNotFound => (404, "upstream_not_found"),
         Refusal::NotShadowed => (409, "not_shadowed"),
         Refusal::NoActiveCall => (404, "call_not_found"),
+        Refusal::Record(refusal) => recorded::code(*refusal),
+        Refusal::Transition(..) => (400, "invalid_transition"),
+        Refusal::DuplicateCall(_) => (409, "duplicate_call"),
         Refusal::DirectionBusy => (409, "agent_has_active_calls"),
         Refusal::TranscriptFull => (409, "transcript_full"),
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
@@ -171,6 +175,11 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::Record(refusal) => recorded::message(*refusal),
+        Refusal::Transition(from, to) => {
+            return format!("cannot transition from {from} to {to} status");
+        }
+        Refusal::DuplicateCall(_) => "this number is being called by the campaign already",
         Refusal::Mirrored(owner) => return format!("belongs to {owner}: change it there"),
         Refusal::UpstreamNotFound => "upstream not found",
         Refusal::NotShadowed => "the upstream is mirrored; set its mode to shadow for a report",
@@ -211,6 +220,9 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::NumberNotFound
         | Refusal::CallNotFound
         | Refusal::NoActiveCall
+        | Refusal::Record(_)
+        | Refusal::Transition(..)
+        | Refusal::DuplicateCall(_)
         | Refusal::DirectionBusy
         | Refusal::TenantNotFound
         | Refusal::AccountNotFound

@@ -75,7 +75,7 @@ pub(super) enum Rule {
 }
 
 impl Rule {
-    fn check(&self, value: &Value) -> Result<(), Wrong> {
+    pub(super) fn check(&self, value: &Value) -> Result<(), Wrong> {
         let holds = match self {
             Self::Returns => return returns::check(value),
             Self::Text(max) => value.as_str().is_some_and(|text| text.chars().count() <= *max),
@@ -226,6 +226,6 @@ pub(super) fn shown(stored: &str, table: &[Field]) -> Map<String, Value> {
 }
 
 /// What the store holds was written by `merged`; an unreadable bag is an empty one.
-fn parsed(stored: &str) -> Map<String, Value> {
+pub(super) fn parsed(stored: &str) -> Map<String, Value> {
     serde_json::from_str(stored).unwrap_or_default()
 }

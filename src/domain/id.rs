@@ -45,6 +45,12 @@ ids! {
     CallId;
     /// One outbound call, remembered.
     TouchId;
+    /// A campaign.
+    CampaignId;
+    /// A SIP trunk.
+    TrunkId;
+    /// A request to give a number back.
+    ReleaseId;
     /// An API key (never the key itself).
     KeyId;
     /// An agent as it was at some moment.

@@ -16,6 +16,7 @@ mod media;
 mod number;
 mod outcome;
 mod record;
+mod recorded;
 mod refusal;
 mod target;
 mod tenant;
@@ -35,7 +36,10 @@ pub use hosted::{
     HostedAgent, HostedCall, HostedCallback, HostedKind, HostedNumber, MirroredCounts,
     UpstreamRecord, hosted_id,
 };
-pub use id::{AccountId, AgentId, CallId, KeyId, NumberId, TenantId, TouchId, VersionId};
+pub use id::{
+    AccountId, AgentId, CallId, CampaignId, KeyId, NumberId, ReleaseId, TenantId, TouchId, TrunkId,
+    VersionId,
+};
 pub use media::{Codec, MediaFormat};
 pub use number::{Number, Owner, default_agent};
 pub use outcome::{Outcome, OutcomeSet};
@@ -43,6 +47,10 @@ pub use record::{
     AgentRecord, BindingRecord, CallBrief, CallPatch, CallRecord, CallSummary, DialRecord,
     KeyRecord, KeyScope, MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried,
     TenantRecord, TouchRecord, TraceStep,
+};
+pub use recorded::{
+    CampaignCall, CampaignCounts, CampaignRecord, CampaignStatus, RecordRefusal, ReleaseRecord,
+    ReleaseStatus, TrunkRecord, TrunkSettings,
 };
 pub use refusal::{FieldError, Refusal, Warning, WarningCode};
 pub use target::{Builtin, Target, TargetError};

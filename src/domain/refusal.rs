@@ -1,6 +1,6 @@
 //! Why a write is refused, and what it warns of. The dialects give these their words and numbers.
 
-use super::{AgentId, DialFailure, E164, spelled};
+use super::{AgentId, CampaignCall, CampaignStatus, DialFailure, E164, RecordRefusal, spelled};
 
 /// Why a write or a read is refused: the asker's fault, sorted by what they must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,12 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// What is recorded cannot be read or written so.
+    Record(RecordRefusal),
+    /// A campaign cannot go from there to there.
+    Transition(CampaignStatus, CampaignStatus),
+    /// The campaign is calling that person already.
+    DuplicateCall(Box<CampaignCall>),
     /// It is a hosted control API's, which is named, and only mirrored here.
     Mirrored(String),
     /// No such upstream, or not this tenant's.
@@ -101,6 +107,12 @@ impl Refusal {
     #[must_use]
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+}
+
+impl From<RecordRefusal> for Refusal {
+    fn from(refusal: RecordRefusal) -> Self {
+        Self::Record(refusal)
     }
 }
 

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::domain::{
     AgentId, AgentState, AgentVersion, Attestation, BelowMin, CallBrief, CallRecord, CallResult,
-    CallStatus, DialFailure, DialRecord, Direction, E164, NumberId, OrphanCause, OutcomeSet,
-    Target, TenantId, UnixDay, UnixMillis, UnixSeconds,
+    CallStatus, CampaignId, CampaignStatus, DialFailure, DialRecord, Direction, E164, NumberId,
+    OrphanCause, OutcomeSet, Target, TenantId, UnixDay, UnixMillis, UnixSeconds,
 };
 
 /// An agent to be made.
@@ -174,6 +174,8 @@ pub struct NewCall {
     pub is_test: bool,
     /// Whether the carrier is to find out if a machine answers.
     pub detects_machine: bool,
+    /// Which campaign's it is.
+    pub campaign: Option<CampaignId>,
     /// What is given along.
     pub brief: CallBrief,
 }
@@ -359,6 +361,38 @@ pub struct CallPageFilter {
     /// Not after this day.
     pub to: Option<UnixDay>,
     /// A number, the carrier's id or the call's id, or part of one of the first two.
+    pub search: Option<String>,
+}
+
+/// A campaign as it is written.
+#[derive(Clone, Debug)]
+pub struct NewCampaign {
+    /// Who calls.
+    pub agent: AgentId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub kind: String,
+    /// What it is about; may be empty.
+    pub description: String,
+    /// All else, as the text of one JSON object.
+    pub fields: String,
+}
+
+/// Which campaigns. `None` is any.
+#[derive(Clone, Debug, Default)]
+pub struct CampaignFilter {
+    /// Where they stand.
+    pub status: Option<CampaignStatus>,
+    /// What they are for.
+    pub kind: Option<String>,
+    /// Who calls.
+    pub agent: Option<AgentId>,
+    /// Not made before this day.
+    pub from: Option<UnixDay>,
+    /// Not made after this day.
+    pub to: Option<UnixDay>,
+    /// Part of name or description.
     pub search: Option<String>,
 }
 

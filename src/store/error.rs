@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::domain::Refusal;
+use crate::domain::{RecordRefusal, Refusal};
 
 /// The store itself is in trouble. Texts are fragments fit for "failed to ...: ".
 #[derive(Clone, Debug, thiserror::Error)]
@@ -51,6 +51,12 @@ pub enum WriteError {
     Refused(Refusal),
     /// Ours.
     Store(StoreError),
+}
+
+impl From<RecordRefusal> for WriteError {
+    fn from(refusal: RecordRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
 }
 
 impl From<Refusal> for WriteError {

@@ -34,9 +34,9 @@ use uuid::Uuid;
 
 pub use change::{
     AgentFilter, AgentPatch, CallChange, CallFilter, CallPageFilter, CallbackChange, CallbackStats,
-    CallerId, DialFate, ImportedCalls, Listed, MergedSegments, MergedTouches, NewAgent, NewCall,
-    NewNumber, NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing, StrayFate,
-    UncoveredCaller,
+    CallerId, CampaignFilter, DialFate, ImportedCalls, Listed, MergedSegments, MergedTouches,
+    NewAgent, NewCall, NewCampaign, NewNumber, NumberPatch, Paging, PlacedCall, Role,
+    SettingsPatch, Sharing, StrayFate, UncoveredCaller,
 };
 pub use error::{StoreError, WriteError};
 pub use mirrored::{MirrorChange, Mirrored};

@@ -21,5 +21,6 @@ mod own;
 mod sign;
 mod talkover;
 mod talkover_calls;
+mod talkover_records;
 mod tenants;
 mod touches;

@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod campaigns;
 mod carrier;
 mod daemon;
 mod kills;

@@ -39,6 +39,7 @@ pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Bo
             caller_id: fields.from.map_or(CallerId::Primary, CallerId::Named),
             is_test: false,
             detects_machine: detects_machine(&record.profile),
+            campaign: None,
             brief: fields.brief,
         })
     });

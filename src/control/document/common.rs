@@ -35,8 +35,11 @@ const NAMED: &[(&str, &str)] = &[
     ("account", "The carrier account's id."),
     ("agent", "The agent's id."),
     ("call", "The call's id."),
+    ("campaign", "The campaign's id."),
     ("contact", "The person's number (E.164)."),
     ("key", "The key's id; not the key itself."),
+    ("release", "The release request's id."),
+    ("trunk", "The trunk's id."),
     ("number", "The number's id."),
 ];
 

@@ -15,6 +15,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("agents", "Whoever answers or calls."),
     ("callbacks", "Who answers when somebody calls back, and for whom."),
     ("calls", "Calls in both directions, those in progress included."),
+    ("campaigns", "What is called for, as it was described, and its calls."),
     ("carrier-accounts", "Accounts at carriers. Their secrets come in and never go out."),
     ("installation", "What a daemon says of itself."),
     ("keys", "Who may do what."),

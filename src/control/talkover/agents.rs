@@ -148,6 +148,6 @@ pub(super) async fn delete(State(api): State<Api>, caller: Caller, At(id): At<Ag
     api.answer(caller.actor(), delete, reply).await
 }
 
-fn body(whole: &Whole) -> AgentBody {
+pub(super) fn body(whole: &Whole) -> AgentBody {
     AgentBody::new(&whole.record, &whole.numbers)
 }

@@ -41,6 +41,7 @@ pub(super) async fn place(
             caller_id: CallerId::Sticky,
             is_test: fields.is_test,
             detects_machine: detects_machine(&record.profile),
+            campaign: None,
             brief: fields.brief,
         })
     });

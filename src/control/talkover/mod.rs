@@ -1,11 +1,15 @@
 //! Talkover's dialect over HTTP: `/api/v1`.
 
 mod agents;
+mod areas;
 mod call_lists;
 mod callbacks;
 mod calls;
+mod campaigns;
 mod numbers;
+mod releases;
 mod stats;
+mod trunks;
 
 use axum::Json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -26,6 +30,22 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::list))
         .routes(routes!(callbacks::sources))
         .routes(routes!(callbacks::read))
+        .routes(routes!(areas::knowledge))
+        .routes(routes!(areas::voice))
+        .routes(routes!(areas::advanced))
+        .routes(routes!(releases::list))
+        .routes(routes!(releases::request))
+        .routes(routes!(releases::cancel))
+        .routes(routes!(trunks::list, trunks::create))
+        .routes(routes!(trunks::read, trunks::update, trunks::remove))
+        .routes(routes!(trunks::verify))
+        .routes(routes!(trunks::health))
+        .routes(routes!(trunks::dids, trunks::add_did))
+        .routes(routes!(trunks::remove_did))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::read, campaigns::update, campaigns::remove))
+        .routes(routes!(campaigns::status))
+        .routes(routes!(campaigns::call))
         .routes(routes!(stats::read))
         .routes(routes!(stats::check))
         .routes(routes!(call_lists::list))

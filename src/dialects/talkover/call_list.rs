@@ -31,7 +31,7 @@ impl std::str::FromStr for Statuses {
 }
 
 /// The status as Talkover names it.
-const fn word(status: CallStatus) -> &'static str {
+pub(super) const fn word(status: CallStatus) -> &'static str {
     match status {
         CallStatus::Queued | CallStatus::Initiated => "initiated",
         CallStatus::Ringing => "ringing",

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::CampaignCallBody;
 use crate::{
     dialects::{Problem, Told, reader::sentence},
     domain::{DialFailure, Refusal},
@@ -25,6 +26,10 @@ pub struct ErrorBody {
     /// What is wrong with each field that is wrong.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     errors: BTreeMap<String, Vec<String>>,
+    /// The call in progress that a second one would double.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    existing_call: Option<CampaignCallBody>,
 }
 
 /// Code and message once more, for clients that look for them here.
@@ -56,7 +61,12 @@ pub fn error(problem: &Problem) -> (u16, Value) {
         errors.entry(field.field).or_default().push(field.message);
     }
     let again = ErrorAgain { code: code.clone(), message: message.clone(), details };
-    let body = ErrorBody { success: false, message, code, error: again, errors };
+    let existing_call = if let Problem::Refused(Refusal::DuplicateCall(open)) = problem {
+        Some(CampaignCallBody::from(&**open))
+    } else {
+        None
+    };
+    let body = ErrorBody { success: false, message, code, error: again, errors, existing_call };
     (status, serde_json::to_value(body).unwrap_or_default())
 }
 

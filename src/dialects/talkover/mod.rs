@@ -1,30 +1,45 @@
 //! Talkover's dialect: `success` envelopes, field maps of errors, page numbers.
 
 mod agent;
+mod agent_area;
 mod call;
 mod call_list;
 mod callback;
+mod campaign;
+mod campaign_shown;
 mod constraints;
 mod error;
 mod hosted;
 mod number;
 mod stats;
+mod trunk;
 
 pub use agent::{
     AgentBody, AgentChanged, AgentFilterFields, AgentQuery, AgentRequest, AgentState, CallingBody,
     CallingRequest, calling, create, filter,
 };
+pub use agent_area::{VoiceRequest, area, voice};
 pub use call::{CallFields, CallRequest, PlacedBody, call};
 pub use call_list::{
     ActiveBody, AgentCallQuery, AgentOfCall, CallListFields, CallListed, CallQuery, CallRow,
     CallShown, CallWhole, EndRequest, EndedBody, call_list, call_to_end,
 };
 pub use callback::{CallbackAgentBody, CallbackBody, CallbackListed, SourceBody, SourcesBody};
+pub use campaign::{
+    CampaignCallFields, CampaignCallRequest, CampaignFields, CampaignListFields, CampaignQuery,
+    CampaignRequest, CampaignStatusRequest, TimeRange, campaign, campaign_call, campaign_list,
+    campaign_status,
+};
+pub use campaign_shown::{CampaignBody, CampaignCallBody, CampaignCalled, CampaignWhole};
 pub use constraints::{ConstraintFields, ConstraintsBody, ConstraintsRequest, constraints};
 pub use error::{ErrorBody, error};
 pub use hosted::{hosted_agent, hosted_call, hosted_callback, hosted_event, hosted_number};
 pub use number::{NumberBody, NumberFilterFields, NumberQuery, number_filter};
 pub use stats::{Period, SourceCount, StatsBody, StatsQuery};
+pub use trunk::{
+    DidBody, DidFields, DidRequest, ReleaseBody, ReleaseRequest, TrunkBody, TrunkChangeRequest,
+    TrunkHealthBody, TrunkRequest, TrunkStanding, VerifiedBody, did, release, trunk, trunk_change,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,6 +73,12 @@ impl<T> Envelope<T> {
     #[must_use]
     pub fn of(data: T) -> Self {
         Self { data: Some(data), ..Self::empty() }
+    }
+
+    /// An answer with what was found, well or not.
+    #[must_use]
+    pub fn found(data: T, success: bool) -> Self {
+        Self { success, ..Self::of(data) }
     }
 
     /// An answer without data.

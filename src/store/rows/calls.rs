@@ -243,7 +243,7 @@ impl Tx<'_> {
             ORDER BY created_at LIMIT ?3";
         let which = params![tenant, before, limit];
         self.uncount_calls(tenant, aged, which)?;
-        for kept in ["credits", "transcripts", "call_details", "dials"] {
+        for kept in ["campaign_calls", "credits", "transcripts", "call_details", "dials"] {
             self.run(&format!("DELETE FROM {kept} WHERE call IN ({aged})"), which)?;
         }
         self.run(&format!("DELETE FROM calls WHERE id IN ({aged})"), which)

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::domain::{
     AccountId, AccountOrigin, AgentId, AgentState, Attestation, BelowMin, CallEnd, CallId,
-    CallStatus, CarrierId, DialState, Direction, E164, HostedKind, KeyId, KeyScope, NumberId,
-    Outcome, ResultStatus, RouteReason, Target, TenantId, TouchId, UnixDay, UnixMillis,
-    UnixSeconds, VersionId,
+    CallStatus, CampaignId, CampaignStatus, CarrierId, DialState, Direction, E164, HostedKind,
+    KeyId, KeyScope, NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RouteReason,
+    Target, TenantId, TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -70,7 +70,7 @@ macro_rules! blobs {
     )+};
 }
 
-blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId }
+blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId CampaignId ReleaseId TrunkId }
 
 macro_rules! spelled {
     ($($name:ident)+) => {$(
@@ -89,8 +89,8 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AccountOrigin AgentState Attestation CallEnd CallStatus CarrierId DialState Direction
-    HostedKind KeyScope Outcome ResultStatus RouteReason
+    AccountOrigin AgentState Attestation CallEnd CallStatus CampaignStatus CarrierId DialState
+    Direction HostedKind KeyScope Outcome ReleaseStatus ResultStatus RouteReason
 }
 
 macro_rules! integers {

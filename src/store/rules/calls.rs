@@ -43,6 +43,7 @@ impl Tx<'_> {
         }
         self.put_call(&after)?;
         self.count_call(before.as_ref(), &after)?;
+        self.count_campaign_call(before.as_ref(), &after)?;
         let is_news = before.as_ref().is_none_or(|before| {
             *before != CallRecord { updated_at: before.updated_at, ..after.clone() }
         });

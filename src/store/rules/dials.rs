@@ -48,6 +48,9 @@ impl Tx<'_> {
             ..CallPatch::new(id, tenant, self.now())
         };
         let call = self.tell_call(None, &patch)?;
+        if let Some(campaign) = new.campaign {
+            self.insert_campaign_call(campaign, id, new.to)?;
+        }
         let dial = DialRecord {
             call: id,
             tenant,

@@ -14,6 +14,7 @@ mod keep;
 mod keys;
 mod mirror;
 mod numbers;
+mod recorded;
 mod settings;
 mod strays;
 mod targets;

@@ -97,6 +97,7 @@ impl Tx<'_> {
         if !record.bindings.is_empty() {
             return Err(Refusal::NumberInUse.into());
         }
+        self.forget_number(id)?;
         self.delete_number(id)?;
         self.insert_audit(Some(tenant), "number.remove", Some(id.0))
     }

@@ -55,4 +55,72 @@ INSERT INTO callback_counts
     GROUP BY 1, 2, 3, 4;
 INSERT INTO callback_counts
     SELECT tenant, x'', day, source, sum(received), sum(answered) FROM callback_counts
-    GROUP BY 1, 3, 4
+    GROUP BY 1, 3, 4;
+
+-- Requests to give numbers back: people decide on them, nothing is released here.
+CREATE TABLE releases (
+    id BLOB NOT NULL PRIMARY KEY,
+    tenant BLOB NOT NULL REFERENCES tenants (id),
+    number BLOB NOT NULL,
+    e164 INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    status TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    resolved_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX releases_by_age ON releases (tenant, created_at, id);
+CREATE INDEX releases_by_number ON releases (number, status);
+
+-- SIP trunks as they are described. Their passwords are not kept: nobody here registers anywhere.
+CREATE TABLE trunks (
+    id BLOB NOT NULL PRIMARY KEY,
+    tenant BLOB NOT NULL REFERENCES tenants (id),
+    name TEXT NOT NULL,
+    provider_name TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    username TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    transport TEXT NOT NULL,
+    outbound_proxy TEXT,
+    auth_realm TEXT,
+    is_active INTEGER NOT NULL,
+    is_verified INTEGER NOT NULL,
+    checked_at INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trunks_by_age ON trunks (tenant, created_at, id);
+
+CREATE TABLE dids (
+    number BLOB NOT NULL PRIMARY KEY REFERENCES numbers (id),
+    trunk BLOB NOT NULL REFERENCES trunks (id),
+    country_code TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dids_by_trunk ON dids (trunk, number);
+
+-- Campaigns as they are described, with counts of what became of their calls.
+CREATE TABLE campaigns (
+    id BLOB NOT NULL PRIMARY KEY,
+    tenant BLOB NOT NULL REFERENCES tenants (id),
+    agent BLOB NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    status TEXT NOT NULL,
+    description TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    completed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    lasted_ms INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX campaigns_by_age ON campaigns (tenant, created_at, id);
+
+CREATE TABLE campaign_calls (
+    call BLOB NOT NULL PRIMARY KEY REFERENCES calls (id),
+    campaign BLOB NOT NULL REFERENCES campaigns (id),
+    contact INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX campaign_calls_by_campaign ON campaign_calls (campaign, call);
+CREATE INDEX campaign_calls_by_contact ON campaign_calls (campaign, contact, call)
