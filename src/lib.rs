@@ -45,6 +45,7 @@
 //! | [`calls`] | a call's life; the table of live calls | decides |
 //! | [`store`] | rows, log, business rules | is waited for by a webhook |
 //! | [`sync`] | carries frames to the replica; pulls hosted control APIs | interprets frames |
+//! | [`outbox`] | events to subscribers, at least once, in order | loses one; waits for a slow one |
 //! | [`dispatch`] | commands to carriers, paced, each call placed once | repeats what may have arrived |
 //! | [`runtime`] | sockets to agents, the built-ins | knows carriers |
 //! | [`edge`] | the carriers' side | touches the database |
@@ -76,6 +77,7 @@ pub mod domain;
 pub mod edge;
 pub mod index;
 pub mod media;
+pub mod outbox;
 pub mod replica;
 pub mod routing;
 pub mod runtime;

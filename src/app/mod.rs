@@ -19,6 +19,7 @@ use crate::{
     domain::Secret,
     edge::{self, Edge},
     index::{self, Index},
+    outbox::{self, Outbox},
     runtime,
     store::{self, Store, StoreError, WriteError},
     sync::{
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The client for carriers' APIs.
     #[error("carriers' APIs: {0}")]
     Dispatch(String),
+    /// The client for subscribers.
+    #[error("webhooks: {0}")]
+    Outbox(String),
     /// The client for hosted control APIs.
     #[error("hosted control APIs: {0}")]
     Upstream(String),
@@ -118,6 +122,7 @@ pub struct Bound {
     edge: Arc<Edge>,
     api: control::Api,
     dispatch: Dispatch,
+    outbox: Outbox,
     keeping: journal::Keeping,
     upstreams: Upstreams,
     following: Following,
@@ -168,6 +173,8 @@ impl Bound {
         let dispatch = dispatch::Settings::at(config.edge.public_url.clone());
         let dispatch = Dispatch::new(dispatch, store.clone(), Arc::clone(&live))
             .map_err(StartError::Dispatch)?;
+        let outbox = outbox::Settings::towards(config.outbox_private);
+        let outbox = Outbox::new(outbox, store.clone()).map_err(StartError::Outbox)?;
         first_start::resume_calls(&store, &applied, &index, &live, &dispatch).await?;
         let runtime = runtime::Settings {
             allow_private: config.runtime.allow_private,
@@ -200,6 +207,7 @@ impl Bound {
             edge,
             api,
             dispatch,
+            outbox,
             keeping,
             upstreams,
             following,
@@ -231,9 +239,10 @@ impl Bound {
     /// on, at most for the configured time.
     pub async fn serve(self, mut stop: watch::Receiver<u8>) -> Drained {
         let Self { config, store, index, edge, api, dispatch, keeping, listeners, .. } = self;
-        let Self { upstreams, following, .. } = self;
+        let Self { outbox, upstreams, following, .. } = self;
         let (stop_accepting, accepting) = watch::channel(false);
         let ready = accepting.clone();
+        let delivering = outbox.start();
         let upkeep = tokio::spawn(upkeep(Arc::clone(&edge), index.clone(), upstreams));
         let carriers = tokio::spawn({
             let edge = Arc::clone(&edge);
@@ -267,6 +276,12 @@ impl Bound {
         }
         let cut = edge.media_sockets();
         upkeep.abort();
+        // What it does not deliver any more, the next start does.
+        outbox.stop();
+        tokio::select! {
+            _ = delivering => {}
+            () = reached(&mut stop, 2) => {}
+        }
         // Without senders both queues end, once everything in them is written.
         edge.live().close();
         edge.strays().close();
@@ -288,6 +303,7 @@ async fn open(
     let settings = store::Settings {
         has_default_target: config.runtime.default_target.is_some(),
         call_retention_days: config.call_retention_days,
+        words: Some(outbox::WORDS),
         ..store::Settings::at(&config.store_path)
     };
     let open = move || -> Result<_, StartError> {
@@ -302,7 +318,10 @@ fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {
     control::Settings {
         public_url: config.edge.public_url.clone(),
         media_url: config.edge.media_url.clone(),
-        private: PrivateHosts { runtime: config.runtime.allow_private, ..PrivateHosts::default() },
+        private: PrivateHosts {
+            runtime: config.runtime.allow_private,
+            redirect: config.outbox_private,
+        },
         allow_sign: config.allow_sign || addresses.control.ip().is_loopback(),
         ..control::Settings::default()
     }

@@ -55,6 +55,9 @@ pub struct Config {
     pub store_path: PathBuf,
     /// The runtimes' side.
     pub runtime: RuntimeConfig,
+    /// Whether what is asked on a tenant's word, webhooks and `redirect:` URLs, may be on loopback
+    /// and private addresses.
+    pub outbox_private: bool,
     /// How long touches are kept, in days, unless a tenant says otherwise.
     pub touch_retention_days: u32,
     /// How long call rows are kept, in days.
@@ -162,6 +165,7 @@ impl Config {
             admin_listen: address("admin.listen", &raw.admin.listen)?,
             store_path: store_path(&raw.store.url, data_dir)?,
             runtime: check_runtime(&raw.runtime, data_dir)?,
+            outbox_private: raw.outbox.allow_private,
             touch_retention_days: net::days("retention.touches", &raw.retention.touches)?,
             call_retention_days: net::days("retention.calls", &raw.retention.calls)?,
             log_format: word("telemetry.log_format", &raw.telemetry.log_format, "text, json")?,

@@ -20,6 +20,8 @@ pub struct Raw {
     pub store: RawStore,
     /// `[runtime]`
     pub runtime: RawRuntime,
+    /// `[outbox]`
+    pub outbox: RawOutbox,
     /// `[retention]`
     pub retention: RawRetention,
     /// `[telemetry]`
@@ -118,6 +120,14 @@ impl Default for RawRuntime {
     fn default() -> Self {
         Self { allow_private: true, ca_file: String::new(), default_target: String::new() }
     }
+}
+
+/// `[outbox]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawOutbox {
+    /// Whether webhooks and `redirect:` targets may be on loopback and private addresses.
+    pub allow_private: bool,
 }
 
 /// `[retention]`

@@ -16,8 +16,8 @@ use super::Api;
 use crate::{
     dialects::{Problem, Reader, phone},
     domain::{
-        AgentId, CallId, CampaignId, E164, KeyId, NumberId, RecordRefusal, Refusal, ReleaseId,
-        TrunkId,
+        AgentId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal, Refusal,
+        ReleaseId, TrunkId, WebhookId,
     },
 };
 
@@ -52,6 +52,16 @@ impl Named for CallId {
 impl Named for KeyId {
     const PARAMETER: &'static str = "key";
     const GONE: Refusal = Refusal::KeyNotFound;
+}
+
+impl Named for WebhookId {
+    const PARAMETER: &'static str = "endpoint";
+    const GONE: Refusal = Refusal::WebhookNotFound;
+}
+
+impl Named for DeliveryId {
+    const PARAMETER: &'static str = "delivery";
+    const GONE: Refusal = Refusal::DeliveryNotFound;
 }
 
 impl Named for CampaignId {

@@ -1,6 +1,7 @@
 //! What is given along with a call to be placed, whatever the dialect; and what the agent's profile
 //! says of machines.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::reader::Wrong;
@@ -39,6 +40,27 @@ pub fn detects_machine(profile: &str) -> bool {
     profile.get("voicemail_action").is_some_and(|action| !action.is_null())
 }
 
+/// The URL that an agent's profile says its calls are to be told to.
+#[must_use]
+pub fn webhook_url(profile: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Profile {
+        webhook_url: Option<String>,
+    }
+    serde_json::from_str::<Profile>(profile).ok()?.webhook_url
+}
+
+/// Whether an agent's profile says that something is to be found out from its calls.
+#[must_use]
+pub fn awaits_result(profile: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Profile {
+        returns: Option<serde_json::Map<String, Value>>,
+    }
+    let profile = serde_json::from_str::<Profile>(profile);
+    profile.ok().and_then(|profile| profile.returns).is_some_and(|returns| !returns.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +71,16 @@ mod tests {
         assert!(detects_machine(r#"{"voicemail_action":"hangup"}"#));
         for profile in ["{}", "", r#"{"voicemail_action":null}"#, r#"{"voice":"alder"}"#] {
             assert!(!detects_machine(profile), "{profile}");
+        }
+    }
+
+    #[test]
+    fn a_profile_says_whom_to_tell_and_what_to_find_out() {
+        let profile = r#"{"returns":{"is_sold":"boolean"},"webhook_url":"https://example.com/x"}"#;
+        assert_eq!(webhook_url(profile).as_deref(), Some("https://example.com/x"));
+        assert!(awaits_result(profile));
+        for profile in ["", "{}", r#"{"webhook_url":null,"returns":{}}"#, r#"{"returns":[1]}"#] {
+            assert!(webhook_url(profile).is_none() && !awaits_result(profile), "{profile}");
         }
     }
 }

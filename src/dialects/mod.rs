@@ -21,9 +21,11 @@ pub mod talkover;
 mod target;
 mod time;
 mod transcript;
+mod url;
 
+pub use self::url::{is_allowed, web_url};
 pub use agent::{AgentFields, AgentOwnRequest, AgentShown, CallbackFields, CallbackRequest};
-pub use brief::detects_machine;
+pub use brief::{awaits_result, detects_machine, webhook_url};
 pub use number::NumberShown;
 pub use page::{All, Page, PageFields};
 pub use problem::{Problem, Told};

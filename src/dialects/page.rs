@@ -44,8 +44,13 @@ pub struct PageFields {
 impl PageFields {
     /// Reads a list's place from its query.
     pub fn take(query: &mut Reader) -> Self {
+        Self::take_up_to(query, LIMIT_MAX)
+    }
+
+    /// The same where a page may have so many rows.
+    pub(super) fn take_up_to(query: &mut Reader, limit_max: u32) -> Self {
         let page = Self {
-            limit: query.filter("limit", integer(1..=LIMIT_MAX)).unwrap_or(LIMIT),
+            limit: query.filter("limit", integer(1..=limit_max)).unwrap_or(LIMIT),
             starting_after: query.filter("starting_after", id),
             ending_before: query.filter("ending_before", id),
         };

@@ -122,6 +122,12 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountAmbiguous => (409, "account_ambiguous"),
         Refusal::NameTaken => (409, "name_taken"),
         Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::WebhookNotFound => (404, "webhook_not_found"),
+        Refusal::WebhookDisabled => (409, "webhook_disabled"),
+        Refusal::WebhooksFull => (409, "too_many_webhooks"),
+        Refusal::DeliveryNotFound => (404, "delivery_not_found"),
+        Refusal::LogNotFound => (404, "log_not_found"),
+        Refusal::LogNotRetriable => (422, "log_not_retriable"),
         Refusal::Mirrored(_) => (409, "mirrored"),
         Refusal::UpstreamNotFound => (404, "upstream_not_found"),
         Refusal::NotShadowed => (409, "not_shadowed"),
@@ -175,6 +181,12 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::WebhookNotFound => "webhook not found",
+        Refusal::WebhookDisabled => "the webhook is disabled or deleted",
+        Refusal::WebhooksFull => "there are as many webhooks as there may be",
+        Refusal::DeliveryNotFound => "delivery not found",
+        Refusal::LogNotFound => "log not found",
+        Refusal::LogNotRetriable => "only an attempt that failed for good can be made again",
         Refusal::Record(refusal) => recorded::message(*refusal),
         Refusal::Transition(from, to) => {
             return format!("cannot transition from {from} to {to} status");
@@ -242,6 +254,12 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AccountAmbiguous
         | Refusal::NameTaken
         | Refusal::CallNotActive
+        | Refusal::WebhookNotFound
+        | Refusal::WebhookDisabled
+        | Refusal::WebhooksFull
+        | Refusal::DeliveryNotFound
+        | Refusal::LogNotFound
+        | Refusal::LogNotRetriable
         | Refusal::Mirrored(_)
         | Refusal::UpstreamNotFound
         | Refusal::NotShadowed

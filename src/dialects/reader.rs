@@ -144,6 +144,16 @@ impl Reader {
         self.optional(name, read)
     }
 
+    /// Refuses a field that is wrong, and leaves one that is not to be read.
+    pub fn check<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<T, Wrong>) {
+        let Some(Err(wrong)) = self.fields.get(name).filter(|value| !value.is_null()).map(read)
+        else {
+            return;
+        };
+        self.fields.remove(name);
+        self.blame(name, wrong);
+    }
+
     /// Whether a field is there and has not been read.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Reads and writes targets as the APIs do. It resolves no name: only literal addresses are judged.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use serde_json::Value;
 
 use super::reader::Wrong;
-use crate::domain::Target;
+use crate::domain::{Target, is_public};
 
 /// Rungs of one ladder. More would not be heard within the two seconds all of them have.
 const TARGETS_MAX: usize = 16;
@@ -15,7 +15,7 @@ const TARGETS_MAX: usize = 16;
 pub struct PrivateHosts {
     /// Runtimes: everybody's first one is on loopback.
     pub runtime: bool,
-    /// `redirect:` URLs.
+    /// `redirect:` URLs and webhooks: what is asked on a tenant's word.
     pub redirect: bool,
 }
 
@@ -71,35 +71,10 @@ fn is_private(url: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     let host = host.trim_end_matches('.').to_ascii_lowercase();
-    match host.parse() {
-        Ok(IpAddr::V4(ip)) => is_private_v4(ip),
-        Ok(IpAddr::V6(ip)) => is_private_v6(ip),
+    match host.parse::<IpAddr>() {
+        Ok(address) => !is_public(address),
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     }
-}
-
-fn is_private_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, ..] = ip.octets();
-    // 100.64.0.0/10 is the carriers' own private net (RFC 6598).
-    let is_shared = a == 100 && (64..128).contains(&b);
-    ip.is_private()
-        || ip.is_loopback()
-        || ip.is_link_local()
-        || ip.is_unspecified()
-        || ip.is_broadcast()
-        || ip.is_multicast()
-        || is_shared
-        || a == 0
-}
-
-fn is_private_v6(ip: Ipv6Addr) -> bool {
-    let mapped = ip.to_ipv4_mapped().is_some_and(is_private_v4);
-    mapped
-        || ip.is_loopback()
-        || ip.is_unspecified()
-        || ip.is_unique_local()
-        || ip.is_unicast_link_local()
-        || ip.is_multicast()
 }
 
 #[cfg(test)]
@@ -118,7 +93,7 @@ mod tests {
     #[test]
     fn literal_private_addresses_are_told_from_public_ones() {
         check("wss://bot.example.com/ws", true);
-        check("wss://203.0.113.7:8443/ws", true);
+        check("wss://203.0.114.7:8443/ws", true);
         check("ws://127.0.0.1:8765", false);
         check("ws://LOCALHOST:8765", false);
         check("ws://10.1.2.3", false);

@@ -53,6 +53,12 @@ ids! {
     ReleaseId;
     /// An API key (never the key itself).
     KeyId;
+    /// A subscription to what happens to calls.
+    WebhookId;
+    /// One event for one subscriber; it is the event's id as well.
+    DeliveryId;
+    /// One attempt to deliver an event.
+    AttemptId;
     /// An agent as it was at some moment.
     VersionId;
 }

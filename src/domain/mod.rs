@@ -4,6 +4,7 @@
 //! of ours: who needs a wire form, a row or a timestamp brings its own.
 
 mod account;
+mod address;
 mod agent;
 mod attestation;
 mod call;
@@ -22,10 +23,12 @@ mod target;
 mod tenant;
 mod time;
 mod touch;
+mod webhook;
 
 pub use account::{
     Account, AccountApi, AccountOrigin, ApiKey, CarrierId, MediaKey, Secret, SharedKey,
 };
+pub use address::is_public;
 pub use agent::{Agent, AgentState, Callback, Direction};
 pub use attestation::Attestation;
 pub use call::{Ani, CallEnd, CallStatus, DialFailure, DialState, InboundCall};
@@ -37,8 +40,8 @@ pub use hosted::{
     UpstreamRecord, hosted_id,
 };
 pub use id::{
-    AccountId, AgentId, CallId, CampaignId, KeyId, NumberId, ReleaseId, TenantId, TouchId, TrunkId,
-    VersionId,
+    AccountId, AgentId, AttemptId, CallId, CampaignId, DeliveryId, KeyId, NumberId, ReleaseId,
+    TenantId, TouchId, TrunkId, VersionId, WebhookId,
 };
 pub use media::{Codec, MediaFormat};
 pub use number::{Number, Owner, default_agent};
@@ -57,6 +60,10 @@ pub use target::{Builtin, Target, TargetError};
 pub use tenant::{BelowMin, Tenant, TenantSettings};
 pub use time::{UnixDay, UnixMillis, UnixSeconds};
 pub use touch::{REMEMBERED_MAX, Touch};
+pub use webhook::{
+    AgentWebhook, Attempt, AttemptStatus, CallStep, Delivery, DeliveryStatus, HookAuthorization,
+    HookMethod, InlineHook, Webhook, WebhookTrouble,
+};
 
 /// Declares an enum whose variants each have one spelling, with `as_str`, `Display` and `FromStr`.
 macro_rules! spelled {

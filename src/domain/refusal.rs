@@ -69,6 +69,18 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// No such subscription for this tenant or agent.
+    WebhookNotFound,
+    /// The subscription is switched off, or gone.
+    WebhookDisabled,
+    /// There are as many subscriptions as there may be.
+    WebhooksFull,
+    /// No such delivery for this tenant.
+    DeliveryNotFound,
+    /// No such line in the webhook's log.
+    LogNotFound,
+    /// The attempt did not fail for good.
+    LogNotRetriable,
     /// What is recorded cannot be read or written so.
     Record(RecordRefusal),
     /// A campaign cannot go from there to there.

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::domain::{
-    AgentId, AgentState, AgentVersion, Attestation, BelowMin, CallBrief, CallRecord, CallResult,
-    CallStatus, CampaignId, CampaignStatus, DialFailure, DialRecord, Direction, E164, NumberId,
-    OrphanCause, OutcomeSet, Target, TenantId, UnixDay, UnixMillis, UnixSeconds,
+    AgentId, AgentState, AgentVersion, AgentWebhook, Attestation, BelowMin, CallBrief, CallId,
+    CallRecord, CallResult, CallStatus, CampaignId, CampaignStatus, DeliveryStatus, DialFailure,
+    DialRecord, Direction, E164, InlineHook, NumberId, OrphanCause, OutcomeSet, Secret, Target,
+    TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
 };
 
 /// An agent to be made.
@@ -203,12 +204,14 @@ pub struct PlacedCall {
     pub version: Option<AgentVersion>,
     /// What came of it; `None` where nobody has said.
     pub result: Option<CallResult>,
+    /// What became of telling the URL that it or its agent brought along.
+    pub hook: Option<InlineHook>,
 }
 
 impl From<CallRecord> for PlacedCall {
     /// A call of which nothing is kept but its row.
     fn from(call: CallRecord) -> Self {
-        Self { call, dial: None, version: None, result: None }
+        Self { call, dial: None, version: None, result: None, hook: None }
     }
 }
 
@@ -408,6 +411,85 @@ pub struct CallbackStats {
     /// Received, by the agent whose call was returned, most first; `None` is a touch that was
     /// forgotten before its return was written down.
     pub by_source: Vec<(Option<AgentId>, u64)>,
+}
+
+/// A subscription to be made.
+#[derive(Clone, Debug)]
+pub struct NewWebhook {
+    /// Where events go.
+    pub url: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Which events.
+    pub events: Vec<String>,
+    /// What it is signed with; one is made for an endpoint.
+    pub secret: Option<Secret>,
+    /// Of which agent, and how; `None` makes an endpoint.
+    pub agent: Option<AgentWebhook>,
+    /// Whether it begins switched on.
+    pub is_enabled: bool,
+}
+
+/// What is to change about a subscription. `None` leaves a field as it is.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookPatch {
+    /// Where events go.
+    pub url: Option<String>,
+    /// What people call it.
+    pub name: Option<Option<String>>,
+    /// Which events.
+    pub events: Option<Vec<String>>,
+    /// What it is signed with.
+    pub secret: Option<Option<Secret>>,
+    /// How an agent's webhook is delivered; its agent stays.
+    pub policy: Option<AgentWebhook>,
+    /// Whether it is switched on. Switching on forgets failures.
+    pub is_enabled: Option<bool>,
+}
+
+/// Which deliveries. `None` is any.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeliveryFilter {
+    /// Of this subscription.
+    pub webhook: Option<WebhookId>,
+    /// Of this call.
+    pub call: Option<CallId>,
+    /// Where they stand.
+    pub status: Option<DeliveryStatus>,
+}
+
+/// How a delivery is sent now.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// As the subscription says.
+    Webhook(Box<Webhook>),
+    /// To a URL that came along, signed with the tenant's secret.
+    Inline(Secret),
+    /// Not at all: why.
+    None(&'static str),
+}
+
+/// What came of one attempt to deliver.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// It arrived.
+    pub is_delivered: bool,
+    /// When it is to be tried again, where it did not arrive.
+    pub retry_at: Option<UnixMillis>,
+    /// When it began.
+    pub at: UnixMillis,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The answer's status.
+    pub http_status: Option<u16>,
+    /// What was sent, where that is not the delivery's body.
+    pub request: Option<String>,
+    /// The answer's body, cut.
+    pub response_body: Option<String>,
+    /// The answer's headers, as the text of a JSON object.
+    pub response_headers: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
 }
 
 /// A number that people were shown and may ring back, with nobody on it who knows why.

@@ -20,6 +20,7 @@ mod schema;
 mod snapshot;
 mod tx;
 mod warnings;
+mod words;
 mod writer;
 
 use std::{
@@ -29,14 +30,14 @@ use std::{
     thread::JoinHandle,
 };
 
-use tokio::sync::{Semaphore, broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use change::{
     AgentFilter, AgentPatch, CallChange, CallFilter, CallPageFilter, CallbackChange, CallbackStats,
-    CallerId, CampaignFilter, DialFate, ImportedCalls, Listed, MergedSegments, MergedTouches,
-    NewAgent, NewCall, NewCampaign, NewNumber, NumberPatch, Paging, PlacedCall, Role,
-    SettingsPatch, Sharing, StrayFate, UncoveredCaller,
+    CallerId, CampaignFilter, DeliveryFilter, DialFate, ImportedCalls, Listed, MergedSegments,
+    MergedTouches, NewAgent, NewCall, NewCampaign, NewNumber, NewWebhook, NumberPatch, Paging,
+    PlacedCall, Role, SettingsPatch, Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
 };
 pub use error::{StoreError, WriteError};
 pub use mirrored::{MirrorChange, Mirrored};
@@ -44,6 +45,7 @@ pub use once::{Kept, Once, Repeatable};
 pub use rows::Rows;
 pub use rules::KeySecret;
 pub use tx::Tx;
+pub use words::{Audience, EventWords, Telling};
 
 use crate::{
     domain::{KeyId, TenantId, UnixMillis, Warning},
@@ -74,6 +76,8 @@ pub struct Settings {
     pub has_default_target: bool,
     /// How long rows of calls and the audit trail are kept. (Touches: each tenant says.)
     pub call_retention_days: u32,
+    /// How subscribers are told of calls; without words nobody is.
+    pub words: Option<EventWords>,
 }
 
 impl Settings {
@@ -88,6 +92,7 @@ impl Settings {
             feed_max: 64,
             has_default_target: false,
             call_retention_days: 400,
+            words: None,
         }
     }
 }
@@ -155,6 +160,7 @@ struct Shared {
     places: Arc<Semaphore>,
     readers: readers::Readers,
     calls: broadcast::Sender<Arc<CallChange>>,
+    due: watch::Sender<u64>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -168,7 +174,9 @@ impl Store {
         let (feed, receiver) = tokio::sync::mpsc::channel(settings.feed_max.max(1));
         let (queue, messages) = mpsc::channel();
         let (calls, _) = broadcast::channel(CALL_CHANGES_MAX);
-        let writer = writer::Writer::open(settings, messages, feed, calls.clone())?;
+        let (due, _) = watch::channel(0);
+        let told = writer::Told { calls: calls.clone(), due: due.clone() };
+        let writer = writer::Writer::open(settings, messages, feed, told)?;
         let readers = readers::Readers::open(settings)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -176,7 +184,7 @@ impl Store {
             .map_err(|error| StoreError::Io(settings.path.clone(), Arc::new(error)))?;
         let places = Arc::new(Semaphore::new(settings.queue_max.max(1)));
         let writer = Mutex::new(Some(thread));
-        let shared = Shared { queue, places, readers, calls, writer };
+        let shared = Shared { queue, places, readers, calls, due, writer };
         Ok((Self { shared: Arc::new(shared) }, receiver))
     }
 
@@ -249,6 +257,12 @@ impl Store {
     #[must_use]
     pub fn call_changes(&self) -> broadcast::Receiver<Arc<CallChange>> {
         self.shared.calls.subscribe()
+    }
+
+    /// Changes with every commit after which something more is to be delivered to subscribers.
+    #[must_use]
+    pub fn deliveries_due(&self) -> watch::Receiver<u64> {
+        self.shared.due.subscribe()
     }
 
     /// Commits what is queued and ends the writer; later writes are answered

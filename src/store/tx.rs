@@ -15,8 +15,8 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use super::{Actor, CallChange, Heads, Rows, Settings, WriteError, rows::routed};
 use crate::{
     domain::{
-        Account, AccountId, Agent, AgentId, E164, MediaKey, Number, NumberId, Tenant, TenantId,
-        Touch, UnixMillis, Warning,
+        Account, AccountId, Agent, AgentId, CallRecord, CallStep, E164, MediaKey, Number, NumberId,
+        Tenant, TenantId, Touch, UnixMillis, Warning,
     },
     replica::{
         Delta,
@@ -38,6 +38,10 @@ pub struct Tx<'c> {
     contacts: BTreeSet<(TenantId, E164)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
+    /// Steps of calls' lives, for those who are told of them.
+    pub(super) steps: Vec<(CallRecord, CallStep)>,
+    /// Whether more is to be delivered than before.
+    pub(super) is_due: bool,
 }
 
 /// What was touched, and how it was before.
@@ -63,6 +67,7 @@ pub(super) struct Finished {
     pub(super) heads: Heads,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
+    pub(super) is_due: bool,
 }
 
 impl<'c> Deref for Tx<'c> {
@@ -94,6 +99,8 @@ impl<'c> Tx<'c> {
             contacts: BTreeSet::new(),
             warnings: Vec::new(),
             calls: Vec::new(),
+            steps: Vec::new(),
+            is_due: false,
         })
     }
 
@@ -193,6 +200,7 @@ impl<'c> Tx<'c> {
     /// written after it may only be what nobody follows.
     pub(super) fn finish(&mut self) -> Result<Finished, WriteError> {
         self.collect_warnings()?;
+        self.tell_subscribers()?;
         let control = self.control_deltas()?;
         let touches = self.touches_deltas()?;
         let [control_head, touches_head] = self.heads;
@@ -208,7 +216,8 @@ impl<'c> Tx<'c> {
         }
         let heads = self.rows.heads()?;
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Finished { entries, heads, warnings, calls: std::mem::take(&mut self.calls) })
+        let calls = std::mem::take(&mut self.calls);
+        Ok(Finished { entries, heads, warnings, calls, is_due: self.is_due })
     }
 
     /// Removals first: a key that is freed and taken in one write is taken at its end.

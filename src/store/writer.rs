@@ -14,7 +14,7 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc::Sender};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc::Sender, watch};
 use uuid::{ContextV7, Uuid};
 
 use super::{
@@ -55,11 +55,17 @@ pub(super) type Ran = (Finished, Reply);
 /// Answers such a write, once its fate is known.
 pub(super) type Reply = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 
+/// Who is told of commits, besides those that follow the log.
+pub(super) struct Told {
+    pub(super) calls: broadcast::Sender<Arc<CallChange>>,
+    pub(super) due: watch::Sender<u64>,
+}
+
 pub(super) struct Writer {
     conn: Connection,
     messages: Receiver<Message>,
     feed: Option<Sender<Frame>>,
-    calls: broadcast::Sender<Arc<CallChange>>,
+    told: Told,
     ids: ContextV7,
     epoch: Uuid,
     forget_due: UnixMillis,
@@ -74,6 +80,7 @@ struct Group {
     replies: Vec<(Reply, Option<OwnedSemaphorePermit>)>,
     entries: Vec<(Stream, Entry)>,
     calls: Vec<CallChange>,
+    is_due: bool,
 }
 
 impl Writer {
@@ -81,7 +88,7 @@ impl Writer {
         settings: &Settings,
         messages: Receiver<Message>,
         feed: Sender<Frame>,
-        calls: broadcast::Sender<Arc<CallChange>>,
+        told: Told,
     ) -> Result<Self, StoreError> {
         let lock = files::claim(&settings.path)?;
         let conn = files::writable(&settings.path)?;
@@ -91,7 +98,7 @@ impl Writer {
             conn,
             messages,
             feed: Some(feed),
-            calls,
+            told,
             ids: ContextV7::new(),
             epoch,
             forget_due: UnixMillis(0),
@@ -186,6 +193,7 @@ impl Writer {
         let Some((finished, reply)) = run(Ok(&mut tx)) else { return self.undo() };
         group.entries.extend(finished.entries);
         group.calls.extend(finished.calls);
+        group.is_due |= finished.is_due;
         group.replies.push((reply, place));
         Ok(self.conn.execute_batch("RELEASE job")?)
     }
@@ -205,7 +213,10 @@ impl Writer {
                 self.publish_entries(group.entries);
                 for change in group.calls {
                     // Nobody has to listen.
-                    drop(self.calls.send(Arc::new(change)));
+                    drop(self.told.calls.send(Arc::new(change)));
+                }
+                if group.is_due {
+                    self.told.due.send_modify(|commits| *commits = commits.wrapping_add(1));
                 }
             }
             Err(error) => {

@@ -73,6 +73,10 @@ fn begin() {
     for cause in OrphanCause::ALL {
         orphaned(*cause).absolute(0);
     }
+    outbox_pending(0);
+    for fate in DeliveryFate::ALL {
+        deliveries(*fate).absolute(0);
+    }
     for outcome in EventOutcome::ALL {
         upstream_events(*outcome).absolute(0);
     }
@@ -113,6 +117,8 @@ fn describe() {
     describe_counter!("switchback_touches_evicted_total", "Touches a full contact forgot");
     describe_counter!("switchback_touches_orphaned_total", "Foreign calls that no agent owns");
     describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
+    describe_counter!("switchback_outbox_deliveries_total", "Attempts to tell subscribers");
+    describe_gauge!("switchback_outbox_pending", "Events that wait to be told");
     describe_counter!("switchback_media_frames_total", "Media frames passed on");
     describe_counter!("switchback_media_dropped_total", "Media frames dropped, by cause");
     describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
@@ -413,6 +419,34 @@ fn commands(carrier: CarrierId, fate: CommandFate) -> Counter {
         "switchback_dispatch_commands_total",
         "carrier" => carrier.as_str(), "outcome" => fate.as_str()
     )
+}
+
+spelled! {
+    /// What came of an attempt to tell a subscriber of an event.
+    pub enum DeliveryFate {
+        /// It arrived.
+        Delivered = "delivered",
+        /// It failed, and another attempt follows.
+        Retried = "retried",
+        /// It failed for the last time.
+        Exhausted = "exhausted",
+        /// The subscription was gone or switched off.
+        Dropped = "dropped",
+    }
+}
+
+/// Counts an attempt to tell a subscriber of an event.
+pub fn delivery(fate: DeliveryFate) {
+    deliveries(fate).increment(1);
+}
+
+fn deliveries(fate: DeliveryFate) -> Counter {
+    counter!("switchback_outbox_deliveries_total", "outcome" => fate.as_str())
+}
+
+/// Sets how many events wait to be told, for the first time or again.
+pub fn outbox_pending(count: u64) {
+    gauge!("switchback_outbox_pending").set(count as f64);
 }
 
 /// Counts a call of somebody else's dialer that makes no touch.

@@ -65,6 +65,8 @@ fn the_last_word_on_a_result_counts() {
     let fixture = Fixture::new();
     let (tenant, agent) = scene(&fixture);
     let id = fixture.done(move |tx| Ok(call(tx, tenant, agent, 1)));
+    // Listeners are told after who wrote; by the next commit they have been.
+    fixture.done(|_| Ok(()));
     let mut changes = fixture.store.call_changes();
     for (result, is_news) in [
         (CallResult::Completed("{}".to_owned()), true),
@@ -74,7 +76,6 @@ fn the_last_word_on_a_result_counts() {
         let said = result.clone();
         let placed = fixture.done(move |tx| tx.set_result(tenant, id, &said));
         assert_eq!(placed.result, Some(result));
-        // Listeners are told after who wrote; by the next commit they have been.
         fixture.done(|_| Ok(()));
         assert_eq!(changes.try_recv().is_ok(), is_news);
     }

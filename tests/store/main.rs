@@ -18,6 +18,7 @@ mod counts;
 mod details;
 mod group;
 mod history;
+mod hooks;
 mod kills;
 mod lists;
 mod numbers;

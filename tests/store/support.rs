@@ -106,7 +106,7 @@ fn quick_folder() -> TempDir {
 }
 
 pub(crate) fn settings(folder: &TempDir) -> Settings {
-    Settings::at(path(folder))
+    Settings { words: Some(switchback::outbox::WORDS), ..Settings::at(path(folder)) }
 }
 
 pub(crate) fn path(folder: &TempDir) -> PathBuf {

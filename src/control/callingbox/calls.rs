@@ -30,7 +30,7 @@ use crate::{
         (status = 404, description = "There is no such agent."),
         (status = 502, description = "The carrier refused the call, or cannot be reached.")))]
 pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
-    let fields = dialect::call(body)?;
+    let fields = dialect::call(body, api.settings.private)?;
     let placed = placing::place(&api, caller, move |tx| {
         let record = agent(tx, caller.tenant, fields.agent)?;
         Ok(NewCall {
@@ -97,10 +97,10 @@ pub(super) async fn transcript(
 
 /// A call, with what the table of live calls knows better.
 fn shown(api: &Api, placed: PlacedCall) -> CallBody {
-    let PlacedCall { call, dial, version, result } = placed;
+    let PlacedCall { call, dial, version, result, hook } = placed;
     let call = match api.live.get(call.id) {
         Some(live) => advanced(call, &live),
         None => call,
     };
-    CallBody::new(call, dial, version.as_ref(), result.as_ref())
+    CallBody::new(call, dial, version.as_ref(), result.as_ref()).told(hook)
 }

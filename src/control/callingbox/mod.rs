@@ -3,6 +3,7 @@
 mod agents;
 mod calls;
 mod numbers;
+mod webhooks;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -18,5 +19,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::list))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::read))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::read, webhooks::update, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::delivery))
+        .routes(routes!(webhooks::redeliver))
         .routes(routes!(calls::transcript))
 }

@@ -11,10 +11,13 @@ use crate::{
         AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, WarningBody, boolean, id,
         ids, member,
         profile::{self, As, Field, Rule},
-        rfc3339, schema, text,
+        rfc3339, schema, text, web_url,
     },
     domain::{AgentRecord, Direction, NumberId, Refusal},
 };
+
+/// Characters of a webhook's URL.
+pub(super) const URL_LEN_MAX: usize = 2048;
 
 pub(super) const fn field(name: &'static str, rule: Rule) -> Field {
     Field { name, rule, is_required: false }
@@ -28,7 +31,7 @@ const FIELDS: &[Field] = &[
     field("language", Rule::Text(35)),
     field("returns", Rule::Returns),
     field("tools", Rule::Objects(16)),
-    field("webhook_url", Rule::Text(2048)),
+    field("webhook_url", Rule::Text(URL_LEN_MAX)),
     field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),
 ];
 
@@ -114,6 +117,7 @@ pub fn create(body: Value, private: PrivateHosts) -> Result<AgentFields, Refusal
     let primary = Some(primary.or_else(|| attached.first().copied()));
     let own = AgentFields::read_own(&mut reader, private);
     let mut fields = AgentFields { direction, name, numbers, primary, ..own };
+    reader.check("webhook_url", web_url(URL_LEN_MAX, private.redirect));
     fields.read_profile(&mut reader, FIELDS, true);
     reader.finish().map(|()| fields)
 }
@@ -130,6 +134,7 @@ pub fn patch(body: Value, private: PrivateHosts) -> Result<AgentFields, Refusal>
         primary: reader.given("primary_number_id", id),
         ..AgentFields::read_own(&mut reader, private)
     };
+    reader.check("webhook_url", web_url(URL_LEN_MAX, private.redirect));
     fields.read_profile(&mut reader, FIELDS, false);
     reader.finish().map(|()| fields)
 }

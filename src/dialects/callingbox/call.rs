@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::agent::field;
+use super::agent::{URL_LEN_MAX, field};
 use crate::{
     dialects::{
-        Reader, brief, id, phone,
+        PrivateHosts, Reader, brief, id, phone,
         profile::{self, Field, Rule},
-        rfc3339, schema, text,
+        rfc3339, schema, text, web_url,
     },
     domain::{
-        AgentId, AgentVersion, CallBrief, CallRecord, CallResult, CallStatus, DialRecord, E164,
-        Refusal, ResultStatus, RouteReason,
+        AgentId, AgentVersion, CallBrief, CallRecord, CallResult, CallStatus, DeliveryStatus,
+        DialRecord, E164, InlineHook, Refusal, ResultStatus, RouteReason,
     },
 };
 
@@ -63,7 +63,7 @@ pub struct CallFields {
 ///
 /// # Errors
 /// A required field is missing, one is not what its page asks for, or one is the agent's.
-pub fn call(body: Value) -> Result<CallFields, Refusal> {
+pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
     let mut reader = Reader::of_body(body)?;
     let agent = reader.required("agent_id", id);
     let to = reader.required("to", phone);
@@ -72,11 +72,7 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
         instructions: reader.optional("instructions", text(65_535)),
         variables: reader.optional("context", brief::object),
         echo: reader.optional("metadata", brief::object),
-        webhook_url: reader.optional("webhook_url", |value| {
-            let url = text(2048)(value)?;
-            let is_web = url.starts_with("https://") || url.starts_with("http://");
-            if is_web { Ok(url) } else { Err("must be an https:// URL".into()) }
-        }),
+        webhook_url: reader.optional("webhook_url", web_url(URL_LEN_MAX, private.redirect)),
     };
     for name in OF_THE_AGENT {
         if reader.has(name) {
@@ -127,7 +123,7 @@ pub struct CallBody {
     reservation_status: &'static str,
     webhook_url: Option<String>,
     webhook_status: &'static str,
-    webhook_error: Option<&'static str>,
+    webhook_error: Option<String>,
     error_code: Option<String>,
     error_message: Option<String>,
     hangup_cause: Option<&'static str>,
@@ -202,6 +198,18 @@ impl CallBody {
             is_test,
         }
     }
+
+    /// The same with what became of telling the URL that came along.
+    #[must_use]
+    pub fn told(self, hook: Option<InlineHook>) -> Self {
+        let Some(hook) = hook else { return self };
+        let webhook_status = match hook.status {
+            DeliveryStatus::Pending => "pending",
+            DeliveryStatus::Delivered => "delivered",
+            DeliveryStatus::Exhausted => "failed",
+        };
+        Self { webhook_url: Some(hook.url), webhook_status, webhook_error: hook.error, ..self }
+    }
 }
 
 /// What a call shows of its agent.
@@ -267,7 +275,7 @@ mod tests {
 
     #[track_caller]
     fn check_refused(change: &Value, field: &str) {
-        match call(body(change)) {
+        match call(body(change), PrivateHosts::default()) {
             Err(Refusal::Invalid(errors)) => assert_eq!(errors[0].field, field, "{change}"),
             other => panic!("{change}: {other:?}"),
         }
@@ -288,7 +296,8 @@ mod tests {
 
     #[test]
     fn context_and_metadata_are_kept_as_they_are() {
-        let read = call(body(&json!({ "context": { "a": [1] }, "unknown": true }))).unwrap();
+        let body = body(&json!({ "context": { "a": [1] }, "unknown": true }));
+        let read = call(body, PrivateHosts::default()).unwrap();
         assert_eq!(read.brief.variables.as_deref(), Some(r#"{"a":[1]}"#));
         assert_eq!(read.brief.echo, None);
     }

@@ -3,8 +3,10 @@
 mod agent;
 mod call;
 mod error;
+mod event;
 mod hosted;
 mod number;
+mod webhook;
 
 pub use agent::{
     AgentBody, AgentFilterFields, AgentPatchRequest, AgentQuery, AgentRequest, NumberChoice,
@@ -12,5 +14,10 @@ pub use agent::{
 };
 pub use call::{CallBody, CallFields, CallRequest, call};
 pub use error::{ErrorBody, error};
+pub use event::{event, event_names};
 pub use hosted::{hosted_agent, hosted_call, hosted_event, hosted_number};
 pub use number::NumberBody;
+pub use webhook::{
+    DeliveryBody, DeliveryFilterFields, EndpointBody, EndpointFields, EndpointPatch,
+    EndpointRemoved, EndpointRequest, EndpointStatus, deliveries, endpoint, endpoint_patch,
+};

@@ -9,6 +9,7 @@ mod campaign;
 mod campaign_shown;
 mod constraints;
 mod error;
+mod event;
 mod hosted;
 mod number;
 mod stats;
@@ -33,6 +34,7 @@ pub use campaign::{
 pub use campaign_shown::{CampaignBody, CampaignCallBody, CampaignCalled, CampaignWhole};
 pub use constraints::{ConstraintFields, ConstraintsBody, ConstraintsRequest, constraints};
 pub use error::{ErrorBody, error};
+pub use event::{EVENTS, Frame, event, event_names, filled};
 pub use hosted::{hosted_agent, hosted_call, hosted_callback, hosted_event, hosted_number};
 pub use number::{NumberBody, NumberFilterFields, NumberQuery, number_filter};
 pub use stats::{Period, SourceCount, StatsBody, StatsQuery};

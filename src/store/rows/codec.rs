@@ -9,10 +9,11 @@ use rusqlite::{
 use uuid::Uuid;
 
 use crate::domain::{
-    AccountId, AccountOrigin, AgentId, AgentState, Attestation, BelowMin, CallEnd, CallId,
-    CallStatus, CampaignId, CampaignStatus, CarrierId, DialState, Direction, E164, HostedKind,
-    KeyId, KeyScope, NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RouteReason,
-    Target, TenantId, TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId,
+    AccountId, AccountOrigin, AgentId, AgentState, AttemptId, AttemptStatus, Attestation, BelowMin,
+    CallEnd, CallId, CallStatus, CampaignId, CampaignStatus, CarrierId, DeliveryId, DeliveryStatus,
+    DialState, Direction, E164, HookAuthorization, HookMethod, HostedKind, KeyId, KeyScope,
+    NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RouteReason, Target, TenantId,
+    TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId, WebhookId, WebhookTrouble,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -70,7 +71,10 @@ macro_rules! blobs {
     )+};
 }
 
-blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId CampaignId ReleaseId TrunkId }
+blobs! {
+    TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId WebhookId DeliveryId
+    AttemptId CampaignId ReleaseId TrunkId
+}
 
 macro_rules! spelled {
     ($($name:ident)+) => {$(
@@ -89,8 +93,9 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AccountOrigin AgentState Attestation CallEnd CallStatus CampaignStatus CarrierId DialState
-    Direction HostedKind KeyScope Outcome ReleaseStatus ResultStatus RouteReason
+    AccountOrigin AgentState AttemptStatus Attestation CallEnd CallStatus CampaignStatus
+    CarrierId DeliveryStatus DialState Direction HookAuthorization HookMethod HostedKind KeyScope
+    Outcome ReleaseStatus ResultStatus RouteReason WebhookTrouble
 }
 
 macro_rules! integers {

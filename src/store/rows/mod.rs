@@ -5,6 +5,7 @@
 
 mod accounts;
 mod agents;
+mod attempts;
 mod bindings;
 mod call_pages;
 mod calls;
@@ -12,6 +13,7 @@ mod campaigns;
 mod codec;
 mod counts;
 mod coverage;
+mod deliveries;
 mod details;
 mod dials;
 mod kept;
@@ -23,6 +25,7 @@ mod recorded;
 mod tenants;
 mod touches;
 mod upstreams;
+mod webhooks;
 
 pub(super) use numbers::routed;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};

@@ -211,6 +211,7 @@ impl Tx<'_> {
         self.leave_lists(tenant, id)?;
         self.detach_all(record)?;
         self.delete_callback(id)?;
+        self.delete_webhooks_of(tenant, id)?;
         self.delete_agent_row(id)?;
         self.insert_audit(Some(tenant), "agent.delete", Some(id.0))
     }

@@ -1,7 +1,7 @@
 //! Call rows: what several accounts of one call, in any order and however often, make of it.
 
 use super::{Tx, WriteError};
-use crate::domain::{CallPatch, CallRecord, CallStatus, Direction, Refusal};
+use crate::domain::{CallPatch, CallRecord, CallStatus, CallStep, Direction, Refusal};
 use crate::store::CallChange;
 
 impl Tx<'_> {
@@ -48,6 +48,8 @@ impl Tx<'_> {
             *before != CallRecord { updated_at: before.updated_at, ..after.clone() }
         });
         if is_news {
+            let steps = CallStep::between(before.as_ref(), &after);
+            self.steps.extend(steps.map(|step| (after.clone(), step)));
             self.calls.push(CallChange { before, after: after.clone() });
         }
         Ok(after)

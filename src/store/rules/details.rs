@@ -30,6 +30,7 @@ impl Rows<'_> {
             dial: self.dial(tenant, id)?,
             version: version.transpose()?.flatten(),
             result: self.call_result(tenant, id)?,
+            hook: self.inline_hook(tenant, id)?,
             call,
         })
     }
@@ -81,6 +82,7 @@ impl Tx<'_> {
         self.put_call(&after)?;
         self.calls.push(CallChange { before: Some(call), after: after.clone() });
         self.insert_audit(Some(tenant), "call.result", Some(id.0))?;
+        self.tell_result(tenant, id)?;
         self.placed(after)
     }
 

@@ -13,6 +13,8 @@ const KEPT_MAX: u32 = 5000;
 const DAY_SECONDS: u64 = 24 * 3600;
 /// A day's grace, so that nothing goes that a decision at this moment still sees.
 const GRACE_SECONDS: u64 = DAY_SECONDS;
+/// Deliveries and their logs are kept at most this long after they were over.
+const DELIVERIES_DAYS_MAX: u32 = 30;
 /// What requests were answered is kept this long: who repeats one later asks anew.
 const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
 /// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
@@ -26,6 +28,8 @@ impl Tx<'_> {
     /// may be more.
     pub(in crate::store) fn forget_some(&mut self) -> Result<bool, WriteError> {
         let calls_before = self.ago(days(self.settings().call_retention_days));
+        let kept_days = self.settings().call_retention_days.min(DELIVERIES_DAYS_MAX);
+        let deliveries_before = self.ago(days(kept_days));
         let mut is_more = false;
         for record in self.tenants()? {
             let tenant = record.tenant.id;
@@ -33,6 +37,7 @@ impl Tx<'_> {
             let cutoff: UnixSeconds = self.ago(kept + GRACE_SECONDS).seconds();
             is_more |= !self.purge_touches(tenant, cutoff, FORGOTTEN_MAX)?.is_empty();
             self.delete_aged_callers(tenant, cutoff)?;
+            is_more |= self.delete_aged_deliveries(tenant, deliveries_before, FORGOTTEN_MAX)? > 0;
             is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
             // It is noted once a day that calls still find a version.
             let unused = UnixMillis(calls_before.0.saturating_sub(2 * DAY_SECONDS * 1000));

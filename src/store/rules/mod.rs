@@ -8,6 +8,7 @@ mod agents;
 mod bindings;
 mod callback;
 mod calls;
+mod deliveries;
 mod details;
 mod dials;
 mod keep;
@@ -20,6 +21,7 @@ mod strays;
 mod targets;
 mod tenants;
 mod touches;
+mod webhooks;
 
 pub use keys::KeySecret;
 
