@@ -322,6 +322,7 @@ fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {
             runtime: config.runtime.allow_private,
             redirect: config.outbox_private,
         },
+        requests_per_minute: config.requests_per_minute,
         allow_sign: config.allow_sign || addresses.control.ip().is_loopback(),
         ..control::Settings::default()
     }

@@ -1,4 +1,4 @@
-//! `keys`: API keys. A key is shown once, when it is made.
+//! `keys`: API keys. A key is shown once, when it is made or put in another's place.
 
 use std::process::ExitCode;
 
@@ -19,17 +19,27 @@ pub(crate) struct Keys {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Make a key; it is shown this once
+    /// Make a key, or with --rotate one in another's place; it is shown this once
     Create {
-        /// A name to recognise it by
-        #[arg(long)]
-        name: String,
+        /// A name to recognise it by; with --rotate it keeps the other's
+        #[arg(long, required_unless_present = "rotate")]
+        name: Option<String>,
         /// The tenant it opens, by name or id (an operator may choose)
-        #[arg(long)]
+        #[arg(long, conflicts_with = "rotate")]
         tenant: Option<String>,
-        /// What it opens
-        #[arg(long, value_enum, default_value_t = Scope::Tenant)]
-        scope: Scope,
+        /// What it opens (a tenant or, with operator, the installation) and what it may do there
+        /// (read, write, calls; without any, all of them); may be repeated
+        #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "rotate")]
+        scope: Vec<Scope>,
+        /// When it ends by itself, such as 2027-01-01T00:00:00Z
+        #[arg(long, conflicts_with = "rotate")]
+        expires: Option<String>,
+        /// The id of the key whose place it takes, with all that it may do
+        #[arg(long, conflicts_with = "name")]
+        rotate: Option<String>,
+        /// For how many seconds the other is good yet; a day if it is not said
+        #[arg(long, requires = "rotate")]
+        overlap: Option<u32>,
     },
     /// List keys, without the keys themselves
     List,
@@ -46,21 +56,55 @@ enum Scope {
     Tenant,
     /// Tenants and keys of the installation
     Operator,
+    /// Look
+    Read,
+    /// Change what is configured or remembered
+    Write,
+    /// Place calls and steer those in progress
+    Calls,
+}
+
+impl Scope {
+    /// What it may do, where this says so.
+    const fn may(self) -> Option<&'static str> {
+        match self {
+            Self::Tenant | Self::Operator => None,
+            Self::Read => Some("read"),
+            Self::Write => Some("write"),
+            Self::Calls => Some("calls"),
+        }
+    }
 }
 
 const PATH: &str = "/switchback/v1/keys";
+const COLUMNS: &[&str] = &[
+    "id",
+    "name",
+    "scope",
+    "scopes",
+    "tenant_id",
+    "hint",
+    "expires_at",
+    "last_used_at",
+    "revoked_at",
+];
 
 impl Keys {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let client = Client::new(&self.daemon)?;
         match self.command {
-            KeysCommand::Create { name, tenant, scope } => {
-                let scope = match scope {
-                    Scope::Tenant => "tenant",
-                    Scope::Operator => "operator",
+            KeysCommand::Create { name, tenant, scope, expires, rotate, overlap } => {
+                let (path, body) = match rotate {
+                    Some(id) => {
+                        let path = format!("{PATH}/{}/rotate", super::client::segment(&id));
+                        (path, json!({ "overlap_seconds": overlap }))
+                    }
+                    None => {
+                        let (name, tenant) = (name.as_deref(), tenant.as_deref());
+                        (PATH.to_owned(), new_key(name, tenant, &scope, expires.as_deref()))
+                    }
                 };
-                let body = json!({ "name": name, "tenant": tenant, "scope": scope });
-                let made = client.ask(Method::POST, PATH, &[], Some(&body))?;
+                let made = client.ask(Method::POST, &path, &[], Some(&body))?;
                 if self.daemon.json {
                     out::json(&made);
                 } else {
@@ -74,7 +118,7 @@ impl Keys {
                 if self.daemon.json {
                     out::json(&answer);
                 } else {
-                    list(&answer, &["id", "name", "scope", "tenant_id", "hint", "revoked_at"]);
+                    list(&answer, COLUMNS);
                 }
             }
             KeysCommand::Revoke { id } => {
@@ -89,6 +133,23 @@ impl Keys {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn new_key(
+    name: Option<&str>,
+    tenant: Option<&str>,
+    scope: &[Scope],
+    expires: Option<&str>,
+) -> Value {
+    let is_operator = scope.iter().any(|scope| matches!(scope, Scope::Operator));
+    let scopes: Vec<_> = scope.iter().filter_map(|scope| scope.may()).collect();
+    json!({
+        "name": name,
+        "tenant": tenant,
+        "scope": if is_operator { "operator" } else { "tenant" },
+        "scopes": if scopes.is_empty() { Value::Null } else { json!(scopes) },
+        "expires_at": expires,
+    })
 }
 
 /// Prints the rows of a list answer, a column a field.

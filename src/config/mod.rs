@@ -49,6 +49,8 @@ pub struct Config {
     pub control_listen: SocketAddr,
     /// Whether operators may have requests signed though the control API is not on loopback.
     pub allow_sign: bool,
+    /// Requests a minute that a key may make; `None` is as many as it likes.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// Where metrics and health are.
     pub admin_listen: SocketAddr,
     /// The database.
@@ -162,6 +164,7 @@ impl Config {
             edge: check_edge(&raw.edge)?,
             control_listen: address("control.listen", &raw.control.listen)?,
             allow_sign: raw.control.allow_sign,
+            requests_per_minute: NonZeroU32::new(raw.control.requests_per_minute),
             admin_listen: address("admin.listen", &raw.admin.listen)?,
             store_path: store_path(&raw.store.url, data_dir)?,
             runtime: check_runtime(&raw.runtime, data_dir)?,

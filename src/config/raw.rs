@@ -68,11 +68,13 @@ pub struct RawControl {
     pub listen: String,
     /// Whether operators may have requests signed though `listen` is not on loopback.
     pub allow_sign: bool,
+    /// Requests a minute that a key may make.
+    pub requests_per_minute: u32,
 }
 
 impl Default for RawControl {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8081".to_owned(), allow_sign: false }
+        Self { listen: "127.0.0.1:8081".to_owned(), allow_sign: false, requests_per_minute: 60_000 }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Which entry of the log an answer is at least as new as.
-const REV: HeaderName = HeaderName::from_static("switchback-rev");
+pub(super) const REV: HeaderName = HeaderName::from_static("switchback-rev");
 
 /// What every handler answers.
 pub(super) type Answer = Result<Response, Problem>;
@@ -73,6 +73,14 @@ impl Reply {
     /// The same, but who asks the same again gets this body: a secret is shown once.
     pub(super) fn then(self, again: &impl Serialize) -> Self {
         Self { again: serde_json::to_vec(again).ok(), ..self }
+    }
+
+    /// The same with the version of what it shows.
+    pub(super) fn tagged(mut self, tag: &str) -> Self {
+        if let Ok(tag) = HeaderValue::from_str(tag) {
+            self.headers.insert(header::ETAG, tag);
+        }
+        self
     }
 
     /// What is kept for who asks the same again.

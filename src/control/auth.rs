@@ -1,19 +1,24 @@
-//! Whose request it is. A key opens one tenant, or the installation; nothing opens both.
+//! Whose request it is. A key opens one tenant, or the installation; nothing opens
+//! both. What it may do there its scopes say.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::{FromRequestParts, MatchedPath, Query};
 use http::{HeaderMap, header, request::Parts};
 use moka::sync::Cache;
 
 use super::{Api, answer::parse_rev, keys};
 use crate::{
     dialects::Problem,
-    domain::{KeyId, KeyScope, Refusal, TenantId},
+    domain::{KeyId, KeyReach, KeyScope, Refusal, Scope, TenantId, UnixMillis},
     store::Actor,
+    telemetry::clock,
 };
 
 /// Keys in use at once; past that the least used is looked up again.
@@ -21,27 +26,31 @@ const KEYS_CACHED_MAX: u64 = 10_000;
 /// How long a key that another process revoked may still be taken here.
 const KEYS_CACHED_FOR: Duration = Duration::from_secs(5);
 
-/// What a key opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Opens {
-    Tenant(TenantId),
-    Installation,
-}
+/// How often it is noted that a key was used.
+const USE_NOTED_EVERY_MS: u64 = 60_000;
 
 /// A key that was presented and is good.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Presented {
-    id: KeyId,
-    opens: Opens,
+    pub(super) id: KeyId,
+    scope: KeyScope,
+    reach: KeyReach,
 }
 
 /// What the key of a request came to; it travels with the request.
 #[derive(Clone, Debug)]
 pub(super) struct Known(pub(super) Result<Presented, Problem>);
 
+/// A key lately seen.
+struct Seen {
+    presented: Presented,
+    /// When it was last noted that it is in use.
+    noted: AtomicU64,
+}
+
 /// Keys lately seen, by the hash they are stored under.
 pub(super) struct Keys {
-    seen: Cache<[u8; 32], Presented>,
+    seen: Cache<[u8; 32], Arc<Seen>>,
     /// Counts revocations: a look-up that one overtook is not kept.
     revocations: AtomicU64,
 }
@@ -55,7 +64,7 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// A key was revoked: every key is looked up again.
+    /// A key was ended: every key is looked up again.
     pub(super) fn forget(&self) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         self.seen.invalidate_all();
@@ -64,24 +73,50 @@ impl Keys {
     /// What a key opens.
     pub(super) async fn find(&self, api: &Api, key: &str) -> Result<Presented, Problem> {
         let hash = keys::hash(key);
-        if let Some(presented) = self.seen.get(&hash) {
-            return Ok(presented);
+        let seen = match self.seen.get(&hash) {
+            Some(seen) => seen,
+            None => self.look_up(api, hash).await?,
+        };
+        let now = clock::now();
+        let presented = seen.presented;
+        if presented.reach.expires_at.is_some_and(|end| end <= now) {
+            return Err(Problem::KeyUnknown);
         }
+        seen.is_used(api, now);
+        Ok(presented)
+    }
+
+    async fn look_up(&self, api: &Api, hash: [u8; 32]) -> Result<Arc<Seen>, Problem> {
         let before = self.revocations.load(Ordering::SeqCst);
         let record = api.read(move |rows| rows.key_by_hash(&hash)).await?;
-        let record = record.filter(|record| record.revoked_at.is_none());
+        let record = record.filter(|record| record.is_good(clock::now()));
         let record = record.ok_or(Problem::KeyUnknown)?;
-        let opens = match (record.scope, record.tenant) {
-            (KeyScope::Operator, _) => Opens::Installation,
-            (KeyScope::Tenant, Some(tenant)) => Opens::Tenant(tenant),
-            (KeyScope::Tenant, None) => return Err(Problem::KeyUnknown),
-        };
-        let presented = Presented { id: record.id, opens };
-        self.seen.insert(hash, presented);
+        let presented = Presented { id: record.id, scope: record.scope, reach: record.reach() };
+        let noted = AtomicU64::new(record.last_used_at.map_or(0, |at| at.0));
+        let seen = Arc::new(Seen { presented, noted });
+        self.seen.insert(hash, Arc::clone(&seen));
         if self.revocations.load(Ordering::SeqCst) != before {
             self.seen.invalidate(&hash);
         }
-        Ok(presented)
+        Ok(seen)
+    }
+}
+
+impl Seen {
+    /// Has it noted that the key is used, now and then; the request does not wait for it.
+    fn is_used(&self, api: &Api, now: UnixMillis) {
+        let noted = self.noted.load(Ordering::Relaxed);
+        let is_due = now.0.saturating_sub(noted) >= USE_NOTED_EVERY_MS;
+        let (set, failed) = (Ordering::Relaxed, Ordering::Relaxed);
+        if is_due && self.noted.compare_exchange(noted, now.0, set, failed).is_ok() {
+            let (store, id) = (api.store.clone(), self.presented.id);
+            tokio::spawn(async move {
+                let noted = store.write(Actor::default(), move |tx| tx.note_use(id, now)).await;
+                if let Err(error) = noted {
+                    tracing::debug!(%error, "that a key is used could not be noted");
+                }
+            });
+        }
     }
 }
 
@@ -115,6 +150,8 @@ impl Operator {
 pub(super) struct Anybody {
     key: KeyId,
     pub(super) tenant: Option<TenantId>,
+    /// How far its key goes.
+    pub(super) reach: KeyReach,
 }
 
 impl Anybody {
@@ -122,11 +159,11 @@ impl Anybody {
         Actor { key: Some(self.key), tenant: self.tenant }
     }
 
-    /// Whether the key has not been revoked meanwhile. A store that is busy revokes nobody.
+    /// Whether the key has not ended meanwhile. A store that is busy revokes nobody.
     pub(super) async fn is_still_good(&self, api: &Api) -> bool {
         let id = self.key;
         let record = api.read(move |rows| rows.key(id)).await;
-        record.map_or(true, |record| record.is_some_and(|record| record.revoked_at.is_none()))
+        record.map_or(true, |found| found.is_some_and(|record| record.is_good(clock::now())))
     }
 }
 
@@ -134,10 +171,10 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Presented { id, opens } = presented(parts, api).await?;
-        match opens {
-            Opens::Tenant(tenant) => Ok(Self { key: id, tenant }),
-            Opens::Installation => Err(Problem::Forbidden),
+        let Presented { id, scope, reach } = presented(parts, api).await?;
+        match (scope, reach.tenant) {
+            (KeyScope::Tenant, Some(tenant)) => Ok(Self { key: id, tenant }),
+            (KeyScope::Tenant, None) | (KeyScope::Operator, _) => Err(Problem::Forbidden),
         }
     }
 }
@@ -146,10 +183,10 @@ impl FromRequestParts<Api> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Presented { id, opens } = presented(parts, api).await?;
-        match opens {
-            Opens::Installation => Ok(Self { key: id }),
-            Opens::Tenant(_) => Err(Problem::Forbidden),
+        let Presented { id, scope, .. } = presented(parts, api).await?;
+        match scope {
+            KeyScope::Operator => Ok(Self { key: id }),
+            KeyScope::Tenant => Err(Problem::Forbidden),
         }
     }
 }
@@ -158,18 +195,19 @@ impl FromRequestParts<Api> for Anybody {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let Presented { id: key, opens } = presented(parts, api).await?;
-        match opens {
-            Opens::Installation => Ok(Self { key, tenant: None }),
-            Opens::Tenant(tenant) => Ok(Self { key, tenant: Some(tenant) }),
-        }
+        let Presented { id, reach, .. } = presented(parts, api).await?;
+        Ok(Self { key: id, tenant: reach.tenant, reach })
     }
 }
 
-/// The key of a request, and the wait for the `min_rev` it asks for.
+/// The key of a request, if it may do that; and the wait for the `min_rev` the request asks for.
 async fn presented(parts: &Parts, api: &Api) -> Result<Presented, Problem> {
     let known = parts.extensions.get::<Known>().cloned();
     let presented = known.map_or(Err(Problem::KeyMissing), |known| known.0)?;
+    let scope = scope(parts);
+    if !presented.reach.scopes.has(scope) {
+        return Err(Problem::ScopeMissing(scope));
+    }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).unwrap_or_default();
     if let Some((_, text)) = query.iter().find(|(name, _)| name == "min_rev") {
         let wrong = || Refusal::invalid("min_rev", "Must be the text of a Switchback-Rev header.");
@@ -179,6 +217,16 @@ async fn presented(parts: &Parts, api: &Api) -> Result<Presented, Problem> {
         }
     }
     Ok(presented)
+}
+
+/// What a request takes. Calls are placed and steered under paths whose segment says so.
+fn scope(parts: &Parts) -> Scope {
+    if parts.method.is_safe() {
+        return Scope::Read;
+    }
+    let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let is_of_calls = |segment: &str| segment == "calls" || segment.ends_with("call");
+    if path.split('/').any(is_of_calls) { Scope::Calls } else { Scope::Write }
 }
 
 /// The key of a request, or the token that stands for one. The scheme's name is case-insensitive

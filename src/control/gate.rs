@@ -1,11 +1,11 @@
-//! What a request passes before its handler: its key is looked up, once, and where it may come
-//! again it is told apart from others. A body is read here only for the sake of that.
+//! What a request passes before its handler: its key is looked up, once, and asked whether it has
+//! not asked too often; where the request may come again, it is told apart from others.
 
 use std::cell::Cell;
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{Query, Request},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,15 +14,23 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Api,
-    answer::Answer,
+    answer::{Answer, REV},
     auth::{Known, bearer},
     guard::Dialect,
-    receive::{BULK_LEN_MAX, limited},
+    receive::{BODY_LEN_MAX, BULK_LEN_MAX, limited},
 };
-use crate::{dialects::Problem, domain::Refusal, store::Once};
+use crate::{
+    dialects::Problem,
+    domain::{KeyId, Refusal},
+    store::Once,
+};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// On how many of the processes that route calls a write is seen.
+const VISIBLE: HeaderName = HeaderName::from_static("switchback-visible");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Who looks whether we are well is never told to look less often (Talkover's rule).
+const HEALTH: &str = "/health";
 /// The longest idempotency key (Stripe's limit).
 const KEY_LEN_MAX: usize = 255;
 
@@ -53,24 +61,53 @@ pub(super) async fn pass(api: Api, dialect: Dialect, mut request: Request, next:
         Some(key) => Known(api.keys.find(&api, key).await),
         None => Known(Err(Problem::KeyMissing)),
     };
-    let may_repeat = known.0.is_ok() && is_write(request.method());
+    let key = known.0.as_ref().map(|presented| presented.id).ok();
     request.extensions_mut().insert(known);
-    match named(request.headers()).filter(|_| may_repeat) {
-        None => next.run(request).await,
-        Some(name) => apart(dialect, name, request, next).await.into_response(),
+    let limits = api.limits.as_ref().filter(|_| request.uri().path() != HEALTH);
+    let Some((left, taken)) = limits.zip(key).map(|(limits, key)| limits.take(key)) else {
+        return once_only(dialect, key, request, next).await;
+    };
+    let mut response = match taken {
+        Ok(()) => once_only(dialect, key, request, next).await,
+        Err(seconds) => Problem::TooOften(seconds).into_response(),
+    };
+    left.tell(response.headers_mut());
+    response
+}
+
+/// Answers a request; a write apart from the others where it may come again.
+async fn once_only(dialect: Dialect, key: Option<KeyId>, request: Request, next: Next) -> Response {
+    if !is_write(request.method()) {
+        return next.run(request).await;
     }
+    let waits_for_all = match waits_for_all(request.uri()) {
+        Ok(waits) => waits,
+        Err(refusal) => return Problem::from(refusal).into_response(),
+    };
+    // A stranger, or a call's own token, has no need for much.
+    let len_max = key.map_or(BODY_LEN_MAX, |_| BULK_LEN_MAX);
+    let mut response = match named(request.headers()) {
+        None => next.run(request).await,
+        Some(name) => apart(dialect, name, len_max, request, next).await.into_response(),
+    };
+    // A write that says where the log then stood has waited for this process: the only one.
+    if waits_for_all && response.status().is_success() && response.headers().contains_key(REV) {
+        response.headers_mut().insert(VISIBLE, HeaderValue::from_static("1/1"));
+    }
+    response
 }
 
 /// Answers a request that may come again.
 async fn apart(
     dialect: Dialect,
     name: Result<String, Refusal>,
+    len_max: usize,
     request: Request,
     next: Next,
 ) -> Answer {
     let key = name?;
     let (parts, body) = request.into_parts();
-    let body = limited(body, BULK_LEN_MAX).await?;
+    let body = limited(body, len_max).await?;
     let asked = hash(dialect, &parts.method, &parts.uri, &body);
     let request = Request::from_parts(parts, Body::from(body));
     let asked = Asked { once: Once { key, asked }, was_answered: Cell::new(false) };
@@ -82,6 +119,16 @@ async fn apart(
         response
     };
     Ok(ASKED.scope(asked, answer).await)
+}
+
+/// Whether a write is to be answered when every process routes by it.
+fn waits_for_all(uri: &Uri) -> Result<bool, Refusal> {
+    let query = Query::<Vec<(String, String)>>::try_from_uri(uri).unwrap_or_default();
+    match query.iter().find(|(name, _)| name == "wait") {
+        None => Ok(false),
+        Some((_, all)) if all == "all" => Ok(true),
+        Some(_) => Err(Refusal::invalid("wait", "Must be all.")),
+    }
 }
 
 fn is_write(method: &Method) -> bool {

@@ -106,17 +106,29 @@ fn in_words(dialect: Dialect, mut response: Response) -> Response {
     let (status, body) = dialect.error(&problem);
     let mut told = Json(body).into_response();
     *told.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    // Which methods a path knows (RFC 9110 §15.5.6).
-    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-        told.headers_mut().insert(header::ALLOW, allow);
+    // What was said beside the problem holds: which methods a path knows (RFC 9110 §15.5.6), how
+    // often the key may ask.
+    for (name, value) in std::mem::take(response.headers_mut()) {
+        if let Some(name) = name.filter(|name| !told.headers().contains_key(name)) {
+            told.headers_mut().insert(name, value);
+        }
     }
     if status == 401 {
         told.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if matches!(problem, Problem::Busy | Problem::NotReached | Problem::NotApplied) {
-        told.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = retry_after(&problem, status) {
+        told.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     told
+}
+
+/// After how many seconds it is worth asking again, where time alone helps.
+fn retry_after(problem: &Problem, status: u16) -> Option<u64> {
+    match (problem, status) {
+        (Problem::TooOften(seconds), _) => Some(*seconds),
+        (_, 429 | 503) => Some(1),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ mod auth;
 mod callingbox;
 mod changes;
 mod document;
+mod etag;
 mod gate;
 mod guard;
 pub mod keys;
+mod limits;
 mod own;
 mod party;
 mod placing;
@@ -21,7 +23,7 @@ mod talkover;
 mod transcripts;
 mod whole;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{Router, response::Response};
 use tokio::{
@@ -44,6 +46,7 @@ use crate::{
 use answer::{Answer, Reply};
 use auth::Keys;
 use guard::Dialect;
+use limits::Limits;
 pub use placing::facts;
 
 /// Streams of events at once: every screen of a large team. Each holds a socket and a page.
@@ -64,6 +67,8 @@ pub struct Settings {
     pub apply_wait: Duration,
     /// How long a request may take in all.
     pub request_wait: Duration,
+    /// Requests a minute that a key may make; `None` is as many as it likes.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// How often a stream of events shows life, and looks whether its key is still good.
     pub event_beat: Duration,
 }
@@ -78,6 +83,7 @@ impl Default for Settings {
             apply_wait: Duration::from_secs(5),
             // A body of 32 MiB over a slow line is in it.
             request_wait: Duration::from_secs(60),
+            requests_per_minute: None,
             // Proxies cut what is silent for a minute.
             event_beat: Duration::from_secs(15),
         }
@@ -94,6 +100,7 @@ pub struct Api {
     dispatch: Dispatch,
     strays: Strays,
     keys: Arc<Keys>,
+    limits: Option<Arc<Limits>>,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
     upstreams: Upstreams,
@@ -115,8 +122,21 @@ impl Api {
         let settings = Arc::new(settings);
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let keys = Arc::default();
+        let limits = settings.requests_per_minute.map(|limit| Arc::new(Limits::new(limit)));
         let upstreams = Upstreams::default();
-        Self { store, index, applied, live, dispatch, strays, keys, streams, upstreams, settings }
+        Self {
+            store,
+            index,
+            applied,
+            live,
+            dispatch,
+            strays,
+            keys,
+            limits,
+            streams,
+            upstreams,
+            settings,
+        }
     }
 
     /// The same, telling of hosted control APIs that are pulled.

@@ -17,12 +17,12 @@ use crate::{
     dialects::{Problem, Reader, phone},
     domain::{
         AgentId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal, Refusal,
-        ReleaseId, TrunkId, WebhookId,
+        ReleaseId, TenantId, TrunkId, WebhookId,
     },
 };
 
 /// Bytes of a body: the largest profile several times over.
-const BODY_LEN_MAX: usize = 1024 * 1024;
+pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Bytes of a list of touches: a hundred thousand of them.
 pub(super) const BULK_LEN_MAX: usize = 32 * 1024 * 1024;
 
@@ -47,6 +47,11 @@ impl Named for NumberId {
 impl Named for CallId {
     const PARAMETER: &'static str = "call";
     const GONE: Refusal = Refusal::CallNotFound;
+}
+
+impl Named for TenantId {
+    const PARAMETER: &'static str = "tenant";
+    const GONE: Refusal = Refusal::TenantNotFound;
 }
 
 impl Named for KeyId {

@@ -2,7 +2,7 @@
 //! it. The dialects put their own in their place where they have any.
 
 use super::recorded;
-use crate::domain::{DialFailure, FieldError, Refusal};
+use crate::domain::{DialFailure, FieldError, Refusal, Scope};
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum Problem {
     KeyUnknown,
     /// A key that opens other things.
     Forbidden,
+    /// A key that may not do this with what it opens.
+    ScopeMissing(Scope),
+    /// The key has asked too often; so many seconds on, it may again.
+    TooOften(u64),
     /// No such path.
     RouteUnknown,
     /// The path knows no such method.
@@ -67,8 +71,12 @@ impl Problem {
         match self {
             Self::Refused(refusal) => told(refusal),
             Self::KeyMissing => Told::new(401, "key_missing", "missing bearer key"),
-            Self::KeyUnknown => Told::new(401, "key_unknown", "unknown or revoked key"),
+            Self::KeyUnknown => Told::new(401, "key_unknown", "unknown, expired or revoked key"),
             Self::Forbidden => Told::new(403, "forbidden", "this key may not do that"),
+            Self::ScopeMissing(scope) => {
+                Told::new(403, "scope_missing", format!("this key lacks the scope {scope}"))
+            }
+            Self::TooOften(_) => Told::new(429, "rate_limit_exceeded", "rate limit exceeded"),
             Self::RouteUnknown => Told::new(404, "not_found", "no such path"),
             Self::MethodUnknown => {
                 Told::new(405, "method_not_allowed", "the path does not know this method")
@@ -109,6 +117,8 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountFromFile => (409, "account_from_file"),
         Refusal::SigningOff => (403, "signing_off"),
         Refusal::KeyNotFound => (404, "key_not_found"),
+        Refusal::KeyOver => (409, "key_over"),
+        Refusal::KeyWider => (403, "key_wider"),
         Refusal::ContactNotFound => (404, "contact_not_found"),
         Refusal::NotCallbackAgent => (404, "not_callback_agent"),
         Refusal::NumberNotAttached => (404, "number_not_attached"),
@@ -149,6 +159,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::SourceNotOutbound(_) => (422, "invalid_source_agent_direction"),
         Refusal::NotReady(_) => (422, "agent_not_ready"),
         Refusal::TypeFixed => (422, "type_fixed"),
+        Refusal::VersionOther => (412, "precondition_failed"),
         Refusal::KeyReused => (409, "idempotency_key_reused"),
         Refusal::Invalid(_) => (422, "validation_error"),
     }
@@ -166,6 +177,8 @@ fn message(refusal: &Refusal) -> String {
             "nothing is signed here: the control API is not on loopback (see control.allow_sign)"
         }
         Refusal::KeyNotFound => "key not found",
+        Refusal::KeyOver => "the key is revoked or has expired",
+        Refusal::KeyWider => "a key makes and ends no key that goes further than itself",
         Refusal::ContactNotFound => "nothing is remembered of this contact",
         Refusal::NotCallbackAgent => "agent is not configured as a callback agent",
         Refusal::NumberNotAttached => "the number is not attached to the agent",
@@ -211,6 +224,7 @@ fn message(refusal: &Refusal) -> String {
             return format!("the agent is not ready to publish; missing: {}", missing.join(", "));
         }
         Refusal::TypeFixed => "the agent's type cannot change",
+        Refusal::VersionOther => "it has been changed meanwhile; read it again",
         Refusal::KeyReused => "the idempotency key was used for another request",
         Refusal::Invalid(fields) => return line(fields),
     };
@@ -241,6 +255,8 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AccountFromFile
         | Refusal::SigningOff
         | Refusal::KeyNotFound
+        | Refusal::KeyOver
+        | Refusal::KeyWider
         | Refusal::ContactNotFound
         | Refusal::NotCallbackAgent
         | Refusal::NumberNotAttached
@@ -268,6 +284,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::NotOutbound
         | Refusal::AgentInactive
         | Refusal::NoCallerId
+        | Refusal::VersionOther
         | Refusal::KeyReused
         | Refusal::NotPlaced(..)
         | Refusal::CarrierRefused(..) => Vec::new(),

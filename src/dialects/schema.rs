@@ -68,6 +68,8 @@ words! {
     OrphanCause = domain::OrphanCause;
     /// What a key opens.
     KeyScope = domain::KeyScope;
+    /// What a key may do.
+    Scope = domain::Scope;
     /// A carrier.
     Carrier = domain::CarrierId;
     /// Who keeps a carrier account.

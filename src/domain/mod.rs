@@ -13,6 +13,7 @@ mod detail;
 mod e164;
 mod hosted;
 mod id;
+mod key;
 mod media;
 mod number;
 mod outcome;
@@ -43,13 +44,14 @@ pub use id::{
     AccountId, AgentId, AttemptId, CallId, CampaignId, DeliveryId, KeyId, NumberId, ReleaseId,
     TenantId, TouchId, TrunkId, VersionId, WebhookId,
 };
+pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
 pub use media::{Codec, MediaFormat};
 pub use number::{Number, Owner, default_agent};
 pub use outcome::{Outcome, OutcomeSet};
 pub use record::{
     AgentRecord, BindingRecord, CallBrief, CallPatch, CallRecord, CallSummary, DialRecord,
-    KeyRecord, KeyScope, MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried,
-    TenantRecord, TouchRecord, TraceStep,
+    MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried, TenantRecord, TouchRecord,
+    TraceStep,
 };
 pub use recorded::{
     CampaignCall, CampaignCounts, CampaignRecord, CampaignStatus, RecordRefusal, ReleaseRecord,

@@ -1,9 +1,8 @@
 //! Rows as people read them: what the store keeps of each noun beyond what routing needs.
 
 use super::{
-    AccountId, Agent, AgentId, CallEnd, CallId, CallStatus, DialState, Direction, E164, KeyId,
-    NumberId, Outcome, RouteReason, Target, TenantId, Touch, TouchId, UnixMillis, VersionId,
-    spelled,
+    AccountId, Agent, AgentId, CallEnd, CallId, CallStatus, DialState, Direction, E164, NumberId,
+    Outcome, RouteReason, Target, TenantId, Touch, TouchId, UnixMillis, VersionId, spelled,
 };
 
 /// An agent with everything the control APIs show of it.
@@ -394,35 +393,6 @@ pub struct MediaSession {
     pub marks_set: u64,
     /// Of those, played: the carrier gave them back.
     pub marks_played: u64,
-}
-
-spelled! {
-    /// What a key opens.
-    pub enum KeyScope {
-        /// Everything of one tenant.
-        Tenant = "tenant",
-        /// Tenants, keys and accounts of the installation.
-        Operator = "operator",
-    }
-}
-
-/// An API key; the key itself is stored hashed and shown once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyRecord {
-    /// Its identity.
-    pub id: KeyId,
-    /// What it opens.
-    pub scope: KeyScope,
-    /// Whose it is; `None` for an operator's.
-    pub tenant: Option<TenantId>,
-    /// A name for people.
-    pub name: String,
-    /// The first and last characters, to recognise it by.
-    pub hint: String,
-    /// When it was made.
-    pub created_at: UnixMillis,
-    /// When it was revoked, if it was.
-    pub revoked_at: Option<UnixMillis>,
 }
 
 /// A tenant's row.

@@ -21,6 +21,10 @@ pub enum Refusal {
     SigningOff,
     /// No such key.
     KeyNotFound,
+    /// The key is revoked or has expired.
+    KeyOver,
+    /// A key may not give or end what it has not itself.
+    KeyWider,
     /// Nothing is remembered of this person.
     ContactNotFound,
     /// The agent does not hold the callback role.
@@ -99,6 +103,8 @@ pub enum Refusal {
     DirectionBusy,
     /// As much as is kept of one call has been said in it.
     TranscriptFull,
+    /// The thing is not at the version that the request is meant for.
+    VersionOther,
     /// An idempotency key was used before, for another request.
     KeyReused,
     /// One or more fields are wrong; nothing was applied.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::domain::{
     AgentId, AgentState, AgentVersion, AgentWebhook, Attestation, BelowMin, CallBrief, CallId,
     CallRecord, CallResult, CallStatus, CampaignId, CampaignStatus, DeliveryStatus, DialFailure,
-    DialRecord, Direction, E164, InlineHook, NumberId, OrphanCause, OutcomeSet, Secret, Target,
-    TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
+    DialRecord, Direction, E164, InlineHook, KeyId, KeyScope, NumberId, OrphanCause, OutcomeSet,
+    Scopes, Secret, Target, TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
 };
 
 /// An agent to be made.
@@ -509,4 +509,45 @@ pub struct CallChange {
     pub before: Option<CallRecord>,
     /// The row as it is.
     pub after: CallRecord,
+}
+
+/// A key to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// What it opens.
+    pub scope: KeyScope,
+    /// Whose it is; none for an operator's.
+    pub tenant: Option<TenantId>,
+    /// A name for people.
+    pub name: String,
+    /// What it may do there.
+    pub scopes: Scopes,
+    /// When it ends by itself.
+    pub expires_at: Option<UnixMillis>,
+}
+
+/// Which lines of the audit trail are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// A tenant's; `None` is everybody's.
+    pub tenant: Option<TenantId>,
+    /// What was done.
+    pub action: Option<String>,
+    /// To whom or what.
+    pub subject: Option<Uuid>,
+    /// With which key.
+    pub key: Option<KeyId>,
+    /// From then on.
+    pub since: Option<UnixMillis>,
+}
+
+/// Which part of the audit trail, by its lines' places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AuditPlace {
+    /// How many lines.
+    pub limit: u32,
+    /// Those older than this one.
+    pub starting_after: Option<u64>,
+    /// Those newer than this one, closest to it.
+    pub ending_before: Option<u64>,
 }

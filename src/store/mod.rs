@@ -34,10 +34,11 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use change::{
-    AgentFilter, AgentPatch, CallChange, CallFilter, CallPageFilter, CallbackChange, CallbackStats,
-    CallerId, CampaignFilter, DeliveryFilter, DialFate, ImportedCalls, Listed, MergedSegments,
-    MergedTouches, NewAgent, NewCall, NewCampaign, NewNumber, NewWebhook, NumberPatch, Paging,
-    PlacedCall, Role, SettingsPatch, Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
+    AgentFilter, AgentPatch, AuditFilter, AuditPlace, CallChange, CallFilter, CallPageFilter,
+    CallbackChange, CallbackStats, CallerId, CampaignFilter, DeliveryFilter, DialFate,
+    ImportedCalls, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewCampaign, NewKey,
+    NewNumber, NewWebhook, NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing,
+    StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
 };
 pub use error::{StoreError, WriteError};
 pub use mirrored::{MirrorChange, Mirrored};
@@ -137,10 +138,14 @@ pub struct Written<T> {
 /// One line of the audit trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
+    /// Its place in the trail.
+    pub id: u64,
     /// When.
     pub at: UnixMillis,
     /// With which key; `None` is the daemon itself.
     pub key: Option<KeyId>,
+    /// What that key is called.
+    pub key_name: Option<String>,
     /// For which tenant.
     pub tenant: Option<TenantId>,
     /// What: `agent.create`.

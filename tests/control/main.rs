@@ -9,16 +9,19 @@
 )]
 
 mod accounts;
+mod audit;
 mod auth;
 mod callbacks;
 mod callingbox;
 mod coverage;
 mod daemon;
 mod events;
+mod keys;
 mod lives;
 mod once;
 mod own;
 mod sign;
+mod strangers;
 mod talkover;
 mod talkover_calls;
 mod talkover_records;

@@ -3,7 +3,7 @@
 use switchback::{
     domain::{
         AgentId, AgentRecord, AgentState, CallEnd, CallId, CallPatch, CallStatus, Direction,
-        NumberId, Outcome, OutcomeSet, Refusal, Target, TenantId, UnixMillis,
+        KeyReach, NumberId, Outcome, OutcomeSet, Refusal, Target, TenantId, UnixMillis,
     },
     store::{
         AgentPatch, CallbackChange, KeySecret, NewAgent, Role, SettingsPatch, Sharing, Tx,
@@ -336,9 +336,10 @@ fn keys_are_kept_hashed_and_revoked_for_good() {
         assert_eq!(tx.key_by_hash(&[0; 32])?, None);
         assert!(!key.hint.contains("456789"), "{}", key.hint);
         let other = tx.create_tenant("other")?.tenant.id;
-        let foreign = tx.revoke_key(Some(other), key.id);
+        let reach = |tenant| KeyReach { tenant: Some(tenant), ..KeyReach::ALL };
+        let foreign = tx.revoke_key(&reach(other), key.id);
         assert!(matches!(foreign, Err(WriteError::Refused(Refusal::KeyNotFound))));
-        assert!(tx.revoke_key(Some(w.tenant), key.id)?.revoked_at.is_some());
+        assert!(tx.revoke_key(&reach(w.tenant), key.id)?.revoked_at.is_some());
         assert!(tx.create_key(scope, Some(w.tenant), "ci", &secret).is_err());
         Ok(())
     });

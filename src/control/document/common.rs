@@ -41,6 +41,7 @@ const NAMED: &[(&str, &str)] = &[
     ("release", "The release request's id."),
     ("trunk", "The trunk's id."),
     ("number", "The number's id."),
+    ("tenant", "The tenant's id."),
 ];
 
 /// Adds what is common.

@@ -26,7 +26,7 @@ use crate::{
 /// that was shown. It can be repeated: a call is remembered once.
 ///
 /// By a shared account a tenant's key brings in, and is told of, the tenant's own calls only.
-#[utoipa::path(post, path = "/carrier-accounts/{account}/import-calls", tag = "carrier accounts",
+#[utoipa::path(post, path = "/carrier-accounts/{account}/import-calls", tag = "carrier-accounts",
     params(("account" = String, Path, description = "The account's name or id")),
     request_body = ImportRequest,
     responses((status = 200, body = ImportedBody),

@@ -1,11 +1,14 @@
 //! Switchback's own API over HTTP: `/switchback/v1`.
 
 mod accounts;
+mod audit;
 mod callbacks;
 pub(super) mod calls;
 mod coverage;
+mod edges;
 mod events;
 mod import;
+mod keys;
 mod numbers;
 mod orphans;
 mod results;
@@ -42,8 +45,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(accounts::read, accounts::update, accounts::remove))
         .routes(routes!(accounts::sign))
         .routes(routes!(tenants::list, tenants::create))
-        .routes(routes!(tenants::keys, tenants::create_key))
-        .routes(routes!(tenants::revoke_key))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(tenants::read, tenants::update))
+        .routes(routes!(audit::list))
+        .routes(routes!(edges::list))
         .routes(routes!(coverage::list))
         .routes(routes!(import::calls))
         .routes(routes!(results::set))

@@ -30,6 +30,8 @@ pub fn error(problem: &Problem) -> (u16, Value) {
         | Problem::KeyMissing
         | Problem::KeyUnknown
         | Problem::Forbidden
+        | Problem::ScopeMissing(_)
+        | Problem::TooOften(_)
         | Problem::RouteUnknown
         | Problem::MethodUnknown
         | Problem::BodyTooLarge(_)

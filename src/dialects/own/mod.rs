@@ -1,11 +1,14 @@
 //! Switchback's own API: bare objects, `{data, has_more}` lists, errors with a code.
 
 mod account;
+mod audit;
 mod call;
 mod callback;
 mod coverage;
+mod edge;
 mod error;
 mod import;
+mod key;
 mod number;
 mod orphan;
 mod result;
@@ -20,13 +23,16 @@ mod upstream;
 pub use account::{
     AccountBody, AccountPatchFields, AccountPatchRequest, AccountRequest, account, account_patch,
 };
+pub use audit::{AuditBody, AuditFields, AuditQuery, audit_fields};
 pub use call::{
     CallBody, CallEventBody, CallFilterFields, CallNames, CallQuery, MediaNow, call_filter,
 };
 pub use callback::CallbackBody;
 pub use coverage::{CoverageFields, UncoveredBody, coverage};
+pub use edge::EdgeBody;
 pub use error::{ErrorBody, error};
 pub use import::{ImportFields, ImportRequest, ImportedBody, import};
+pub use key::{KeyBody, KeyFields, KeyRequest, RotateRequest, TenantNamed, key, overlap};
 pub use number::{
     NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
 };
@@ -36,9 +42,7 @@ pub use route::{RouteBody, RouteFields, RouteQuery, route};
 pub use settings::{SettingsBody, SettingsFields, SettingsRequest, settings};
 pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
-pub use tenant::{
-    KeyBody, KeyFields, KeyRequest, TenantBody, TenantNamed, TenantRequest, key, tenant_name,
-};
+pub use tenant::{TenantBody, TenantRequest, tenant_name};
 pub use touch::{
     ContactBody, MergedBody, Rehearsal, Rejected, TOUCHES_MAX, TouchRequest, Touches, dry_run,
     touches,

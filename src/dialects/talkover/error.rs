@@ -81,6 +81,7 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
         Problem::Forbidden => {
             theirs(403, "UNAUTHORIZED", "You are not authorized to perform this action.")
         }
+        Problem::ScopeMissing(_) => (403, "UNAUTHORIZED".to_owned(), sentence(&told.message)),
         Problem::BodyUnreadable(_) => (422, "VALIDATION_ERROR".to_owned(), told.message.clone()),
         // Archived agents are CallingBox's: here they do not exist.
         Problem::Refused(Refusal::AgentNotFound | Refusal::AgentArchived) => {
@@ -121,6 +122,7 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
             theirs(422, "VALIDATION_ERROR", "The given data was invalid.")
         }
         Problem::Refused(_)
+        | Problem::TooOften(_)
         | Problem::RouteUnknown
         | Problem::MethodUnknown
         | Problem::BodyTooLarge(_)

@@ -1,16 +1,19 @@
-//! API keys and the audit trail. A key itself is never stored: only its SHA-256, and a hint.
+//! API keys. A key itself is never stored: only its SHA-256, and a hint.
 
 use rusqlite::{Row, params};
 use subtle::ConstantTimeEq;
-use uuid::Uuid;
 
-use super::Rows;
+use super::{
+    Rows,
+    codec::{Words, words},
+};
 use crate::{
-    domain::{KeyId, KeyRecord, TenantId, UnixMillis},
-    store::{AuditRecord, Tx, WriteError},
+    domain::{KeyId, KeyRecord, Scope, TenantId, UnixMillis},
+    store::{Tx, WriteError},
 };
 
-const COLUMNS: &str = "id, scope, tenant, name, hint, created_at, revoked_at";
+const COLUMNS: &str = "id, scope, tenant, name, hint, created_at, revoked_at, scopes, expires_at,
+    last_used_at, replaces";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
     Ok(KeyRecord {
@@ -21,6 +24,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         hint: row.get(4)?,
         created_at: row.get(5)?,
         revoked_at: row.get(6)?,
+        scopes: row.get::<_, Words<Scope>>(7)?.0.into_iter().collect(),
+        expires_at: row.get(8)?,
+        last_used_at: row.get(9)?,
+        replaces: row.get(10)?,
     })
 }
 
@@ -48,7 +55,7 @@ impl Rows<'_> {
         let sql = format!("SELECT {COLUMNS}, hash FROM keys WHERE substr(hash, 1, 8) = ?1");
         let prefix = hash.first_chunk::<8>().copied().unwrap_or_default();
         let found = self.all(&sql, [prefix], |row| {
-            let stored: [u8; 32] = row.get(7)?;
+            let stored: [u8; 32] = row.get(11)?;
             Ok((read(row)?, stored))
         })?;
         Ok(found.into_iter().find(|(_, stored)| stored.ct_eq(hash).into()).map(|(key, _)| key))
@@ -61,47 +68,9 @@ impl Rows<'_> {
     pub fn key(&self, id: KeyId) -> Result<Option<KeyRecord>, WriteError> {
         self.one(&format!("SELECT {COLUMNS} FROM keys WHERE id = ?1"), [id], read)
     }
-
-    /// A tenant's writes, or all of the installation; newest first.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn audit(
-        &self,
-        tenant: Option<TenantId>,
-        limit: u32,
-    ) -> Result<Vec<AuditRecord>, WriteError> {
-        self.all(
-            "SELECT at, key, tenant, action, subject FROM audit
-             WHERE ?1 IS NULL OR tenant = ?1 ORDER BY id DESC LIMIT ?2",
-            params![tenant, limit],
-            |row| {
-                Ok(AuditRecord {
-                    at: row.get(0)?,
-                    key: row.get(1)?,
-                    tenant: row.get(2)?,
-                    action: row.get(3)?,
-                    subject: row.get::<_, Option<[u8; 16]>>(4)?.map(Uuid::from_bytes),
-                })
-            },
-        )
-    }
 }
 
 impl Tx<'_> {
-    /// Forgets the audit trail's lines from before; in its order, so it looks at few that it keeps.
-    pub(in crate::store) fn delete_aged_audit(
-        &mut self,
-        before: UnixMillis,
-    ) -> Result<(), WriteError> {
-        self.run(
-            "DELETE FROM audit WHERE id < coalesce(
-                (SELECT id FROM audit WHERE at >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)",
-            [before],
-        )?;
-        Ok(())
-    }
-
     pub(in crate::store) fn insert_key(
         &mut self,
         key: &KeyRecord,
@@ -109,9 +78,21 @@ impl Tx<'_> {
     ) -> Result<(), WriteError> {
         self.run(
             &format!(
-                "INSERT INTO keys ({COLUMNS}, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7)"
+                "INSERT INTO keys ({COLUMNS}, hash)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7, ?8, NULL, ?9, ?10)"
             ),
-            params![key.id, key.scope, key.tenant, key.name, key.hint, key.created_at, hash],
+            params![
+                key.id,
+                key.scope,
+                key.tenant,
+                key.name,
+                key.hint,
+                key.created_at,
+                words(key.scopes.iter()),
+                key.expires_at,
+                key.replaces,
+                hash,
+            ],
         )?;
         Ok(())
     }
@@ -125,18 +106,23 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(in crate::store) fn insert_audit(
+    pub(in crate::store) fn put_expiry(
         &mut self,
-        tenant: Option<TenantId>,
-        action: &str,
-        subject: Option<Uuid>,
+        id: KeyId,
+        at: UnixMillis,
     ) -> Result<(), WriteError> {
-        let (now, key) = (self.now(), self.actor().key);
-        let subject = subject.map(Uuid::into_bytes);
-        self.run(
-            "INSERT INTO audit (at, key, tenant, action, subject) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![now, key, tenant, action, subject],
-        )?;
+        self.run("UPDATE keys SET expires_at = ?2 WHERE id = ?1", params![id, at])?;
+        Ok(())
+    }
+
+    /// Notes that a key was used. It is no write of anybody's, so it is not audited.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn note_use(&mut self, id: KeyId, at: UnixMillis) -> Result<(), WriteError> {
+        let sql = "UPDATE keys SET last_used_at = ?2
+            WHERE id = ?1 AND coalesce(last_used_at, 0) < ?2";
+        self.run(sql, params![id, at])?;
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 mod accounts;
 mod agents;
 mod attempts;
+mod audit;
 mod bindings;
 mod call_pages;
 mod calls;

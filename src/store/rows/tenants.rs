@@ -87,6 +87,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    pub(in crate::store) fn put_tenant_name(
+        &mut self,
+        id: TenantId,
+        name: &str,
+    ) -> Result<(), WriteError> {
+        self.touch_tenant(id)?;
+        self.run("UPDATE tenants SET name = ?2 WHERE id = ?1", params![id, name])?;
+        Ok(())
+    }
+
     pub(in crate::store) fn put_settings(
         &mut self,
         id: TenantId,

@@ -3,7 +3,10 @@
 use sha2::{Digest, Sha256};
 
 use super::{Tx, WriteError, named};
-use crate::domain::{KeyId, KeyRecord, KeyScope, Refusal, TenantId};
+use crate::{
+    domain::{KeyId, KeyReach, KeyRecord, KeyScope, Refusal, Scopes, TenantId, UnixMillis},
+    store::NewKey,
+};
 
 /// What is kept of an API key.
 ///
@@ -31,11 +34,11 @@ impl KeySecret {
 }
 
 impl Tx<'_> {
-    /// Makes a key. The same key again, for the same scope and tenant, is answered as it is.
+    /// Makes a key that may do everything with what it opens. The same key again, for the same
+    /// scope and tenant, is answered as it is.
     ///
     /// # Errors
-    /// Unknown tenant; a tenant's key without a tenant or an operator's with one; the key opens
-    /// something else already, or was revoked.
+    /// As [`Self::add_key`].
     pub fn create_key(
         &mut self,
         scope: KeyScope,
@@ -43,53 +46,119 @@ impl Tx<'_> {
         name: &str,
         secret: &KeySecret,
     ) -> Result<KeyRecord, WriteError> {
-        let fits = match scope {
-            KeyScope::Tenant => tenant.is_some(),
-            KeyScope::Operator => tenant.is_none(),
+        if let Some(known) = self.key_by_hash(&secret.hash)?
+            && (known.scope, known.tenant) == (scope, tenant)
+            && known.revoked_at.is_none()
+        {
+            return Ok(known);
+        }
+        let name = name.to_owned();
+        let new = NewKey { scope, tenant, name, scopes: Scopes::ALL, expires_at: None };
+        self.add_key(&KeyReach::ALL, &new, secret)
+    }
+
+    /// Makes a key that goes no further than who makes it.
+    ///
+    /// # Errors
+    /// It would go further; unknown tenant; a tenant's key without a tenant or an operator's with
+    /// one; it would never be good; there is such a key already.
+    pub fn add_key(
+        &mut self,
+        maker: &KeyReach,
+        new: &NewKey,
+        secret: &KeySecret,
+    ) -> Result<KeyRecord, WriteError> {
+        let fits = match new.scope {
+            KeyScope::Tenant => new.tenant.is_some(),
+            KeyScope::Operator => new.tenant.is_none(),
         };
         if !fits {
             let message = "Is for keys of a tenant, and for those it is required.";
             return Err(Refusal::invalid("tenant", message).into());
         }
-        if let Some(tenant) = tenant {
+        if let Some(tenant) = new.tenant {
             self.tenant(tenant)?.ok_or(Refusal::TenantNotFound)?;
         }
-        if let Some(known) = self.key_by_hash(&secret.hash)? {
-            let same = known.scope == scope && known.tenant == tenant;
-            if same && known.revoked_at.is_none() {
-                return Ok(known);
-            }
+        if new.expires_at.is_some_and(|end| end <= self.now()) {
+            return Err(Refusal::invalid("expires_at", "Must be in the future.").into());
+        }
+        if self.key_by_hash(&secret.hash)?.is_some() {
             return Err(Refusal::NameTaken.into());
         }
         let key = KeyRecord {
             id: KeyId(self.new_id()),
-            scope,
-            tenant,
-            name: named("name", name)?,
+            scope: new.scope,
+            tenant: new.tenant,
+            scopes: new.scopes,
+            name: named("name", &new.name)?,
             hint: secret.hint.clone(),
             created_at: self.now(),
+            expires_at: new.expires_at,
+            last_used_at: None,
             revoked_at: None,
+            replaces: None,
         };
+        if !maker.covers(&key.reach()) {
+            return Err(Refusal::KeyWider.into());
+        }
         self.insert_key(&key, &secret.hash)?;
-        self.insert_audit(tenant, "key.create", Some(key.id.0))?;
+        self.insert_audit(key.tenant, "key.create", Some(key.id.0))?;
         Ok(key)
     }
 
-    /// Revokes a key: a tenant's own, or with `None` any. Again it changes nothing.
+    /// Revokes a key. Again it changes nothing.
     ///
     /// # Errors
-    /// Unknown key, or not the tenant's.
-    pub fn revoke_key(
-        &mut self,
-        tenant: Option<TenantId>,
-        id: KeyId,
-    ) -> Result<KeyRecord, WriteError> {
-        let known = self.key(id)?.filter(|key| tenant.is_none() || key.tenant == tenant);
-        let known = known.ok_or(Refusal::KeyNotFound)?;
+    /// Unknown key, or not the tenant's; it goes further than who revokes it.
+    pub fn revoke_key(&mut self, by: &KeyReach, id: KeyId) -> Result<KeyRecord, WriteError> {
+        let known = self.key_within(by, id)?;
         if known.revoked_at.is_none() {
             self.put_revoked(id, self.now())?;
             self.insert_audit(known.tenant, "key.revoke", Some(id.0))?;
         }
         Ok(self.key(id)?.ok_or(Refusal::KeyNotFound)?)
+    }
+
+    /// Puts a new key in the place of one, which is good for a while yet: as long as it takes to
+    /// bring the new one to wherever the old one is.
+    ///
+    /// # Errors
+    /// As [`Self::revoke_key`]; the key is over.
+    pub fn rotate_key(
+        &mut self,
+        by: &KeyReach,
+        id: KeyId,
+        overlap_ms: u64,
+        secret: &KeySecret,
+    ) -> Result<KeyRecord, WriteError> {
+        let known = self.key_within(by, id)?;
+        let now = self.now();
+        if !known.is_good(now) {
+            return Err(Refusal::KeyOver.into());
+        }
+        if !by.covers(&known.reach()) {
+            return Err(Refusal::KeyWider.into());
+        }
+        let key = KeyRecord {
+            id: KeyId(self.new_id()),
+            hint: secret.hint.clone(),
+            created_at: now,
+            last_used_at: None,
+            replaces: Some(id),
+            ..known.clone()
+        };
+        self.insert_key(&key, &secret.hash)?;
+        let end = UnixMillis(now.0 + overlap_ms);
+        self.put_expiry(id, known.expires_at.map_or(end, |known| known.min(end)))?;
+        self.insert_audit(known.tenant, "key.rotate", Some(id.0))?;
+        Ok(key)
+    }
+
+    fn key_within(&self, by: &KeyReach, id: KeyId) -> Result<KeyRecord, WriteError> {
+        let known = self.key(id)?.filter(|key| by.tenant.is_none() || key.tenant == by.tenant);
+        let known = known.ok_or(Refusal::KeyNotFound)?;
+        // Until when does not matter for ending it: it ends.
+        let reach = KeyReach { expires_at: by.expires_at, ..known.reach() };
+        if by.covers(&reach) { Ok(known) } else { Err(Refusal::KeyWider.into()) }
     }
 }

@@ -14,3 +14,15 @@ CREATE TABLE kept_answers (
     PRIMARY KEY (tenant, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX kept_answers_by_age ON kept_answers (at);
+
+ALTER TABLE keys ADD COLUMN scopes TEXT NOT NULL DEFAULT '["read","write","calls"]';
+ALTER TABLE keys ADD COLUMN expires_at INTEGER;
+ALTER TABLE keys ADD COLUMN last_used_at INTEGER;
+ALTER TABLE keys ADD COLUMN replaces BLOB;
+CREATE INDEX keys_by_age ON keys (tenant, created_at, id);
+
+CREATE INDEX audit_by_action ON audit (action, id);
+CREATE INDEX audit_by_tenant_action ON audit (tenant, action, id);
+CREATE INDEX audit_by_subject ON audit (subject, id);
+CREATE INDEX audit_by_key ON audit (key, id);
+CREATE INDEX audit_by_time ON audit (at);
