@@ -21,6 +21,7 @@ mod history;
 mod hooks;
 mod kills;
 mod lists;
+mod mirror;
 mod numbers;
 mod replay;
 mod rules;

@@ -121,11 +121,14 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
     Ok(body)
 }
 
-/// Without its URL, which is said beside it.
+/// The innermost cause: those around it say no more than that a request failed.
 fn away(error: reqwest::Error) -> Trouble {
     let error = error.without_url();
-    let cause = std::error::Error::source(&error).map(ToString::to_string);
-    Trouble::Away(cause.unwrap_or_else(|| error.to_string()))
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Trouble::Away(cause.to_string())
 }
 
 /// The public authorities' certificates: a fresh machine may have none of its own.
