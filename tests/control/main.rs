@@ -15,6 +15,7 @@ mod callbacks;
 mod callingbox;
 mod coverage;
 mod daemon;
+mod document;
 mod events;
 mod keys;
 mod lives;

@@ -38,15 +38,22 @@ calls_per_second = 1000
 
 
 class Carrier(http.server.BaseHTTPRequestHandler):
-    """Takes every call that it is asked to place, and never tells more of it."""
+    """Takes every call that it is asked to place, never tells more of it, and lists nothing."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         call = {"sid": "CA" + uuid.uuid4().hex, "account_sid": ACCOUNT_SID, "status": "queued"}
-        body = json.dumps(call).encode()
-        self.send_response(201)
+        self.answer(201, call)
+
+    def do_GET(self):
+        lists = {name: [] for name in ("calls", "incoming_phone_numbers")}
+        self.answer(200, lists | {"next_page_uri": None})
+
+    def answer(self, status, value):
+        body = json.dumps(value).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -155,7 +162,7 @@ def main():
     parser.add_argument("--binary", default="target/debug/switchback", type=pathlib.Path)
     parser.add_argument("--examples", default=10, type=int, help="of each operation and phase")
     parser.add_argument("--seed", default=1, type=int)
-    parser.add_argument("--workers", default=2, type=int)
+    parser.add_argument("--workers", default=1, type=int)
     parser.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     parser.add_argument("rest", nargs="*", help="for schemathesis, after --")
     arguments = parser.parse_args()

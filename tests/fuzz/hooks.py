@@ -19,15 +19,16 @@ def before_call(_context, case, _kwargs):
 
 
 @schemathesis.hook
-def filter_query(_context, query):
+def filter_case(_context, case):
     """A parameter that is empty is one that is absent, whatever its schema."""
-    return not query or "" not in query.values()
+    return "" not in (case.query or {}).values()
 
 
 @schemathesis.hook
-def map_query(_context, query):
+def map_case(_context, case):
     """A place in the log that is far ahead is waited for until the request has waited long enough."""
-    return {name: value for name, value in (query or {}).items() if name != "min_rev"}
+    (case.query or {}).pop("min_rev", None)
+    return case
 
 
 @schemathesis.serializer("application/x-ndjson")

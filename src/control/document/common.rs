@@ -8,6 +8,7 @@ use utoipa::{
         Components, Content, Header, HeaderBuilder, KnownFormat, Object, ObjectBuilder, Ref, RefOr,
         Required, Response, Schema, SchemaFormat, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::AnyOfBuilder,
     },
 };
 
@@ -17,6 +18,7 @@ use crate::{
     dialects::{callingbox, own, schema, talkover},
 };
 
+const JSON: &str = "application/json";
 /// A place in the log, as a pattern.
 const REV: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})?$";
 
@@ -145,9 +147,9 @@ fn dress(dialect: Dialect, method: &Method, status: StatusCode, response: &mut R
     if response.description.is_empty() {
         response.description = about(status).to_owned();
     }
-    if status.as_u16() >= 400 && response.content.is_empty() {
-        let body = Ref::from_schema_name(error_name(dialect));
-        response.content.insert("application/json".to_owned(), Content::new(Some(body)).into());
+    if status.as_u16() >= 400 {
+        let given = response.content.shift_remove(JSON);
+        response.content.insert(JSON.to_owned(), or_error(dialect, given).into());
     }
     let mut has = |name: &str| {
         let header = RefOr::Ref(reference("headers", name));
@@ -162,6 +164,22 @@ fn dress(dialect: Dialect, method: &Method, status: StatusCode, response: &mut R
             has("Idempotent-Replayed");
         }
         _ => {}
+    }
+}
+
+/// The dialect's error, or what the handler says is answered with the same status.
+fn or_error(dialect: Dialect, given: Option<RefOr<Content>>) -> Content {
+    let error = Ref::from_schema_name(error_name(dialect));
+    let given = match given {
+        Some(RefOr::T(content)) => content.schema,
+        Some(RefOr::Ref(_)) | None => None,
+    };
+    match given {
+        Some(given) if given != RefOr::Ref(error.clone()) => {
+            let either = AnyOfBuilder::new().item(given).item(error);
+            Content::new(Some(Schema::from(either)))
+        }
+        Some(_) | None => Content::new(Some(error)),
     }
 }
 

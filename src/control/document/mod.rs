@@ -10,8 +10,8 @@ mod links;
 mod shapes;
 mod tags;
 
-use axum::Router;
-use http::Method;
+use axum::{Router, middleware, response::Response};
+use http::{HeaderName, HeaderValue, Method, header};
 use utoipa::openapi::{
     Info, OpenApi, OpenApiBuilder, Server,
     path::{Operation, PathItem},
@@ -24,12 +24,23 @@ use super::guard::Dialect;
 /// The name of the one way to prove oneself.
 const KEY: &str = "key";
 
+/// The page works with what is here, inside nobody's frame. Swagger UI writes its own styles.
+const PAGE_HEADERS: [(HeaderName, &str); 3] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
 const ABOUT: &str = "\
 One store behind three APIs: Talkover's (`/api/v1`), CallingBox's (`/v1`) and our own \
 (`/switchback/v1`), which has what neither of them knows. Whoever holds a key of a tenant may use \
 all three side by side; what one writes the others read.
 
-An answer to a write carries the header `Switchback-Rev`. Who sends its text along as `min_rev` \
+A query's parameter that is empty is an absent one. An answer to a write carries the header `Switchback-Rev`. Who sends its text along as `min_rev` \
 reads what is at least as new, also from another process.";
 
 /// One surface: whose words it speaks, the path it is under, what its handlers say.
@@ -73,8 +84,16 @@ pub(super) fn pages<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Rout
         .display_request_duration(true)
         .doc_expansion("none")
         .filter(true)
+        .validator_url("none")
         .use_base_layout();
-    Router::new().merge(SwaggerUi::new("/docs").config(shown).url("/openapi.json", document))
+    Router::new().merge(SwaggerUi::new("/docs").config(shown).url("/openapi.json", document)).layer(
+        middleware::map_response(async |mut response: Response| {
+            for (name, value) in PAGE_HEADERS {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            response
+        }),
+    )
 }
 
 /// The operations of a path.

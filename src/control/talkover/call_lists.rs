@@ -102,7 +102,8 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
 /// The calls in progress between an agent and a person, whoever called whom.
 #[utoipa::path(get, path = "/agents/{agent}/active-call/{phone}", tag = "calls",
     params(("phone" = schema::Phone, Path, description = "The person's number (E.164).")),
-    responses((status = 200, body = Envelope<Vec<ActiveBody>>)))]
+    responses((status = 200, body = Envelope<Vec<ActiveBody>>),
+        (status = 400, description = "The number is none.")))]
 pub(super) async fn active(
     State(api): State<Api>,
     caller: Caller,

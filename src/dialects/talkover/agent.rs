@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 
-use super::{PER_PAGE, PER_PAGE_MAX, number::NumberOfAgent};
+use super::{PAGE_MAX, PER_PAGE, PER_PAGE_MAX, number::NumberOfAgent};
 use crate::{
     dialects::{
         AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, ids, integer, member,
@@ -212,9 +212,9 @@ pub fn filter(mut query: Reader) -> Result<AgentFilterFields, Refusal> {
         state: state.map(|state| state.0),
         direction: query.filter("direction", member("inbound, outbound")),
         search: query.filter("search", text(255)),
-        page: query.filter("page", integer(1..=u32::MAX)).unwrap_or(1),
+        page: query.filter("page", integer(1..=PAGE_MAX)).unwrap_or(1),
         per_page: query
-            .filter("per_page", integer(1..=u32::MAX))
+            .filter("per_page", integer(1..=PAGE_MAX))
             .map_or(PER_PAGE, |rows| rows.min(PER_PAGE_MAX)),
     };
     query.finish().map(|()| filter)

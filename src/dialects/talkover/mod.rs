@@ -52,6 +52,8 @@ use super::WarningBody;
 const PER_PAGE: u32 = 20;
 /// Rows of a page at most; more is cut to this.
 const PER_PAGE_MAX: u32 = 100;
+/// The highest number of a page, and of its rows: what a client's 32 bits hold.
+const PAGE_MAX: u32 = 0x7fff_ffff;
 
 /// A success. Absent parts are not written.
 #[derive(Debug, Serialize, ToSchema)]
