@@ -165,6 +165,13 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
     }
 }
 
+const SIGNING_OFF: &str =
+    "nothing is signed here: the control API is not on loopback (see control.allow_sign)";
+
+fn not_ready(missing: &[&str]) -> String {
+    format!("the agent is not ready to publish; missing: {}", missing.join(", "))
+}
+
 fn message(refusal: &Refusal) -> String {
     let text = match refusal {
         Refusal::AgentNotFound => "agent not found",
@@ -173,9 +180,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::TenantNotFound => "tenant not found",
         Refusal::AccountNotFound => "carrier account not found",
         Refusal::AccountFromFile => "the configuration file keeps this account: change it there",
-        Refusal::SigningOff => {
-            "nothing is signed here: the control API is not on loopback (see control.allow_sign)"
-        }
+        Refusal::SigningOff => SIGNING_OFF,
         Refusal::KeyNotFound => "key not found",
         Refusal::KeyOver => "the key is revoked or has expired",
         Refusal::KeyWider => "a key makes and ends no key that goes further than itself",
@@ -220,9 +225,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
         Refusal::CarrierRefused(why, said) => return carrier_refused(*why, said),
         Refusal::SourceNotOutbound(_) => "source agents must be outbound",
-        Refusal::NotReady(missing) => {
-            return format!("the agent is not ready to publish; missing: {}", missing.join(", "));
-        }
+        Refusal::NotReady(missing) => return not_ready(missing),
         Refusal::TypeFixed => "the agent's type cannot change",
         Refusal::VersionOther => "it has been changed meanwhile; read it again",
         Refusal::KeyReused => "the idempotency key was used for another request",
