@@ -193,7 +193,7 @@ impl Bound {
             index.clone(),
             applied,
             Arc::clone(&live),
-            dispatch.clone(),
+            (dispatch.clone(), outbox.clone()),
             strays.clone(),
             api_settings(&config, addresses),
         );

@@ -38,6 +38,7 @@ use crate::{
     dispatch::Dispatch,
     domain::Warning,
     index::Index,
+    outbox::Outbox,
     store::{
         Actor, Heads, Kept, Once, Repeatable, Rows, Store, StoreError, Tx, WriteError, Written,
     },
@@ -104,6 +105,7 @@ pub struct Api {
     /// Places for streams of events.
     streams: Arc<Semaphore>,
     upstreams: Upstreams,
+    outbox: Outbox,
     settings: Arc<Settings>,
 }
 
@@ -115,7 +117,7 @@ impl Api {
         index: Index,
         applied: watch::Receiver<Heads>,
         live: Arc<Live>,
-        dispatch: Dispatch,
+        (dispatch, outbox): (Dispatch, Outbox),
         strays: Strays,
         settings: Settings,
     ) -> Self {
@@ -135,6 +137,7 @@ impl Api {
             limits,
             streams,
             upstreams,
+            outbox,
             settings,
         }
     }

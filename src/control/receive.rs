@@ -16,8 +16,8 @@ use super::Api;
 use crate::{
     dialects::{Problem, Reader, phone},
     domain::{
-        AgentId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal, Refusal,
-        ReleaseId, TenantId, TrunkId, WebhookId,
+        AgentId, AttemptId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal,
+        Refusal, ReleaseId, TenantId, TrunkId, WebhookId,
     },
 };
 
@@ -60,13 +60,18 @@ impl Named for KeyId {
 }
 
 impl Named for WebhookId {
-    const PARAMETER: &'static str = "endpoint";
+    const PARAMETER: &'static str = "webhook";
     const GONE: Refusal = Refusal::WebhookNotFound;
 }
 
 impl Named for DeliveryId {
     const PARAMETER: &'static str = "delivery";
     const GONE: Refusal = Refusal::DeliveryNotFound;
+}
+
+impl Named for AttemptId {
+    const PARAMETER: &'static str = "log";
+    const GONE: Refusal = Refusal::LogNotFound;
 }
 
 impl Named for CampaignId {

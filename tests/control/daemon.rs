@@ -1,6 +1,6 @@
 //! A control listener of its own for each test, and a client that speaks to it as anybody would.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use switchback::{
     dispatch::{self, Dispatch},
     domain::{Account, AccountApi, AccountId, AccountOrigin, CarrierId, KeyScope, Secret},
     index::Index,
+    outbox::{self, Ladder, Outbox},
     store::{Actor, KeySecret, Settings, Store},
     sync,
 };
@@ -52,7 +53,9 @@ impl Daemon {
 
     pub(crate) async fn start_with(settings: control::Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (store, feed) = Store::open(&Settings::at(folder.path().join("test.db"))).unwrap();
+        let at = Settings::at(folder.path().join("test.db"));
+        let words = Some(outbox::WORDS);
+        let (store, feed) = Store::open(&Settings { words, ..at }).unwrap();
         let (index, writer) = Index::new(None);
         let applied = {
             let index = index.clone();
@@ -74,7 +77,8 @@ impl Daemon {
             let dispatch = Dispatch::new(dispatch, store.clone(), Arc::clone(&live)).unwrap();
             let (strays, _) = Strays::new();
             let live = Arc::clone(&live);
-            control::Api::new(store.clone(), index, applied, live, dispatch, strays, settings)
+            let senders = (dispatch, outbox(&store, settings.private.redirect));
+            control::Api::new(store.clone(), index, applied, live, senders, strays, settings)
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -112,6 +116,20 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// A sender at work that does not wait long between attempts.
+fn outbox(store: &Store, allow_private: bool) -> Outbox {
+    let first = Duration::from_millis(40);
+    let settings = outbox::Settings {
+        answer_wait: Duration::from_millis(400),
+        tenant_ladder: Ladder::Steps(vec![first; 2]),
+        agent_ladder: Ladder::Growing { first, max: first },
+        ..outbox::Settings::towards(allow_private)
+    };
+    let outbox = Outbox::new(settings, store.clone()).unwrap();
+    drop(outbox.start());
+    outbox
 }
 
 fn account(name: &str) -> Account {

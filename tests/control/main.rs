@@ -28,3 +28,4 @@ mod talkover_calls;
 mod talkover_records;
 mod tenants;
 mod touches;
+mod webhooks;

@@ -46,16 +46,16 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): B
     api.answer(caller.actor(), create, reply).await
 }
 
-#[utoipa::path(get, path = "/webhook_endpoints/{endpoint}", tag = "webhooks",
-    params(("endpoint" = uuid::Uuid, Path, description = "The endpoint's id.")),
+#[utoipa::path(get, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
+    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<WebhookId>) -> Answer {
     let found = api.read(move |rows| endpoint(rows, caller.tenant, id)).await?;
     Ok(answer::read(EndpointBody::new(&found)))
 }
 
-#[utoipa::path(patch, path = "/webhook_endpoints/{endpoint}", tag = "webhooks",
-    params(("endpoint" = uuid::Uuid, Path, description = "The endpoint's id.")),
+#[utoipa::path(patch, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
+    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     request_body = EndpointPatch,
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn update(
@@ -80,8 +80,8 @@ pub(super) async fn update(
     api.answer(caller.actor(), update, reply).await
 }
 
-#[utoipa::path(delete, path = "/webhook_endpoints/{endpoint}", tag = "webhooks",
-    params(("endpoint" = uuid::Uuid, Path, description = "The endpoint's id.")),
+#[utoipa::path(delete, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
+    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointRemoved)))]
 pub(super) async fn remove(
     State(api): State<Api>,
@@ -96,8 +96,8 @@ pub(super) async fn remove(
     api.answer(caller.actor(), remove, reply).await
 }
 
-#[utoipa::path(post, path = "/webhook_endpoints/{endpoint}/rotate_secret", tag = "webhooks",
-    params(("endpoint" = uuid::Uuid, Path, description = "The endpoint's id.")),
+#[utoipa::path(post, path = "/webhook_endpoints/{webhook}/rotate_secret", tag = "webhooks",
+    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn rotate(
     State(api): State<Api>,

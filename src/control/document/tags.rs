@@ -24,6 +24,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("settings", "What holds for a whole tenant."),
     ("tenants", "Owners of agents, numbers and calls: the operator's."),
     ("touches", "Outbound calls, remembered so that their return finds its agent."),
+    ("webhooks", "Who is told what happens to calls, and what became of telling them."),
 ];
 
 /// Gives an operation its id, its headline and its group. The surface is part of id and group, as

@@ -19,6 +19,7 @@ mod tenants;
 mod touches;
 mod transcripts;
 mod upstreams;
+mod webhook_secret;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))
         .routes(routes!(settings::read, settings::update))
         .routes(routes!(status::read))
+        .routes(routes!(webhook_secret::read, webhook_secret::rotate))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::shadow))
         .routes(routes!(calls::list))

@@ -10,6 +10,7 @@ mod numbers;
 mod releases;
 mod stats;
 mod trunks;
+mod webhooks;
 
 use axum::Json;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -54,6 +55,12 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(call_lists::active))
         .routes(routes!(call_lists::end))
         .routes(routes!(numbers::list))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::read, webhooks::update, webhooks::remove))
+        .routes(routes!(webhooks::toggle))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::logs))
+        .routes(routes!(webhooks::retry))
 }
 
 /// Whether the API answers. It needs no key.

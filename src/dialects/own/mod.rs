@@ -19,6 +19,7 @@ mod status;
 mod tenant;
 mod touch;
 mod upstream;
+mod webhook_secret;
 
 pub use account::{
     AccountBody, AccountPatchFields, AccountPatchRequest, AccountRequest, account, account_patch,
@@ -50,3 +51,4 @@ pub use touch::{
 pub use upstream::{
     DifferingBody, ShadowAgent, ShadowBody, UpstreamBody, UpstreamCounts, UpstreamsBody,
 };
+pub use webhook_secret::WebhookSecretBody;

@@ -14,6 +14,7 @@ mod hosted;
 mod number;
 mod stats;
 mod trunk;
+mod webhook;
 
 pub use agent::{
     AgentBody, AgentChanged, AgentFilterFields, AgentQuery, AgentRequest, AgentState, CallingBody,
@@ -45,6 +46,10 @@ pub use trunk::{
 
 use serde::Serialize;
 use utoipa::ToSchema;
+pub use webhook::{
+    LogBody, LogQuery, RetryBody, TestBody, WebhookBody, WebhookFields, WebhookPatchRequest,
+    WebhookRequest, WebhooksBody, log_page, webhook, webhook_patch,
+};
 
 use super::WarningBody;
 
