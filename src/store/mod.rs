@@ -11,6 +11,7 @@
 mod change;
 mod error;
 mod files;
+mod list;
 mod mirrored;
 mod once;
 mod readers;
@@ -34,13 +35,13 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use change::{
-    AgentFilter, AgentPatch, AuditFilter, AuditPlace, CallChange, CallFilter, CallPageFilter,
-    CallbackChange, CallbackStats, CallerId, CampaignFilter, DeliveryFilter, DialFate,
-    ImportedCalls, Listed, MergedSegments, MergedTouches, NewAgent, NewCall, NewCampaign, NewKey,
-    NewNumber, NewWebhook, NumberPatch, Paging, PlacedCall, Role, SettingsPatch, Sharing,
-    StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
+    AgentPatch, CallChange, CallbackChange, CallbackStats, CallerId, CampaignFilter,
+    DeliveryFilter, DialFate, ImportedCalls, MergedSegments, MergedTouches, NewAgent, NewCall,
+    NewCampaign, NewKey, NewNumber, NewWebhook, NumberPatch, PlacedCall, Role, SettingsPatch,
+    Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
 };
 pub use error::{StoreError, WriteError};
+pub use list::{AgentFilter, AuditFilter, AuditPlace, CallFilter, CallPageFilter, Listed, Paging};
 pub use mirrored::{MirrorChange, Mirrored};
 pub use once::{Kept, Once, Repeatable};
 pub use rows::Rows;
