@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::domain::{CallRecord, TenantId, UnixMillis, spelled};
+use crate::domain::{CallRecord, E164, TenantId, UnixMillis, spelled};
 
 /// Events that are kept: some seconds of a thousand calls a second, minutes of ordinary days; about
 /// 16 MiB when full.
@@ -96,6 +96,17 @@ impl Feed {
         let mut kept = self.lock();
         kept.clear();
         self.progress.send_modify(|progress| progress.latest += 1);
+    }
+
+    /// Takes a person out of the events that are kept. Their numbers stay, for who reads on.
+    pub fn erase(&self, tenant: TenantId, contact: E164) {
+        for event in self.lock().iter_mut() {
+            if event.call.tenant == tenant && event.call.is_with(contact) {
+                let mut call = CallRecord::clone(&event.call);
+                call.erase(contact);
+                *event = Arc::new(CallEvent { call: Arc::new(call), ..*event.as_ref() });
+            }
+        }
     }
 
     /// Ends the readers' waits for good.
@@ -185,6 +196,7 @@ mod tests {
             ended_by: None,
             error_code: None,
             caller_verified: false,
+            is_erased: false,
             by_machine: false,
         }
     }

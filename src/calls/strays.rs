@@ -11,7 +11,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc;
 
-use crate::domain::{OrphanCause, StrayEvent, TenantId};
+use crate::domain::{E164, OrphanCause, StrayEvent, TenantId};
 use crate::telemetry::metrics;
 
 /// Events that may wait for the store: a minute of 70 calls a second with four events each.
@@ -77,6 +77,17 @@ impl Strays {
             orphans.pop_front();
         }
         orphans.push_back(orphan);
+    }
+
+    /// Drops what is kept of calls with a person: the tenant's, and those of which nobody knows
+    /// whose they are.
+    pub fn erase(&self, tenant: TenantId, contact: E164) {
+        let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        orphans.retain(|orphan| {
+            let is_theirs = orphan.tenant.is_none_or(|owner| owner == tenant);
+            let (from, to) = (orphan.event.from, orphan.event.to);
+            !is_theirs || (from != Some(contact) && to != Some(contact))
+        });
     }
 
     /// The orphans kept, newest first.

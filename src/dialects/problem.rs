@@ -2,7 +2,7 @@
 //! it. The dialects put their own in their place where they have any.
 
 use super::recorded;
-use crate::domain::{DialFailure, FieldError, Refusal, Scope};
+use crate::domain::{ContactRefusal, DialFailure, FieldError, Refusal, Scope};
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,9 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::KeyNotFound => (404, "key_not_found"),
         Refusal::KeyOver => (409, "key_over"),
         Refusal::KeyWider => (403, "key_wider"),
-        Refusal::ContactNotFound => (404, "contact_not_found"),
+        Refusal::Contact(ContactRefusal::NotFound) => (404, "contact_not_found"),
+        Refusal::Contact(ContactRefusal::Erased) => (409, "contact_erased"),
+        Refusal::Contact(ContactRefusal::OwnNumber) => (409, "contact_is_own_number"),
         Refusal::NotCallbackAgent => (404, "not_callback_agent"),
         Refusal::NumberNotAttached => (404, "number_not_attached"),
         Refusal::AgentArchived => (409, "agent_archived"),
@@ -184,7 +186,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::KeyNotFound => "key not found",
         Refusal::KeyOver => "the key is revoked or has expired",
         Refusal::KeyWider => "a key makes and ends no key that goes further than itself",
-        Refusal::ContactNotFound => "nothing is remembered of this contact",
+        Refusal::Contact(refusal) => of_contact(*refusal),
         Refusal::NotCallbackAgent => "agent is not configured as a callback agent",
         Refusal::NumberNotAttached => "the number is not attached to the agent",
         Refusal::AgentArchived => "agent is archived",
@@ -234,6 +236,14 @@ fn message(refusal: &Refusal) -> String {
     text.to_owned()
 }
 
+const fn of_contact(refusal: ContactRefusal) -> &'static str {
+    match refusal {
+        ContactRefusal::NotFound => "nothing is remembered of this contact",
+        ContactRefusal::Erased => "the person of this call has been erased",
+        ContactRefusal::OwnNumber => "the number is your own, not a person's",
+    }
+}
+
 fn fields(refusal: &Refusal) -> Vec<FieldError> {
     let one = |field: String, message: &str| FieldError { field, message: message.to_owned() };
     match refusal {
@@ -260,7 +270,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::KeyNotFound
         | Refusal::KeyOver
         | Refusal::KeyWider
-        | Refusal::ContactNotFound
+        | Refusal::Contact(_)
         | Refusal::NotCallbackAgent
         | Refusal::NumberNotAttached
         | Refusal::AgentArchived

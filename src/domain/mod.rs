@@ -11,6 +11,7 @@ mod call;
 mod decision;
 mod detail;
 mod e164;
+mod erasure;
 mod hosted;
 mod id;
 mod key;
@@ -36,6 +37,7 @@ pub use call::{Ani, CallEnd, CallStatus, DialFailure, DialState, InboundCall};
 pub use decision::{Decision, RouteReason, Rung, Verdict};
 pub use detail::{AgentVersion, CallResult, ResultStatus, Segment};
 pub use e164::E164;
+pub use erasure::{ContactRefusal, Erased};
 pub use hosted::{
     HostedAgent, HostedCall, HostedCallback, HostedKind, HostedNumber, MirroredCounts,
     UpstreamRecord, hosted_id,

@@ -133,6 +133,33 @@ pub struct CallRecord {
     pub caller_verified: bool,
     /// A machine answered.
     pub by_machine: bool,
+    /// The person of the call has been erased: it names nobody any more, and never again.
+    pub is_erased: bool,
+}
+
+impl CallRecord {
+    /// Whether it is a call with this person.
+    #[must_use]
+    pub fn is_with(&self, contact: E164) -> bool {
+        self.ani == Some(contact) || self.dnis == Some(contact)
+    }
+
+    /// Takes the person out of it. That there was a call, by whom it was taken and how it ended,
+    /// stays.
+    pub fn erase(&mut self, contact: E164) {
+        const IN_PLACE: &str = "erased";
+        self.ani = self.ani.filter(|ani| *ani != contact);
+        self.dnis = self.dnis.filter(|dnis| *dnis != contact);
+        self.touch = None;
+        self.is_erased = true;
+        let digits = contact.as_u64().to_string();
+        for step in &mut self.trace {
+            step.detail = step.detail.replace(&digits, IN_PLACE);
+        }
+        for tried in &mut self.targets_tried {
+            tried.target = tried.target.replace(&digits, IN_PLACE);
+        }
+    }
 }
 
 /// What has become known of a call, to be merged into its row. `None` leaves a field as it is.

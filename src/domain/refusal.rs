@@ -1,6 +1,9 @@
 //! Why a write is refused, and what it warns of. The dialects give these their words and numbers.
 
-use super::{AgentId, CampaignCall, CampaignStatus, DialFailure, E164, RecordRefusal, spelled};
+use super::{
+    AgentId, CampaignCall, CampaignStatus, ContactRefusal, DialFailure, E164, RecordRefusal,
+    spelled,
+};
 
 /// Why a write or a read is refused: the asker's fault, sorted by what they must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub enum Refusal {
     KeyOver,
     /// A key may not give or end what it has not itself.
     KeyWider,
-    /// Nothing is remembered of this person.
-    ContactNotFound,
+    /// About a person.
+    Contact(ContactRefusal),
     /// The agent does not hold the callback role.
     NotCallbackAgent,
     /// Only an inbound agent can do this.

@@ -253,12 +253,14 @@ impl ImportedCalls {
 }
 
 /// What became of a set of touches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergedTouches {
     /// How many were new or changed what was known.
     pub accepted: u64,
     /// How many changed nothing.
     pub duplicates: u64,
+    /// Places in the set of those that came too late: their person has been erased.
+    pub erased: Vec<usize>,
 }
 
 /// What became of a part of a transcript.

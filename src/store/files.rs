@@ -75,6 +75,8 @@ pub(super) fn writable(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // Each write's savepoint keeps the pages it changes; not in a file that is made for it.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is deleted is overwritten: whoever has been erased is not in the file any more.
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     Ok(conn)

@@ -29,6 +29,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, broadcast, oneshot, watch};
@@ -76,6 +77,8 @@ pub struct Settings {
     pub feed_max: usize,
     /// Agents without targets are answered by a configured default: no reason to warn.
     pub has_default_target: bool,
+    /// After so long without a write the writer does what can wait.
+    pub idle: Duration,
     /// How long rows of calls and the audit trail are kept. (Touches: each tenant says.)
     pub call_retention_days: u32,
     /// How subscribers are told of calls; without words nobody is.
@@ -93,6 +96,7 @@ impl Settings {
             readers: 4,
             feed_max: 64,
             has_default_target: false,
+            idle: Duration::from_secs(60),
             call_retention_days: 400,
             words: None,
         }

@@ -38,6 +38,7 @@ pub struct Tx<'c> {
     contacts: BTreeSet<(TenantId, E164)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
+    leaves_no_trace: bool,
     /// Steps of calls' lives, for those who are told of them.
     pub(super) steps: Vec<(CallRecord, CallStep)>,
     /// Whether more is to be delivered than before.
@@ -67,6 +68,8 @@ pub(super) struct Finished {
     pub(super) heads: Heads,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
+    /// What was deleted must not be found in the files either.
+    pub(super) leaves_no_trace: bool,
     pub(super) is_due: bool,
 }
 
@@ -99,6 +102,7 @@ impl<'c> Tx<'c> {
             contacts: BTreeSet::new(),
             warnings: Vec::new(),
             calls: Vec::new(),
+            leaves_no_trace: false,
             steps: Vec::new(),
             is_due: false,
         })
@@ -196,6 +200,12 @@ impl<'c> Tx<'c> {
         self.contacts.insert((tenant, contact));
     }
 
+    /// What this write deletes is to be gone from the files too: from the log of touches, which
+    /// named it, and from what SQLite keeps beside the database.
+    pub(super) const fn leave_no_trace(&mut self) {
+        self.leaves_no_trace = true;
+    }
+
     /// Writes the entries, one a stream at most, and reads off what the write warns of. What is
     /// written after it may only be what nobody follows.
     pub(super) fn finish(&mut self) -> Result<Finished, WriteError> {
@@ -214,10 +224,14 @@ impl<'c> Tx<'c> {
                 entries.push((stream, entry));
             }
         }
+        if self.leaves_no_trace {
+            self.forget_entries(Stream::Touches)?;
+        }
         let heads = self.rows.heads()?;
         let warnings = std::mem::take(&mut self.warnings);
         let calls = std::mem::take(&mut self.calls);
-        Ok(Finished { entries, heads, warnings, calls, is_due: self.is_due })
+        let (leaves_no_trace, is_due) = (self.leaves_no_trace, self.is_due);
+        Ok(Finished { entries, heads, warnings, calls, leaves_no_trace, is_due })
     }
 
     /// Removals first: a key that is freed and taken in one write is taken at its end.

@@ -10,7 +10,6 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, TryRecvError},
     },
-    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -31,8 +30,8 @@ use crate::{
 
 /// How often old rows are forgotten.
 const FORGET_EVERY_MS: u64 = 24 * 3600 * 1000;
-/// How often a writer without work looks whether that is due.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often the database may be rewritten whole.
+const COMPACT_EVERY_MS: u64 = 3600 * 1000;
 
 /// What the writer is told.
 pub(super) enum Message {
@@ -69,6 +68,11 @@ pub(super) struct Writer {
     ids: ContextV7,
     epoch: Uuid,
     forget_due: UnixMillis,
+    /// The write-ahead log still has what was to leave no trace.
+    must_fold: bool,
+    /// The slack of the database's pages may still have it.
+    must_compact: bool,
+    compact_due: UnixMillis,
     settings: Settings,
     /// Held as long as the writer lives.
     _lock: File,
@@ -80,6 +84,7 @@ struct Group {
     replies: Vec<(Reply, Option<OwnedSemaphorePermit>)>,
     entries: Vec<(Stream, Entry)>,
     calls: Vec<CallChange>,
+    leaves_no_trace: bool,
     is_due: bool,
 }
 
@@ -94,6 +99,8 @@ impl Writer {
         let conn = files::writable(&settings.path)?;
         schema::migrate(&conn)?;
         let epoch = schema::epoch(&conn)?;
+        // The last process may not have come to it.
+        let must_compact = Rows::new(&conn).has_erased().unwrap_or(true);
         Ok(Self {
             conn,
             messages,
@@ -102,6 +109,9 @@ impl Writer {
             ids: ContextV7::new(),
             epoch,
             forget_due: UnixMillis(0),
+            must_fold: false,
+            must_compact,
+            compact_due: UnixMillis(0),
             settings: settings.clone(),
             _lock: lock,
         })
@@ -120,9 +130,13 @@ impl Writer {
             self.feed = None;
         }
         while goes_on {
-            goes_on = match self.messages.recv_timeout(LOOK_EVERY) {
+            goes_on = match self.messages.recv_timeout(self.settings.idle) {
                 Ok(Message::Write(job)) => self.commit_group(job) && self.forget_old(),
-                Err(RecvTimeoutError::Timeout) => self.forget_old(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.fold();
+                    self.compact();
+                    self.forget_old()
+                }
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => false,
             };
         }
@@ -191,6 +205,7 @@ impl Writer {
             }
         };
         let Some((finished, reply)) = run(Ok(&mut tx)) else { return self.undo() };
+        group.leaves_no_trace |= finished.leaves_no_trace;
         group.entries.extend(finished.entries);
         group.calls.extend(finished.calls);
         group.is_due |= finished.is_due;
@@ -207,6 +222,9 @@ impl Writer {
         let committed = taken.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
         match committed {
             Ok(()) => {
+                self.must_fold |= group.leaves_no_trace;
+                self.must_compact |= group.leaves_no_trace;
+                self.fold();
                 for (reply, _place) in group.replies {
                     reply(Ok(()));
                 }
@@ -228,6 +246,40 @@ impl Writer {
                     reply(Err(WriteError::Store(error.clone())));
                 }
             }
+        }
+    }
+
+    /// Where something was to leave no trace: folds the write-ahead log into the database and cuts
+    /// it to nothing. A read that is under way puts it off until the next commit, or a minute.
+    fn fold(&mut self) {
+        if !self.must_fold {
+            return;
+        }
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_busy = self.conn.query_row(sql, [], |row| row.get::<_, bool>(0));
+        match is_busy {
+            Ok(is_busy) => self.must_fold = is_busy,
+            Err(error) => tracing::error!(%error, "the write-ahead log could not be folded"),
+        }
+    }
+
+    /// Rewrites the database, once nobody has written for a while: SQLite overwrites what it
+    /// deletes, but where it moved a row to another page before, the old page may keep a copy.
+    fn compact(&mut self) {
+        let now = clock::now();
+        if !self.must_compact || now < self.compact_due {
+            return;
+        }
+        self.compact_due = UnixMillis(now.0 + COMPACT_EVERY_MS);
+        // Not in memory: it takes as much room as the database.
+        let sql = "PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY";
+        match self.conn.execute_batch(sql) {
+            Ok(()) => {
+                self.must_compact = false;
+                self.must_fold = true;
+                self.fold();
+            }
+            Err(error) => tracing::error!(%error, "the database could not be rewritten"),
         }
     }
 

@@ -85,6 +85,7 @@ fn begin() {
             commands(*carrier, *fate).absolute(0);
         }
     }
+    TOUCHES_ERASED.absolute(0);
     LazyLock::force(&MEDIA_CALLS);
     LazyLock::force(&MEDIA_RELAY);
     LazyLock::force(&DECISIONS);
@@ -116,6 +117,7 @@ fn describe() {
     describe_counter!("switchback_targets_total", "Targets that were tried, by what came of it");
     describe_counter!("switchback_touches_evicted_total", "Touches a full contact forgot");
     describe_counter!("switchback_touches_orphaned_total", "Foreign calls that no agent owns");
+    describe_counter!("switchback_touches_erased_total", "Late touches of erased persons, refused");
     describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
     describe_counter!("switchback_outbox_deliveries_total", "Attempts to tell subscribers");
     describe_gauge!("switchback_outbox_pending", "Events that wait to be told");
@@ -419,6 +421,14 @@ fn commands(carrier: CarrierId, fate: CommandFate) -> Counter {
         "switchback_dispatch_commands_total",
         "carrier" => carrier.as_str(), "outcome" => fate.as_str()
     )
+}
+
+static TOUCHES_ERASED: LazyLock<Counter> =
+    LazyLock::new(|| counter!("switchback_touches_erased_total"));
+
+/// Counts a touch that was refused because its person has been erased.
+pub fn touch_erased() {
+    TOUCHES_ERASED.increment(1);
 }
 
 spelled! {

@@ -69,6 +69,7 @@ fn call(tenant: TenantId) -> CallRecord {
         error_code: None,
         caller_verified: false,
         by_machine: false,
+        is_erased: false,
     }
 }
 

@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod callbacks;
 mod callingbox;
+mod contacts;
 mod coverage;
 mod daemon;
 mod document;

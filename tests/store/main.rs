@@ -16,6 +16,7 @@
 
 mod counts;
 mod details;
+mod erasure;
 mod group;
 mod history;
 mod hooks;

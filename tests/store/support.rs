@@ -39,6 +39,16 @@ impl Fixture {
         Self::open(quick_folder())
     }
 
+    /// A new store with other settings, followed.
+    pub(crate) fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = quick_folder();
+        let mut settings = settings(&folder);
+        change(&mut settings);
+        let (store, feed) = Store::open(&settings).unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        Self { folder, store, feed: Some(feed), runtime }
+    }
+
     /// The store in a folder, followed.
     pub(crate) fn open(folder: TempDir) -> Self {
         let (store, feed) = Store::open(&settings(&folder)).unwrap();

@@ -137,7 +137,7 @@ async fn one(api: &Api, tenant: TenantId, id: CallId) -> Result<CallBody, Proble
 }
 
 /// A row, with what the table of live calls knows better.
-fn known(api: &Api, row: CallRecord) -> CallBody {
+pub(super) fn known(api: &Api, row: CallRecord) -> CallBody {
     match api.live.get(row.id) {
         Some(call) => shown(api, advanced(row, &call), Some(&call)),
         None => shown(api, row, None),
@@ -201,6 +201,7 @@ pub(in crate::control) fn row_of(call: &LiveCall) -> CallRecord {
         ended_by: None,
         error_code: None,
         caller_verified: facts.call.attestation.is_verified(),
+        is_erased: false,
         by_machine: false,
     }
 }

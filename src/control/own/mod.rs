@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(route::explain))
         .routes(routes!(touches::merge))
         .routes(routes!(orphans::list))
-        .routes(routes!(touches::contact))
+        .routes(routes!(touches::contact, touches::erase))
         .routes(routes!(numbers::add))
         .routes(routes!(numbers::update, numbers::remove))
         .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))

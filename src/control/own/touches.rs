@@ -8,16 +8,23 @@ use tokio::task::spawn_blocking;
 use crate::{
     control::{
         Api,
-        answer::{self, Answer, Reply},
+        answer::{self, Answer, Reply, paging},
         auth::Caller,
+        own::calls,
         receive::{AtContact, Bulk, Params},
     },
     dialects::{
-        Problem,
-        own::{ContactBody, MergedBody, Rehearsal, Rejected, TouchRequest, dry_run, touches},
+        Page, PageFields, Problem,
+        own::{
+            ContactBody, ErasedBody, MergedBody, Rehearsal, Rejected, TouchRequest, dry_run,
+            touches,
+        },
     },
-    domain::{AgentId, Direction, Refusal, TenantId, TouchRecord},
-    store::{MergedTouches, Rows, Tx, WriteError},
+    domain::{
+        AgentId, CallRecord, ContactRefusal, Direction, Erased, Refusal, TenantId, TouchRecord,
+        UnixMillis,
+    },
+    store::{Listed, MergedTouches, Rows, Tx, WriteError},
     telemetry::clock,
 };
 
@@ -59,8 +66,12 @@ pub(super) async fn merge(
     loop {
         let part: Vec<Line> = lines.by_ref().take(PART).collect();
         let merge = move |tx: &mut Tx<'_>| {
-            let (known, unknown) = split(tx, tenant, part)?;
-            Ok((tx.merge_touches(tenant, known)?, unknown))
+            let (known, mut refused) = split(tx, tenant, part)?;
+            let (lines, touches): (Vec<_>, Vec<_>) = known.into_iter().unzip();
+            let merged = tx.merge_touches(tenant, touches)?;
+            let late = merged.erased.iter().filter_map(|place| lines.get(*place));
+            refused.extend(late.map(|line| Rejected::new(*line, ERASED)));
+            Ok((merged, refused))
         };
         if lines.peek().is_none() {
             // With the last part, if it is an empty one, goes the answer to the whole.
@@ -81,9 +92,13 @@ fn rehearse(
     tenant: TenantId,
     lines: Vec<Line>,
 ) -> Result<(MergedTouches, Vec<Rejected>), WriteError> {
-    let (readable, unknown) = split(rows, tenant, lines)?;
+    let (readable, mut refused) = split(rows, tenant, lines)?;
     let mut merged = MergedTouches::default();
-    for told in readable {
+    for (line, told) in readable {
+        if rows.is_late(&told.touch)? {
+            refused.push(Rejected::new(line, ERASED));
+            continue;
+        }
         let known = rows.touch(tenant, told.touch.id)?.map(|known| known.touch);
         let changes = known.is_none_or(|known| {
             known.contact == told.touch.contact && known.merged(&told.touch) != known
@@ -94,7 +109,7 @@ fn rehearse(
             merged.duplicates += 1;
         }
     }
-    Ok((merged, unknown))
+    Ok((merged, refused))
 }
 
 fn add(told: &mut MergedBody, part: (MergedTouches, Vec<Rejected>)) {
@@ -105,12 +120,15 @@ fn add(told: &mut MergedBody, part: (MergedTouches, Vec<Rejected>)) {
     told.rejected.sort_by_key(Rejected::line);
 }
 
+/// What is said of a touch from before its person was erased.
+const ERASED: &str = "erased";
+
 /// Those of the tenant's outbound agents, and the rest with what is wrong.
 fn split(
     rows: &Rows<'_>,
     tenant: TenantId,
     part: Vec<Line>,
-) -> Result<(Vec<TouchRecord>, Vec<Rejected>), WriteError> {
+) -> Result<(Vec<Line>, Vec<Rejected>), WriteError> {
     let mut seen: HashMap<AgentId, Option<Direction>> = HashMap::new();
     let (mut known, mut unknown) = (Vec::with_capacity(part.len()), Vec::new());
     for (line, record) in part {
@@ -124,7 +142,7 @@ fn split(
             }
         };
         match direction {
-            Some(Direction::Outbound) => known.push(record),
+            Some(Direction::Outbound) => known.push((line, record)),
             Some(Direction::Inbound) => {
                 unknown.push(Rejected::new(line, "source_agent_id: is not an outbound agent"));
             }
@@ -135,16 +153,71 @@ fn split(
 }
 
 /// What is remembered of a person.
-#[utoipa::path(get, path = "/contacts/{contact}", tag = "touches",
+#[utoipa::path(get, path = "/contacts/{contact}", tag = "contacts", params(PageFields),
     responses((status = 200, body = ContactBody)))]
 pub(super) async fn contact(
     State(api): State<Api>,
     caller: Caller,
     AtContact(contact): AtContact,
+    query: Params,
 ) -> Answer {
-    let touches = api.read(move |rows| rows.contact(caller.tenant, contact)).await?;
-    if touches.is_empty() {
-        return Err(Refusal::ContactNotFound.into());
+    let (tenant, page) = (caller.tenant, paging(PageFields::read(query.0)?));
+    let known = api.read(move |rows| {
+        let settings = rows.tenant(tenant)?.map(|record| record.tenant.settings);
+        Ok(Known {
+            touches: rows.contact(tenant, contact)?,
+            calls: rows.calls_with(tenant, contact, &page)?,
+            erased_at: rows.erased_at(tenant, contact)?,
+            is_blocked: settings.is_some_and(|settings| settings.block_list.contains(&contact)),
+        })
+    });
+    let Known { touches, calls, erased_at, is_blocked } = known.await?;
+    if touches.is_empty() && calls.rows.is_empty() && erased_at.is_none() && !is_blocked {
+        return Err(Refusal::Contact(ContactRefusal::NotFound).into());
     }
-    Ok(answer::read(ContactBody::new(contact, &touches)))
+    let data = calls.rows.into_iter().map(|row| calls::known(&api, row)).collect();
+    let calls = Page { data, has_more: calls.has_more };
+    Ok(answer::read(ContactBody::new(contact, &touches, calls, is_blocked, erased_at)))
+}
+
+/// What there is of a person.
+struct Known {
+    touches: Vec<TouchRecord>,
+    calls: Listed<CallRecord>,
+    erased_at: Option<UnixMillis>,
+    is_blocked: bool,
+}
+
+/// Erases a person: touches, and from calls the number and all that was said and given along. Until
+/// `tombstone_until` what comes late of them is refused. A call to or from them after that is a new
+/// relation.
+#[utoipa::path(delete, path = "/contacts/{contact}", tag = "contacts",
+    responses((status = 200, body = ErasedBody),
+        (status = 409, description = "It is a number of the tenant's own.")))]
+pub(super) async fn erase(
+    State(api): State<Api>,
+    caller: Caller,
+    AtContact(contact): AtContact,
+) -> Answer {
+    let tenant = caller.tenant;
+    let (mut erased, mut is_more) = (Erased::default(), true);
+    // A part at a time: others get their turn in between.
+    while is_more {
+        let part = api.store.write(caller.actor(), move |tx| {
+            let is_more = tx.erase_calls(tenant, contact, &mut erased)?;
+            Ok((erased, is_more))
+        });
+        (erased, is_more) = part.await.map_err(crate::control::problem)?.value;
+    }
+    let change = move |tx: &mut Tx<'_>| tx.erase_contact(tenant, contact, erased);
+    api.answer(caller.actor(), change, move |api, erased, _| {
+        let now = clock::now();
+        for call in &erased.canceled {
+            api.live.fail(*call, ERASED, now);
+        }
+        api.strays.erase(tenant, contact);
+        api.live.feed().erase(tenant, contact);
+        Reply::ok(&ErasedBody::new(&erased))
+    })
+    .await
 }

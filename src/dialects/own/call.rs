@@ -133,6 +133,8 @@ pub struct CallBody {
     touch_id: Option<Uuid>,
     /// Whether the network vouches for the caller's number.
     caller_verified: bool,
+    /// The person of the call has been erased: `from` and `to` name nobody.
+    erased: bool,
     created_at: String,
     answered_at: Option<String>,
     ended_at: Option<String>,
@@ -252,6 +254,7 @@ impl CallBody {
             unmatched: record.unmatched,
             touch_id: record.touch.map(|touch| touch.0),
             caller_verified: record.caller_verified,
+            erased: record.is_erased,
             created_at: rfc3339(record.created_at),
             answered_at: record.answered_at.map(rfc3339),
             ended_at: record.ended_at.map(rfc3339),

@@ -45,8 +45,8 @@ pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
 pub use tenant::{TenantBody, TenantRequest, tenant_name};
 pub use touch::{
-    ContactBody, MergedBody, Rehearsal, Rejected, TOUCHES_MAX, TouchRequest, Touches, dry_run,
-    touches,
+    ContactBody, ErasedBody, MergedBody, Rehearsal, Rejected, TOUCHES_MAX, TouchRequest, Touches,
+    dry_run, touches,
 };
 pub use upstream::{
     DifferingBody, ShadowAgent, ShadowBody, UpstreamBody, UpstreamCounts, UpstreamsBody,

@@ -9,9 +9,12 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::CallBody;
 use crate::{
-    dialects::{Problem, Reader, boolean, id, moment, phone, rfc3339, schema, text},
-    domain::{AgentId, E164, Outcome, Refusal, TenantId, Touch, TouchId, TouchRecord, UnixMillis},
+    dialects::{Page, Problem, Reader, boolean, id, moment, phone, rfc3339, schema, text},
+    domain::{
+        AgentId, E164, Erased, Outcome, Refusal, TenantId, Touch, TouchId, TouchRecord, UnixMillis,
+    },
 };
 
 /// Touches of one request; a longer list is sent in parts.
@@ -206,7 +209,14 @@ pub struct MergedBody {
 pub struct ContactBody {
     #[schema(value_type = schema::Phone)]
     contact: String,
+    /// On the tenant's block list, which an erasure leaves alone.
+    blocked: bool,
+    /// When they were last erased, as long as that is kept.
+    #[schema(format = DateTime)]
+    erased_at: Option<String>,
     touches: Vec<TouchBody>,
+    /// Calls with them, whoever called whom.
+    calls: Page<CallBody>,
 }
 
 /// A call that somebody may return.
@@ -241,11 +251,54 @@ impl From<&TouchRecord> for TouchBody {
 }
 
 impl ContactBody {
-    /// A person and their touches, newest first.
+    /// A person, their touches and calls, newest first.
     #[must_use]
-    pub fn new(contact: E164, touches: &[TouchRecord]) -> Self {
+    pub fn new(
+        contact: E164,
+        touches: &[TouchRecord],
+        calls: Page<CallBody>,
+        is_blocked: bool,
+        erased_at: Option<UnixMillis>,
+    ) -> Self {
         let touches = touches.iter().map(TouchBody::from).collect();
-        Self { contact: contact.to_string(), touches }
+        let erased_at = erased_at.map(rfc3339);
+        Self { contact: contact.to_string(), blocked: is_blocked, erased_at, touches, calls }
+    }
+}
+
+/// What was erased of a person.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::Erased)]
+pub struct ErasedBody {
+    erased: ErasedRows,
+    /// Until when touches from before the erasure are refused.
+    #[schema(format = DateTime)]
+    tombstone_until: String,
+}
+
+/// How much of each kind.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = own::ErasedRows)]
+struct ErasedRows {
+    touches: usize,
+    calls: usize,
+    briefs: usize,
+    results: usize,
+    segments: usize,
+    answers: usize,
+    deliveries: usize,
+}
+
+impl ErasedBody {
+    /// How much it was, and until when what comes late is refused.
+    #[must_use]
+    pub fn new(erased: &Erased) -> Self {
+        let Erased { touches, calls, briefs, results, segments, answers, deliveries, .. } = *erased;
+        let tombstone_until = rfc3339(erased.tombstone_until);
+        Self {
+            erased: ErasedRows { touches, calls, briefs, results, segments, answers, deliveries },
+            tombstone_until,
+        }
     }
 }
 

@@ -20,7 +20,8 @@ use crate::{
 
 const COLUMNS: &str = "id, tenant, account, carrier_call_id, direction, status, ani, dnis, number,
     agent, reason, unmatched, touch, trace, targets_tried, created_at, answered_at, ended_at,
-    updated_at, ended_by, error_code, caller_verified, media, version, ringing_at, by_machine";
+    updated_at, ended_by, error_code, caller_verified, media, version, ringing_at, by_machine,
+    is_erased";
 
 /// A step as its row has it: step, result, detail.
 type StepRow = (String, String, String);
@@ -82,6 +83,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         version: row.get(23)?,
         ringing_at: row.get(24)?,
         by_machine: row.get(25)?,
+        is_erased: row.get(26)?,
     })
 }
 
@@ -258,7 +260,7 @@ impl Tx<'_> {
             &format!(
                 "INSERT OR REPLACE INTO calls ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
                     ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-                    ?24, ?25, ?26)"
+                    ?24, ?25, ?26, ?27)"
             ),
             params![
                 call.id,
@@ -287,6 +289,7 @@ impl Tx<'_> {
                 call.version,
                 call.ringing_at,
                 call.by_machine,
+                call.is_erased,
             ],
         )?;
         Ok(())

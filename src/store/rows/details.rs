@@ -153,6 +153,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deletes what came of a call and what was said in it; how much of each.
+    pub(in crate::store) fn delete_details(
+        &mut self,
+        call: CallId,
+    ) -> Result<(usize, usize), WriteError> {
+        let segments = self.run("DELETE FROM transcripts WHERE call = ?1", [call])?;
+        let told = "SELECT count(result) FROM call_details WHERE call = ?1";
+        let results = self.one(told, [call], |row| row.get(0))?.unwrap_or(0);
+        self.run("DELETE FROM call_details WHERE call = ?1", [call])?;
+        Ok((results, segments))
+    }
+
     pub(in crate::store) fn put_result(
         &mut self,
         tenant: TenantId,

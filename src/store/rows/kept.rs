@@ -68,6 +68,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deletes the answers to a tenant in which this stands; how many.
+    pub(in crate::store) fn delete_kept_with(
+        &mut self,
+        tenant: TenantId,
+        text: &str,
+    ) -> Result<usize, WriteError> {
+        self.run(
+            "DELETE FROM kept_answers WHERE tenant = ?1 AND instr(body, ?2) > 0",
+            params![asker(Some(tenant)), text.as_bytes()],
+        )
+    }
+
     pub(in crate::store) fn delete_aged_kept(
         &mut self,
         before: UnixMillis,

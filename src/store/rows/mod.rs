@@ -17,6 +17,7 @@ mod coverage;
 mod deliveries;
 mod details;
 mod dials;
+mod erasure;
 mod kept;
 mod keys;
 mod log;

@@ -56,6 +56,19 @@ pub(super) fn contains(text: &str) -> String {
     pattern
 }
 
+impl Paging {
+    /// Rows of the part at most.
+    pub(super) fn rows_max(&self) -> usize {
+        let (Self::Keyset { limit: rows, .. } | Self::Page { per_page: rows, .. }) = *self;
+        usize::try_from(rows.clamp(1, ROWS_MAX)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether it is the part before a row.
+    pub(super) const fn is_backwards(&self) -> bool {
+        matches!(self, Self::Keyset { ending_before: Some(_), starting_after: None, .. })
+    }
+}
+
 impl Rows<'_> {
     /// The ids of the part asked for.
     pub(super) fn page(

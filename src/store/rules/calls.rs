@@ -84,11 +84,16 @@ fn unknown(told: &CallPatch) -> CallRecord {
         ended_by: None,
         error_code: None,
         caller_verified: false,
+        is_erased: false,
         by_machine: false,
     }
 }
 
-fn merged(known: CallRecord, told: CallPatch) -> CallRecord {
+fn merged(known: CallRecord, mut told: CallPatch) -> CallRecord {
+    if known.is_erased {
+        // Whoever still knows the person does not bring them back.
+        (told.ani, told.dnis, told.touch, told.trace) = (None, None, None, None);
+    }
     let mut targets_tried = known.targets_tried;
     for tried in told.targets_tried {
         // A patch whose commit failed may come again.
@@ -134,6 +139,7 @@ fn merged(known: CallRecord, told: CallPatch) -> CallRecord {
         ended_by: known.ended_by.or(told.ended_by),
         error_code: known.error_code.or(told.error_code),
         caller_verified: known.caller_verified || told.caller_verified.unwrap_or(false),
+        is_erased: known.is_erased,
         by_machine: known.by_machine || told.by_machine,
     }
 }

@@ -3,8 +3,8 @@
 use super::{Tx, WriteError};
 use crate::{
     domain::{
-        AgentId, AgentVersion, CallId, CallRecord, CallResult, Refusal, Segment, TenantId,
-        VersionId,
+        AgentId, AgentVersion, CallId, CallRecord, CallResult, ContactRefusal, Refusal, Segment,
+        TenantId, VersionId,
     },
     store::{CallChange, MergedSegments, PlacedCall, Rows},
 };
@@ -66,14 +66,14 @@ impl Tx<'_> {
     /// Writes what came of a call. The same again changes nothing; else the last word counts.
     ///
     /// # Errors
-    /// No such call.
+    /// No such call; its person has been erased.
     pub fn set_result(
         &mut self,
         tenant: TenantId,
         id: CallId,
         result: &CallResult,
     ) -> Result<PlacedCall, WriteError> {
-        let call = self.call(tenant, id)?.ok_or(Refusal::CallNotFound)?;
+        let call = self.told_call(tenant, id)?;
         if self.call_result(tenant, id)?.as_ref() == Some(result) {
             return self.placed(call);
         }
@@ -89,14 +89,14 @@ impl Tx<'_> {
     /// Adds to what was said in a call. Who tells a segment again, corrects it.
     ///
     /// # Errors
-    /// No such call; more than is kept of one.
+    /// No such call; its person has been erased; more than is kept of one.
     pub fn add_segments(
         &mut self,
         tenant: TenantId,
         id: CallId,
         segments: &[Segment],
     ) -> Result<MergedSegments, WriteError> {
-        self.call(tenant, id)?.ok_or(Refusal::CallNotFound)?;
+        self.told_call(tenant, id)?;
         self.put_details(tenant, id)?;
         let mut len = self.transcript_len(id)?;
         let mut merged = MergedSegments::default();
@@ -119,6 +119,12 @@ impl Tx<'_> {
         }
         self.put_transcript_len(id, len)?;
         Ok(merged)
+    }
+
+    /// A call of which a runtime may tell.
+    fn told_call(&self, tenant: TenantId, id: CallId) -> Result<CallRecord, WriteError> {
+        let call = self.call(tenant, id)?.ok_or(Refusal::CallNotFound)?;
+        if call.is_erased { Err(Refusal::Contact(ContactRefusal::Erased).into()) } else { Ok(call) }
     }
 
     /// Somebody is about to read what was said in a call.

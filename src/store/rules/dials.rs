@@ -107,7 +107,7 @@ impl Tx<'_> {
         };
         let asked_at = Some(self.now());
         self.put_dial(&DialRecord { state: DialState::Dialing, asked_at, ..dial.clone() })?;
-        self.note_call(&dial, Some(CallStatus::Initiated), None)?;
+        self.note_call(call, dial.tenant, Some(CallStatus::Initiated), None)?;
         Ok(true)
     }
 
@@ -116,31 +116,34 @@ impl Tx<'_> {
     /// # Errors
     /// No such call.
     pub fn end_dial(&mut self, call: CallId, fate: DialFate) -> Result<(), WriteError> {
-        let dial = self.any_dial(call)?.ok_or(Refusal::CallNotFound)?;
+        let tenant = self.any_call(call)?.ok_or(Refusal::CallNotFound)?.tenant;
+        // Gone where its person was erased while it left: then only the call is told.
+        let dial = self.any_dial(call)?;
         match fate {
             DialFate::Accepted(carrier_call_id) => {
                 // Its patch says that the carrier has it; the rest follows.
-                self.note_call(&dial, Some(CallStatus::Initiated), Some(carrier_call_id))
+                self.note_call(call, tenant, Some(CallStatus::Initiated), Some(carrier_call_id))
             }
-            // A status webhook may have come first, and knows better.
-            DialFate::Unknown if dial.state != DialState::Dialing => Ok(()),
-            DialFate::Unknown => self.may_ring(dial),
+            // Where not, a status webhook has come first, and knows better.
+            DialFate::Unknown => match dial {
+                Some(dial) if dial.state == DialState::Dialing => self.may_ring(dial),
+                Some(_) | None => Ok(()),
+            },
             DialFate::Refused(cause, message) => {
-                if dial.state == DialState::Accepted {
+                if dial.as_ref().is_some_and(|dial| dial.state == DialState::Accepted) {
                     return Ok(());
                 }
                 let now = self.now();
                 let error_message = Some(message).filter(|message| !message.is_empty());
-                self.put_dial(&DialRecord {
-                    state: DialState::Refused,
-                    error_message,
-                    ..dial.clone()
-                })?;
+                if let Some(dial) = dial {
+                    let state = DialState::Refused;
+                    self.put_dial(&DialRecord { state, error_message, ..dial })?;
+                }
                 self.upsert_call(&CallPatch {
                     status: Some(CallStatus::Failed),
                     ended_at: Some(now),
                     error_code: Some(cause.as_str().to_owned()),
-                    ..CallPatch::new(call, dial.tenant, now)
+                    ..CallPatch::new(call, tenant, now)
                 })?;
                 Ok(())
             }
@@ -211,22 +214,21 @@ impl Tx<'_> {
 
     fn remember(&mut self, dial: &DialRecord, outcome: Outcome) -> Result<(), WriteError> {
         if !dial.is_test {
-            self.merge_touches(dial.tenant, vec![dial.touch(outcome)])?;
+            // A call of which there is such a row was placed after any erasure of its person.
+            self.merge(&dial.touch(outcome))?;
         }
         Ok(())
     }
 
     fn note_call(
         &mut self,
-        dial: &DialRecord,
+        call: CallId,
+        tenant: TenantId,
         status: Option<CallStatus>,
         carrier_call_id: Option<String>,
     ) -> Result<(), WriteError> {
-        let patch = CallPatch {
-            status,
-            carrier_call_id,
-            ..CallPatch::new(dial.call, dial.tenant, self.now())
-        };
+        let patch =
+            CallPatch { status, carrier_call_id, ..CallPatch::new(call, tenant, self.now()) };
         self.upsert_call(&patch)?;
         Ok(())
     }

@@ -16,7 +16,7 @@ const GRACE_SECONDS: u64 = DAY_SECONDS;
 /// Deliveries and their logs are kept at most this long after they were over.
 const DELIVERIES_DAYS_MAX: u32 = 30;
 /// What requests were answered is kept this long: who repeats one later asks anew.
-const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
+pub(super) const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
 /// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
 const ENTRIES_MIN: u64 = 10_000;
 /// Log entries are kept at least this long.
@@ -37,6 +37,8 @@ impl Tx<'_> {
             let cutoff: UnixSeconds = self.ago(kept + GRACE_SECONDS).seconds();
             is_more |= !self.purge_touches(tenant, cutoff, FORGOTTEN_MAX)?.is_empty();
             self.delete_aged_callers(tenant, cutoff)?;
+            let erased = self.delete_aged_erasures(tenant, cutoff.millis(), FORGOTTEN_MAX)?;
+            is_more |= erased > 0;
             is_more |= self.delete_aged_deliveries(tenant, deliveries_before, FORGOTTEN_MAX)? > 0;
             is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
             // It is noted once a day that calls still find a version.

@@ -11,6 +11,7 @@ mod calls;
 mod deliveries;
 mod details;
 mod dials;
+mod erasure;
 mod keep;
 mod keys;
 mod mirror;

@@ -3,13 +3,32 @@
 use super::{Tx, WriteError};
 use crate::{
     domain::{E164, Refusal, TenantId, Touch, TouchRecord, UnixSeconds},
-    store::MergedTouches,
+    store::{MergedTouches, Rows},
+    telemetry::metrics,
 };
+
+/// Other dialers' clocks are not ours, and some tell of a call only when it is over: so much after
+/// an erasure what they tell may still be of before it.
+const CLOCKS_APART_SECONDS: u64 = 300;
+
+impl Rows<'_> {
+    /// Whether a touch that is not known is of a time from which its person has been erased.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn is_late(&self, touch: &Touch) -> Result<bool, WriteError> {
+        let Some(erased_at) = self.erased_at(touch.tenant, touch.contact)? else {
+            return Ok(false);
+        };
+        let is_before = touch.at.0 <= erased_at.seconds().0 + CLOCKS_APART_SECONDS;
+        Ok(is_before && self.touch(touch.tenant, touch.id)?.is_none())
+    }
+}
 
 impl Tx<'_> {
     /// Merges touches: of the same id the higher outcome and the earlier start. What is known of a
     /// touch otherwise stays as it was first told; one that names another person under a known id
-    /// changes nothing.
+    /// changes nothing; one from before its person was erased is refused.
     ///
     /// # Errors
     /// Unknown tenant; a touch of another tenant.
@@ -20,11 +39,14 @@ impl Tx<'_> {
     ) -> Result<MergedTouches, WriteError> {
         self.tenant(tenant)?.ok_or(Refusal::TenantNotFound)?;
         let mut merged = MergedTouches::default();
-        for record in touches {
+        for (place, record) in touches.into_iter().enumerate() {
             if record.touch.tenant != tenant {
                 return Err(Refusal::TenantNotFound.into());
             }
-            if self.merge(&record)? {
+            if self.is_late(&record.touch)? {
+                metrics::touch_erased();
+                merged.erased.push(place);
+            } else if self.merge(&record)? {
                 merged.accepted += 1;
             } else {
                 merged.duplicates += 1;
@@ -38,7 +60,7 @@ impl Tx<'_> {
     }
 
     /// Whether the touch was new or changed what was known.
-    fn merge(&mut self, record: &TouchRecord) -> Result<bool, WriteError> {
+    pub(super) fn merge(&mut self, record: &TouchRecord) -> Result<bool, WriteError> {
         let told = record.touch;
         let Some(known) = self.touch(told.tenant, told.id)? else {
             self.put_touch(record)?;

@@ -1,0 +1,204 @@
+//! Persons: what is kept with them, and who of them has been erased.
+
+use std::cmp::Reverse;
+
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::params;
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::{Rows, page::Selection};
+use crate::{
+    domain::{CallId, CallRecord, E164, TenantId, UnixMillis},
+    replica::log::Stream,
+    store::{Listed, Paging, Tx, WriteError},
+};
+
+/// The block of SHA-256: the longest key that an HMAC takes as it is.
+const KEY_LEN: usize = 64;
+
+/// What it takes to ask who has been erased.
+struct Erasures {
+    key: [u8; KEY_LEN],
+}
+
+impl Erasures {
+    /// The code that stands for a person. Without the key nobody can tell whose it is.
+    fn code(&self, tenant: TenantId, contact: E164) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new(&self.key.into());
+        mac.update(tenant.0.as_bytes());
+        mac.update(&contact.as_u64().to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Rows<'_> {
+    /// `None` while nobody has ever been erased.
+    fn erasures(&self) -> Result<Option<Erasures>, WriteError> {
+        let key = self.one("SELECT secret FROM erasure_keys", [], |row| row.get(0))?;
+        Ok(key.map(|key| Erasures { key }))
+    }
+
+    fn erasure(
+        &self,
+        erasures: &Erasures,
+        tenant: TenantId,
+        contact: E164,
+    ) -> Result<Option<UnixMillis>, WriteError> {
+        let code = erasures.code(tenant, contact);
+        let sql = "SELECT at FROM erasures WHERE tenant = ?1 AND contact = ?2";
+        self.one(sql, params![tenant, code], |row| row.get(0))
+    }
+
+    /// Whether anybody has been erased whose code is still kept.
+    pub(in crate::store) fn has_erased(&self) -> Result<bool, WriteError> {
+        Ok(self.one("SELECT 1 FROM erasures LIMIT 1", [], |_| Ok(()))?.is_some())
+    }
+
+    /// When a person was last erased, as long as that is kept.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn erased_at(
+        &self,
+        tenant: TenantId,
+        contact: E164,
+    ) -> Result<Option<UnixMillis>, WriteError> {
+        match self.erasures()? {
+            Some(erasures) => self.erasure(&erasures, tenant, contact),
+            None => Ok(None),
+        }
+    }
+
+    /// Calls with a person, whoever called whom, newest first.
+    ///
+    /// # Errors
+    /// The store's; a cursor that names no row is refused.
+    pub fn calls_with(
+        &self,
+        tenant: TenantId,
+        contact: E164,
+        paging: &Paging,
+    ) -> Result<Listed<CallRecord>, WriteError> {
+        // Each side by its own index: asked for either, SQLite would walk all the tenant's calls.
+        let side = |side: &str| {
+            let selection = Selection::of("calls", tenant).and(side, contact);
+            self.page(selection, paging)?.try_map(|id| self.any_call(CallId(id)))
+        };
+        let (by, to) = (side("ani = ?")?, side("dnis = ?")?);
+        let mut rows: Vec<_> = by.rows.into_iter().chain(to.rows).flatten().collect();
+        rows.sort_unstable_by_key(|call| Reverse((call.created_at, call.id)));
+        rows.dedup_by_key(|call| call.id);
+        let limit = paging.rows_max();
+        let has_more = by.has_more || to.has_more || rows.len() > limit;
+        if paging.is_backwards() {
+            rows.drain(..rows.len().saturating_sub(limit));
+        }
+        rows.truncate(limit);
+        Ok(Listed { rows, total: 0, has_more })
+    }
+
+    /// Some of the calls that name a person.
+    pub(in crate::store) fn call_ids_with(
+        &self,
+        tenant: TenantId,
+        contact: E164,
+        limit: u32,
+    ) -> Result<Vec<CallId>, WriteError> {
+        self.all(
+            "SELECT id FROM calls WHERE tenant = ?1 AND ani = ?2
+             UNION SELECT id FROM calls WHERE tenant = ?1 AND dnis = ?2 LIMIT ?3",
+            params![tenant, contact, limit],
+            |row| row.get(0).map(|id| CallId(Uuid::from_bytes(id))),
+        )
+    }
+
+    /// Whether the tenant has the number, at whatever account.
+    pub(in crate::store) fn is_own_number(
+        &self,
+        tenant: TenantId,
+        e164: E164,
+    ) -> Result<bool, WriteError> {
+        let sql = "SELECT 1 FROM numbers WHERE e164 = ?2 AND tenant = ?1 LIMIT 1";
+        Ok(self.one(sql, params![tenant, e164], |_| Ok(()))?.is_some())
+    }
+}
+
+impl Tx<'_> {
+    /// Notes that a person has been erased.
+    pub(in crate::store) fn put_erasure(
+        &mut self,
+        tenant: TenantId,
+        contact: E164,
+    ) -> Result<(), WriteError> {
+        let key: [u8; KEY_LEN] = rand::random();
+        self.run("INSERT OR IGNORE INTO erasure_keys (id, secret) VALUES (1, ?1)", [key])?;
+        let Some(erasures) = self.erasures()? else { return Ok(()) };
+        let (code, now) = (erasures.code(tenant, contact), self.now());
+        self.run(
+            "INSERT INTO erasures (tenant, contact, at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (tenant, contact) DO UPDATE SET at = ?3",
+            params![tenant, code, now],
+        )?;
+        Ok(())
+    }
+
+    /// Deletes the touches of a person; how many.
+    pub(in crate::store) fn delete_touches_of(
+        &mut self,
+        tenant: TenantId,
+        contact: E164,
+    ) -> Result<usize, WriteError> {
+        self.touch_contact(tenant, contact);
+        let sql = "DELETE FROM touches WHERE tenant = ?1 AND contact = ?2";
+        self.run(sql, params![tenant, contact])
+    }
+
+    /// Deletes what subscribers were told of a call, and what they said; how many events.
+    pub(in crate::store) fn delete_deliveries_of(
+        &mut self,
+        tenant: TenantId,
+        call: CallId,
+    ) -> Result<usize, WriteError> {
+        self.run(
+            "DELETE FROM attempts WHERE delivery IN (
+                SELECT id FROM deliveries WHERE tenant = ?1 AND call = ?2)",
+            params![tenant, call],
+        )?;
+        let sql = "DELETE FROM deliveries WHERE tenant = ?1 AND call = ?2";
+        self.run(sql, params![tenant, call])
+    }
+
+    /// Deletes who was called in a campaign by this call.
+    pub(in crate::store) fn delete_campaign_call(
+        &mut self,
+        call: CallId,
+    ) -> Result<(), WriteError> {
+        self.run("DELETE FROM campaign_calls WHERE call = ?1", [call])?;
+        Ok(())
+    }
+
+    /// Deletes what was asked for a call placed here; whether there was any.
+    pub(in crate::store) fn delete_dial(&mut self, call: CallId) -> Result<bool, WriteError> {
+        Ok(self.run("DELETE FROM dials WHERE call = ?1", [call])? > 0)
+    }
+
+    pub(in crate::store) fn delete_aged_erasures(
+        &mut self,
+        tenant: TenantId,
+        before: UnixMillis,
+        limit: u32,
+    ) -> Result<usize, WriteError> {
+        self.run(
+            "DELETE FROM erasures WHERE tenant = ?1 AND contact IN (
+                SELECT contact FROM erasures WHERE tenant = ?1 AND at < ?2 LIMIT ?3)",
+            params![tenant, before, limit],
+        )
+    }
+
+    /// Forgets every entry of the stream up to now: whoever was away starts from a snapshot.
+    pub(in crate::store) fn forget_entries(&mut self, stream: Stream) -> Result<(), WriteError> {
+        self.run("DELETE FROM log WHERE stream = ?1", [stream.as_u8()])?;
+        Ok(())
+    }
+}
