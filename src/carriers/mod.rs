@@ -303,6 +303,55 @@ pub enum Command<'a> {
         /// Which page, in the carrier's words ([`CallPage::next`]); the first, if none.
         page: Option<&'a str>,
     },
+    /// Find numbers that can be bought.
+    SearchNumbers(NumberSearch<'a>),
+    /// Buy a number. A number is sold once, so asking twice buys once.
+    BuyNumber(NumberOrder<'a>),
+    /// Find a number among the account's own: for who does not know what became of a
+    /// [`Command::BuyNumber`].
+    FindNumber {
+        /// Which.
+        number: E164,
+    },
+}
+
+/// Numbers that are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberSearch<'a> {
+    /// The country, by ISO 3166-1.
+    pub country: &'a str,
+    /// The area code, of local numbers.
+    pub area_code: Option<&'a str>,
+    /// Numbers whose callers do not pay.
+    pub is_toll_free: bool,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A number to be bought, and what the carrier shall ask about its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberOrder<'a> {
+    /// Which.
+    pub number: E164,
+    /// Asked what to do with a call.
+    pub voice_url: &'a str,
+    /// Told how calls end.
+    pub status_url: &'a str,
+}
+
+/// A number that can be bought. Carriers tell prices elsewhere, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedNumber {
+    /// The number.
+    pub number: E164,
+    /// Its country, by ISO 3166-1.
+    pub country: String,
+    /// Its callers do not pay.
+    pub is_toll_free: bool,
+    /// Its state or province.
+    pub state: Option<String>,
+    /// Its town.
+    pub locality: Option<String>,
 }
 
 /// A call to be placed.
@@ -379,6 +428,10 @@ pub enum CommandOutcome {
     Found(Vec<FoundCall>),
     /// A page of the list that was asked for.
     Listed(CallPage),
+    /// Numbers that can be bought.
+    Offered(Vec<OfferedNumber>),
+    /// Whether the number is the account's own; after an order it is.
+    Owned(bool),
     /// Not done: the carrier is busy. It is safe to send again, later.
     Busy,
     /// Nobody can tell whether it was done.

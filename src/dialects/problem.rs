@@ -156,8 +156,14 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::PhoneInvalid => (422, "invalid_phone_number"),
         // Whoever asks may ask again, later; all else is between the carrier and its customer.
         Refusal::NotPlaced(DialFailure::Busy, _) => (429, DialFailure::Busy.as_str()),
-        Refusal::CarrierRefused(DialFailure::Busy, _) => (429, "carrier_busy"),
-        Refusal::NotPlaced(why, _) | Refusal::CarrierRefused(why, _) => (502, why.as_str()),
+        Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, _) => {
+            (422, "number_not_available")
+        }
+        Refusal::CarrierRefused(DialFailure::Busy, _)
+        | Refusal::NotBought(DialFailure::Busy, _) => (429, "carrier_busy"),
+        Refusal::NotPlaced(why, _)
+        | Refusal::CarrierRefused(why, _)
+        | Refusal::NotBought(why, _) => (502, why.as_str()),
         Refusal::SourceNotOutbound(_) => (422, "invalid_source_agent_direction"),
         Refusal::NotReady(_) => (422, "agent_not_ready"),
         Refusal::TypeFixed => (422, "type_fixed"),
@@ -225,7 +231,13 @@ fn message(refusal: &Refusal) -> String {
         Refusal::PhoneMissing => "to: is required",
         Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
-        Refusal::CarrierRefused(why, said) => return carrier_refused(*why, said),
+        Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, said) => {
+            let text = "the number is not available";
+            return if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") };
+        }
+        Refusal::CarrierRefused(why, said) | Refusal::NotBought(why, said) => {
+            return carrier_refused(*why, said);
+        }
         Refusal::SourceNotOutbound(_) => "source agents must be outbound",
         Refusal::NotReady(missing) => return not_ready(missing),
         Refusal::TypeFixed => "the agent's type cannot change",
@@ -300,7 +312,8 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::VersionOther
         | Refusal::KeyReused
         | Refusal::NotPlaced(..)
-        | Refusal::CarrierRefused(..) => Vec::new(),
+        | Refusal::CarrierRefused(..)
+        | Refusal::NotBought(..) => Vec::new(),
         Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
         Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],
     }

@@ -76,6 +76,8 @@ words! {
     AccountOrigin = domain::AccountOrigin;
     /// How far the network vouches for a caller.
     Attestation = domain::Attestation;
+    /// Who pays for calls to a number.
+    NumberKind = domain::NumberKind;
     /// What a write warns of.
     WarningCode = domain::WarningCode;
 }

@@ -16,8 +16,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     calls::Live,
-    carriers::{CallPage, Command, CommandOutcome},
-    domain::{Account, AccountId, CallId, DialFailure, DialRecord, UnixMillis},
+    carriers::{CallPage, Command, CommandOutcome, NumberOrder, NumberSearch, OfferedNumber},
+    domain::{Account, AccountId, CallId, DialFailure, DialRecord, E164, UnixMillis},
     store::{Heads, Store},
 };
 use client::Client;
@@ -131,15 +131,50 @@ impl Dispatch {
         since: UnixMillis,
         page: Option<&str>,
     ) -> Result<CallPage, (DialFailure, String)> {
-        match self.shared.ask(account, &Command::ListCalls { since, page }).await? {
-            CommandOutcome::Listed(page) => Ok(page),
-            // No answer to this question; `ask` has taken the others that mean no.
-            CommandOutcome::Done
-            | CommandOutcome::Accepted { .. }
-            | CommandOutcome::Found(_)
-            | CommandOutcome::Busy
-            | CommandOutcome::Unclear
-            | CommandOutcome::Refused(_) => Err((DialFailure::Refused, String::new())),
+        match self.shared.ask(account, &Command::ListCalls { since, page }).await {
+            Ok(CommandOutcome::Listed(page)) => Ok(page),
+            other => Err(refused(other)),
+        }
+    }
+
+    /// Numbers that the carrier sells.
+    ///
+    /// # Errors
+    /// The carrier names none: why, and in its words.
+    pub async fn search_numbers(
+        &self,
+        account: &Account,
+        search: NumberSearch<'_>,
+    ) -> Result<Vec<OfferedNumber>, (DialFailure, String)> {
+        match self.shared.ask(account, &Command::SearchNumbers(search)).await {
+            Ok(CommandOutcome::Offered(offers)) => Ok(offers),
+            other => Err(refused(other)),
+        }
+    }
+
+    /// Buys a number, its calls to be answered here. Who asks again for a number that the account
+    /// has bought already is told so: it is paid once.
+    ///
+    /// # Errors
+    /// It was not bought: why, and in the carrier's words.
+    pub async fn buy_number(
+        &self,
+        account: &Account,
+        number: E164,
+    ) -> Result<(), (DialFailure, String)> {
+        let url = |endpoint| {
+            format!("{}/carriers/{}/{endpoint}", self.shared.settings.public_url, account.name)
+        };
+        let (voice_url, status_url) = (url("voice"), url("status"));
+        let order = NumberOrder { number, voice_url: &voice_url, status_url: &status_url };
+        let ordered = self.shared.ask(account, &Command::BuyNumber(order)).await;
+        if matches!(ordered, Ok(CommandOutcome::Owned(true))) {
+            return Ok(());
+        }
+        // Refused it may be because it is ours; and where nobody can tell, the carrier can.
+        match self.shared.ask(account, &Command::FindNumber { number }).await {
+            Ok(CommandOutcome::Owned(true)) => Ok(()),
+            _ => Err(refused(ordered)),
         }
     }
 
@@ -160,6 +195,11 @@ impl Dispatch {
         }
         lane.clone()
     }
+}
+
+/// Why a question has no answer; another question's answer is none.
+fn refused(answer: Result<CommandOutcome, (DialFailure, String)>) -> (DialFailure, String) {
+    answer.err().unwrap_or((DialFailure::Refused, String::new()))
 }
 
 /// The URL that a carrier is given for a call of ours.

@@ -48,12 +48,12 @@ pub use id::{
 };
 pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
 pub use media::{Codec, MediaFormat};
-pub use number::{Number, Owner, default_agent};
+pub use number::{Number, NumberKind, Owner, default_agent};
 pub use outcome::{Outcome, OutcomeSet};
 pub use record::{
     AgentRecord, BindingRecord, CallBrief, CallPatch, CallRecord, CallSummary, DialRecord,
-    MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried, TenantRecord, TouchRecord,
-    TraceStep,
+    InboundConfig, MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried, TenantRecord,
+    TouchRecord, TraceStep,
 };
 pub use recorded::{
     CampaignCall, CampaignCounts, CampaignRecord, CampaignStatus, RecordRefusal, ReleaseRecord,

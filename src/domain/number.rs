@@ -1,6 +1,16 @@
 //! A number we own and who answers on it.
 
-use super::{AccountId, AgentId, E164, NumberId, Target, TenantId};
+use super::{AccountId, AgentId, E164, NumberId, Target, TenantId, spelled};
+
+spelled! {
+    /// Who pays for calls to a number.
+    pub enum NumberKind {
+        /// Who calls.
+        Local = "local",
+        /// Who is called.
+        TollFree = "toll_free",
+    }
+}
 
 /// A number at one carrier account, as the index holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

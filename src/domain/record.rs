@@ -46,10 +46,23 @@ pub struct NumberRecord {
     pub bindings: Vec<BindingRecord>,
     /// Its default inbound agent, recomputed at each write.
     pub default_agent: Option<AgentId>,
+    /// What the number says itself of how it is answered, if anything.
+    pub inbound: Option<InboundConfig>,
     /// When it was added.
     pub created_at: UnixMillis,
     /// When it was last written.
     pub updated_at: UnixMillis,
+}
+
+/// What a number says itself of how it is answered: kept as an agent that nobody named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundConfig {
+    /// That agent.
+    pub agent: AgentId,
+    /// Whether it answers.
+    pub is_enabled: bool,
+    /// Its profile, as the text of a JSON object.
+    pub profile: String,
 }
 
 /// An agent attached to a number.

@@ -46,6 +46,8 @@ pub enum Refusal {
     PhoneInvalid,
     /// The call was not placed: why, and in the carrier's words.
     NotPlaced(DialFailure, String),
+    /// The carrier does not sell the number: why, and in its words.
+    NotBought(DialFailure, String),
     /// The carrier does not answer what it was asked: why, and in its words.
     CarrierRefused(DialFailure, String),
     /// The agent is archived.

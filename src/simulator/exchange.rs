@@ -192,7 +192,7 @@ impl Exchange {
 
     /// Gives the account a number.
     pub fn own(&self, number: Owned) {
-        self.inner.book().numbers.push((sid("PN"), number));
+        self.inner.add(number);
     }
 
     /// Says what happens when this number, or this `sip:` address, is called.
@@ -251,6 +251,13 @@ impl Inner {
     /// Held for a look-up at a time, never across a wait.
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a number of the account; the carrier's id for it.
+    pub(super) fn add(&self, number: Owned) -> String {
+        let sid = sid("PN");
+        self.book().numbers.push((sid.clone(), number));
+        sid
     }
 
     pub(super) fn owned(&self, e164: &str) -> Option<Owned> {

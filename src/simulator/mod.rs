@@ -7,6 +7,7 @@ pub mod audio;
 mod exchange;
 mod form;
 mod leg;
+mod market;
 mod play;
 mod post;
 mod rest;

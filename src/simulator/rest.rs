@@ -21,6 +21,7 @@ use super::{
     exchange::{Fault, Inner, Owned},
     form::{direction, rfc2822, word},
     leg::{Ending, Leg},
+    market,
     play::{Detection, Order, Play},
 };
 use crate::{
@@ -43,13 +44,20 @@ pub(super) fn router(exchange: Arc<Inner>) -> Router {
     Router::new()
         .route("/2010-04-01/Accounts/{account}/Calls.json", get(list).post(create))
         .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(read).post(update))
-        .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(numbers))
+        .route(
+            "/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json",
+            get(numbers).post(market::buy),
+        )
+        .route(
+            "/2010-04-01/Accounts/{account}/AvailablePhoneNumbers/{country}/{kind}",
+            get(market::search),
+        )
         .fallback(|uri: http::Uri| async move { not_found(uri.path()) })
         .with_state(exchange)
 }
 
 /// An error as the API tells it.
-struct Told(Box<Response>);
+pub(super) struct Told(Box<Response>);
 
 impl IntoResponse for Told {
     fn into_response(self) -> Response {
@@ -57,9 +65,9 @@ impl IntoResponse for Told {
     }
 }
 
-type Answer = Result<Response, Told>;
+pub(super) type Answer = Result<Response, Told>;
 
-fn error(status: u16, code: u32, message: &str) -> Told {
+pub(super) fn error(status: u16, code: u32, message: &str) -> Told {
     let body = json!({
         "code": code,
         "message": message,
@@ -70,12 +78,12 @@ fn error(status: u16, code: u32, message: &str) -> Told {
     Told(Box::new((status, Json(body)).into_response()))
 }
 
-fn not_found(path: &str) -> Told {
+pub(super) fn not_found(path: &str) -> Told {
     error(404, 20_404, &format!("The requested resource {path} was not found"))
 }
 
 /// Lets in who knows the account's secret.
-fn admit(exchange: &Inner, account: &str, headers: &HeaderMap) -> Result<(), Told> {
+pub(super) fn admit(exchange: &Inner, account: &str, headers: &HeaderMap) -> Result<(), Told> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|text| text.strip_prefix("Basic "));
     let given = given.and_then(|text| STANDARD.decode_to_vec(text).ok()).unwrap_or_default();
@@ -362,7 +370,7 @@ fn subresources(base: &str) -> Value {
 }
 
 /// A number of the account, as the API shows it.
-fn number(exchange: &Inner, sid: &str, owned: &Owned) -> Value {
+pub(super) fn number(exchange: &Inner, sid: &str, owned: &Owned) -> Value {
     let account = &exchange.account_sid;
     json!({
         "account_sid": account,
@@ -404,7 +412,7 @@ fn number(exchange: &Inner, sid: &str, owned: &Owned) -> Value {
 }
 
 /// `(212) 555-0142` for a number of North America; others as they are.
-fn formatted(number: &str) -> String {
+pub(super) fn formatted(number: &str) -> String {
     let digits = number.strip_prefix("+1").filter(|digits| digits.len() == 10);
     let parts = digits.and_then(|d| Some((d.get(..3)?, d.get(3..6)?, d.get(6..)?)));
     match parts {

@@ -111,6 +111,17 @@ pub enum Role {
     ReplaceOnly,
 }
 
+/// What a number is to say itself of how it is answered.
+#[derive(Clone, Debug)]
+pub struct InboundChange {
+    /// Whether it is.
+    pub is_enabled: bool,
+    /// All that would be an agent's, as the text of a JSON object.
+    pub profile: String,
+    /// Where its calls go; `None` leaves that alone.
+    pub targets: Option<Vec<Target>>,
+}
+
 /// A number to be added.
 #[derive(Clone, Debug)]
 pub struct NewNumber {

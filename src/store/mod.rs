@@ -37,9 +37,9 @@ use uuid::Uuid;
 
 pub use change::{
     AgentPatch, CallChange, CallbackChange, CallbackStats, CallerId, CampaignFilter,
-    DeliveryFilter, DialFate, ImportedCalls, MergedSegments, MergedTouches, NewAgent, NewCall,
-    NewCampaign, NewKey, NewNumber, NewWebhook, NumberPatch, PlacedCall, Role, SettingsPatch,
-    Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
+    DeliveryFilter, DialFate, ImportedCalls, InboundChange, MergedSegments, MergedTouches,
+    NewAgent, NewCall, NewCampaign, NewKey, NewNumber, NewWebhook, NumberPatch, PlacedCall, Role,
+    SettingsPatch, Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
 };
 pub use error::{StoreError, WriteError};
 pub use list::{AgentFilter, AuditFilter, AuditPlace, CallFilter, CallPageFilter, Listed, Paging};

@@ -8,6 +8,7 @@ mod daemon;
 mod demo;
 mod import;
 mod kills;
+mod numbers;
 mod outbound;
 mod rest;
 mod runtimes;

@@ -9,7 +9,10 @@ use serde::Deserialize;
 
 use super::webhook;
 use crate::{
-    carriers::{ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall},
+    carriers::{
+        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
+        NumberSearch, OfferedNumber,
+    },
     domain::{Account, DialFailure, E164, Secret, UnixMillis},
 };
 
@@ -24,7 +27,8 @@ const TIMEOUT_SECONDS_MAX: u32 = 600;
 
 pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
     let account_sid = utf8_percent_encode(&account.account_id, NON_ALPHANUMERIC);
-    let calls = format!("/2010-04-01/Accounts/{account_sid}/Calls");
+    let base = format!("/2010-04-01/Accounts/{account_sid}");
+    let (calls, numbers) = (format!("{base}/Calls"), format!("{base}/IncomingPhoneNumbers"));
     let (method, path, body) = match command {
         Command::HangUp { carrier_call_id } => {
             let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
@@ -46,9 +50,44 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
             let query = page.map_or(query, safe_query);
             (Method::GET, format!("{calls}.json?{query}"), String::new())
         }
+        Command::SearchNumbers(search) => {
+            let path = format!("{base}/AvailablePhoneNumbers/{}", search_query(search));
+            (Method::GET, path, String::new())
+        }
+        Command::BuyNumber(order) => (Method::POST, format!("{numbers}.json"), order_form(order)),
+        Command::FindNumber { number } => {
+            let mut query = String::new();
+            push(&mut query, "PhoneNumber", &number.to_string());
+            (Method::GET, format!("{numbers}.json?{query}"), String::new())
+        }
     };
     let content_type = "application/x-www-form-urlencoded";
     ApiRequest { method, path, authorization: authorization(account), content_type, body }
+}
+
+/// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
+fn search_query(search: &NumberSearch<'_>) -> String {
+    let country = utf8_percent_encode(search.country, NON_ALPHANUMERIC);
+    let kind = if search.is_toll_free { "TollFree" } else { "Local" };
+    let mut query = String::new();
+    push(&mut query, "VoiceEnabled", "true");
+    push(&mut query, "PageSize", &search.limit.to_string());
+    if let Some(area_code) = search.area_code {
+        push(&mut query, "AreaCode", area_code);
+    }
+    format!("{country}/{kind}.json?{query}")
+}
+
+/// An order that also says who answers the number's calls (Twilio docs,
+/// phone-numbers/api/incomingphonenumber-resource).
+fn order_form(order: &NumberOrder<'_>) -> String {
+    let mut form = String::new();
+    push(&mut form, "PhoneNumber", &order.number.to_string());
+    push(&mut form, "VoiceUrl", order.voice_url);
+    push(&mut form, "VoiceMethod", "POST");
+    push(&mut form, "StatusCallback", order.status_url);
+    push(&mut form, "StatusCallbackMethod", "POST");
+    form
 }
 
 /// What was once the query of a page's URI, as a query again, whoever kept it meanwhile.
@@ -127,7 +166,10 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
         Command::HangUp { .. }
         | Command::Dial(_)
         | Command::FindCalls { .. }
-        | Command::ListCalls { .. } => CommandOutcome::Refused(error),
+        | Command::ListCalls { .. }
+        | Command::SearchNumbers(_)
+        | Command::BuyNumber(_)
+        | Command::FindNumber { .. } => CommandOutcome::Refused(error),
     }
 }
 
@@ -150,7 +192,35 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             }),
             Err(_) => CommandOutcome::Unclear,
         },
+        Command::SearchNumbers(search) => match serde_json::from_slice::<OffersBody>(body) {
+            Ok(found) => {
+                let offers = found.available_phone_numbers.iter();
+                let offers = offers.filter_map(|offer| offered(offer, search.is_toll_free));
+                CommandOutcome::Offered(offers.collect())
+            }
+            Err(_) => CommandOutcome::Unclear,
+        },
+        Command::BuyNumber(_) => CommandOutcome::Owned(true),
+        Command::FindNumber { number } => match serde_json::from_slice::<NumbersBody>(body) {
+            Ok(found) => {
+                // The filter is a pattern: what it found may be another number.
+                let mut owned = found.incoming_phone_numbers.iter();
+                let is_it = |owned: &NumberBody| E164::parse(&owned.phone_number) == Some(*number);
+                CommandOutcome::Owned(owned.any(is_it))
+            }
+            Err(_) => CommandOutcome::Unclear,
+        },
     }
+}
+
+fn offered(call: &OfferBody, is_toll_free: bool) -> Option<OfferedNumber> {
+    Some(OfferedNumber {
+        number: E164::parse(&call.phone_number)?,
+        country: call.iso_country.clone(),
+        is_toll_free,
+        state: call.region.clone(),
+        locality: call.locality.clone(),
+    })
 }
 
 /// The calls of a page that an API placed.
@@ -183,6 +253,29 @@ struct CallsBody {
     next_page_uri: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct OffersBody {
+    available_phone_numbers: Vec<OfferBody>,
+}
+
+#[derive(Deserialize)]
+struct OfferBody {
+    phone_number: String,
+    iso_country: String,
+    region: Option<String>,
+    locality: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct NumbersBody {
+    incoming_phone_numbers: Vec<NumberBody>,
+}
+
+#[derive(Deserialize)]
+struct NumberBody {
+    phone_number: String,
+}
+
 fn found(call: &CallBody) -> Option<FoundCall> {
     Some(FoundCall {
         carrier_call_id: call.sid.clone(),
@@ -212,7 +305,7 @@ fn error(status: u16, body: &[u8]) -> ApiError {
 /// Twilio's error codes (docs, api/errors), as far as a call to be placed meets them.
 const fn cause(status: u16, code: Option<u32>) -> DialFailure {
     match (status, code) {
-        (_, Some(21201 | 21211 | 21217)) => DialFailure::InvalidNumber,
+        (_, Some(21201 | 21211 | 21217 | 21421)) => DialFailure::InvalidNumber,
         (_, Some(21210 | 21212 | 21213)) => DialFailure::InvalidCallerId,
         (_, Some(21214)) => DialFailure::Unreachable,
         (_, Some(21215 | 21216 | 21219)) => DialFailure::NotPermitted,
@@ -431,5 +524,44 @@ mod tests {
         let forged = Command::ListCalls { since, page: Some("a=1#/../x y\r\n?b") };
         let path = request(&forged, &account(&[TOKEN])).path;
         assert_eq!(path, format!("{own}a=1..xyb"));
+    }
+
+    #[test]
+    fn numbers_are_searched_bought_and_found() {
+        let search =
+            NumberSearch { country: "US", area_code: Some("415"), is_toll_free: false, limit: 5 };
+        let search = Command::SearchNumbers(search);
+        let path = request(&search, &account(&[TOKEN])).path;
+        let own = format!("/2010-04-01/Accounts/{ACCOUNT_SID}");
+        let query = "VoiceEnabled=true&PageSize=5&AreaCode=415";
+        assert_eq!(path, format!("{own}/AvailablePhoneNumbers/US/Local.json?{query}"));
+        let page = br#"{"available_phone_numbers":[{"phone_number":"+14155550142",
+            "iso_country":"US","region":"CA","locality":null,"capabilities":{"voice":true}}]}"#;
+        let offer = OfferedNumber {
+            number: number(14_155_550_142),
+            country: "US".to_owned(),
+            is_toll_free: false,
+            state: Some("CA".to_owned()),
+            locality: None,
+        };
+        assert_eq!(outcome(&search, 200, page), CommandOutcome::Offered(vec![offer]));
+
+        let order = NumberOrder {
+            number: number(14_155_550_142),
+            voice_url: "https://edge.example.com/carriers/main/voice",
+            status_url: "https://edge.example.com/carriers/main/status",
+        };
+        let asked = request(&Command::BuyNumber(order), &account(&[TOKEN]));
+        assert_eq!(asked.path, format!("{own}/IncomingPhoneNumbers.json"));
+        let form = form(&asked.body);
+        assert_eq!(values(&form, "PhoneNumber"), ["+14155550142"]);
+        assert_eq!(values(&form, "VoiceUrl"), [order.voice_url]);
+        assert_eq!(outcome(&Command::BuyNumber(order), 201, b"{}"), CommandOutcome::Owned(true));
+
+        let page = fixture("rest/numbers_page0_200.json");
+        for (value, is_owned) in [(12_125_550_140, true), (12_125_550_199, false)] {
+            let find = Command::FindNumber { number: number(value) };
+            assert_eq!(outcome(&find, 200, &page), CommandOutcome::Owned(is_owned));
+        }
     }
 }

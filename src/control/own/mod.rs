@@ -9,7 +9,7 @@ mod edges;
 mod events;
 mod import;
 mod keys;
-mod numbers;
+pub(super) mod numbers;
 mod orphans;
 mod results;
 mod route;

@@ -23,7 +23,11 @@ use crate::{
         (status = 200, body = NumberBody, description = "The tenant had it already."),
         (status = 404, description = "There is no such carrier account."),
         (status = 409, description = "The number is taken, or it is not clear by which account.")))]
-pub(super) async fn add(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
+pub(in crate::control) async fn add(
+    State(api): State<Api>,
+    caller: Caller,
+    Body(body): Body,
+) -> Answer {
     let fields = number(body, api.settings.private)?;
     let new = NewNumber {
         e164: fields.e164,

@@ -12,8 +12,8 @@ use crate::{
     store::Tx,
 };
 
-/// The secret that deliveries to `webhook_url`s of agents and calls are signed with. It is made when
-/// it is first asked for.
+/// The secret that deliveries to `webhook_url`s of agents and calls are signed with. It is made
+/// when it is first asked for.
 #[utoipa::path(get, path = "/webhook-secret", tag = "webhooks",
     responses((status = 200, body = WebhookSecretBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller) -> Answer {

@@ -5,6 +5,8 @@ mod call;
 mod error;
 mod event;
 mod hosted;
+mod inbound;
+mod market;
 mod number;
 mod webhook;
 
@@ -16,6 +18,10 @@ pub use call::{CallBody, CallFields, CallRequest, call};
 pub use error::{ErrorBody, error};
 pub use event::{event, event_names};
 pub use hosted::{hosted_agent, hosted_call, hosted_event, hosted_number};
+pub use inbound::{InboundFields, InboundRequest, InboundShown, VoicemailAction, inbound};
+pub use market::{
+    AvailableFields, AvailableQuery, OfferBody, PurchaseRequest, available, purchase,
+};
 pub use number::NumberBody;
 pub use webhook::{
     DeliveryBody, DeliveryFilterFields, EndpointBody, EndpointFields, EndpointPatch,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::InboundShown;
 use crate::{
     dialects::{NumberShown, WarningBody, schema},
     domain::{NumberRecord, Target},
@@ -30,6 +31,10 @@ pub struct NumberBody {
     /// What becomes of a call that is no return call.
     #[schema(value_type = Option<schema::Target>)]
     passthrough: Option<String>,
+    /// What the number says itself of how it is answered.
+    #[serde(flatten)]
+    #[schema(inline)]
+    inbound: InboundShown,
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings: Option<Vec<WarningBody>>,
 }
@@ -39,6 +44,8 @@ impl NumberBody {
     #[must_use]
     pub fn new(record: &NumberRecord, account: Option<&str>) -> Self {
         let shown = NumberShown::from(record);
+        let implicit = record.inbound.as_ref().map(|config| config.agent);
+        let named = record.default_agent.filter(|agent| Some(*agent) != implicit);
         Self {
             id: record.id.0,
             e164: record.e164.to_string(),
@@ -48,10 +55,11 @@ impl NumberBody {
             status: "active",
             monthly_cost_cents: 0,
             purchased_at: shown.created_at,
-            inbound_agent_id: record.default_agent.map(|agent| agent.0),
+            inbound_agent_id: named.map(|agent| agent.0),
             outbound_agent_ids: shown.outbound,
             account: account.map(str::to_owned),
             passthrough: record.passthrough.as_ref().map(Target::to_string),
+            inbound: InboundShown::new(record.inbound.as_ref()),
             warnings: None,
         }
     }

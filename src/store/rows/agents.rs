@@ -73,6 +73,7 @@ impl Rows<'_> {
             .and_some("direction = ?", filter.direction)
             .and_some("state = ?", filter.state)
             .and_some("state <> ?", hidden)
+            .and("id NOT IN (SELECT agent FROM implicit_agents WHERE tenant = ?)", tenant)
             .and_some(r"(name LIKE ? ESCAPE '\' OR label LIKE ? ESCAPE '\')", search);
         self.page(selection, paging)?.try_map(|id| self.listed(id))
     }
@@ -97,6 +98,7 @@ impl Rows<'_> {
         self.picked(
             "SELECT id FROM agents
              WHERE tenant = ?1 AND direction = 'outbound' AND state = 'live'
+               AND id NOT IN (SELECT agent FROM implicit_agents)
              ORDER BY created_at, id",
             tenant,
         )
@@ -113,6 +115,7 @@ impl Rows<'_> {
     ) -> Result<Vec<AgentRecord>, WriteError> {
         let ids: Vec<Uuid> = self.all(
             "SELECT id FROM agents WHERE tenant = ?1 AND name = ?2 AND state <> 'archived'
+             AND id NOT IN (SELECT agent FROM implicit_agents)
              ORDER BY created_at, id LIMIT 2",
             params![tenant, name],
             |row| row.get(0).map(Uuid::from_bytes),
@@ -272,6 +275,7 @@ impl Tx<'_> {
     /// Deletes the agent's row; role and bindings must be gone before.
     pub(in crate::store) fn delete_agent_row(&mut self, id: AgentId) -> Result<(), WriteError> {
         self.touch_agent(id)?;
+        self.run("DELETE FROM implicit_agents WHERE agent = ?1", [id])?;
         self.run("DELETE FROM agents WHERE id = ?1", [id])?;
         self.run("DELETE FROM callers WHERE agent = ?1", [id])?;
         Ok(())

@@ -17,6 +17,7 @@ mod coverage;
 mod deliveries;
 mod details;
 mod dials;
+mod implicit;
 mod erasure;
 mod kept;
 mod keys;

@@ -26,6 +26,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<NumberRecord> {
         passthrough: row.get(5)?,
         bindings: Vec::new(),
         default_agent: None,
+        inbound: None,
         created_at: row.get(6)?,
         updated_at: row.get(7)?,
     })
@@ -109,6 +110,7 @@ impl Rows<'_> {
             |id| bound.iter().any(|(b, state)| b.agent == id && *state == AgentState::Live);
         record.bindings = bound.iter().map(|(binding, _)| *binding).collect();
         record.default_agent = default_agent(&routed(&record).owners, is_live);
+        record.inbound = self.inbound_config(record.id)?;
         Ok(record)
     }
 }

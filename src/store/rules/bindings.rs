@@ -160,7 +160,7 @@ impl Tx<'_> {
 
     /// CallingBox's rule: one inbound agent a number. Owners with the callback role do not count,
     /// nor do those that are not live, since that dialect does not show them as owners.
-    fn refuse_claimed(&self, number: NumberId, by: AgentId) -> Result<(), WriteError> {
+    pub(super) fn refuse_claimed(&self, number: NumberId, by: AgentId) -> Result<(), WriteError> {
         for (binding, state) in self.bindings(number)? {
             let is_other = binding.agent != by && binding.direction == Direction::Inbound;
             let holds = binding.claim.is_some() && state == AgentState::Live;

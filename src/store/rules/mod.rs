@@ -11,6 +11,7 @@ mod calls;
 mod deliveries;
 mod details;
 mod dials;
+mod implicit;
 mod erasure;
 mod keep;
 mod keys;

@@ -3,9 +3,10 @@
 use super::{Tx, WriteError, named};
 use crate::{
     domain::{
-        AccountId, AgentId, Direction, E164, Number, NumberId, NumberRecord, Refusal, TenantId,
+        Account, AccountId, AgentId, Direction, E164, Number, NumberId, NumberRecord, Refusal,
+        TenantId,
     },
-    store::{NewNumber, NumberPatch},
+    store::{NewNumber, NumberPatch, Rows},
 };
 
 impl Tx<'_> {
@@ -94,12 +95,32 @@ impl Tx<'_> {
     pub fn remove_number(&mut self, tenant: TenantId, id: NumberId) -> Result<(), WriteError> {
         let record = self.known_number(tenant, id)?;
         self.refuse_mirrored_number(id)?;
-        if !record.bindings.is_empty() {
+        let mut named = record.bindings.iter().map(|binding| binding.agent);
+        let implicit = record.inbound.as_ref().map(|config| config.agent);
+        if named.any(|agent| Some(agent) != implicit) {
             return Err(Refusal::NumberInUse.into());
         }
+        self.forget_inbound(&record)?;
         self.forget_number(id)?;
         self.delete_number(id)?;
         self.insert_audit(Some(tenant), "number.remove", Some(id.0))
+    }
+
+    /// Removes a number from whoever is attached to it, then altogether. The carrier is not asked.
+    ///
+    /// # Errors
+    /// Unknown number.
+    pub fn release_number(
+        &mut self,
+        tenant: TenantId,
+        id: NumberId,
+    ) -> Result<NumberRecord, WriteError> {
+        let record = self.known_number(tenant, id)?;
+        for binding in &record.bindings {
+            self.detach_number(tenant, binding.agent, id)?;
+        }
+        self.remove_number(tenant, id)?;
+        Ok(NumberRecord { bindings: Vec::new(), default_agent: None, inbound: None, ..record })
     }
 
     /// A claim by name. It may also be made for an agent that holds the callback role: what taking
@@ -117,6 +138,37 @@ impl Tx<'_> {
             self.put_claim(record.id, agent)?;
         }
         Ok(())
+    }
+}
+
+impl Rows<'_> {
+    /// The account by which a number is to be bought, and the number where the tenant has it
+    /// there already.
+    ///
+    /// # Errors
+    /// No account, or several and none named; somebody else has the number there.
+    pub fn to_buy(
+        &self,
+        tenant: TenantId,
+        account: Option<&str>,
+        e164: E164,
+    ) -> Result<(Account, Option<NumberRecord>), WriteError> {
+        let account = self.buying(tenant, account)?;
+        let held = self.held(tenant, Some(account.id), e164)?;
+        Ok((account, held))
+    }
+
+    /// The account by which numbers are bought.
+    ///
+    /// # Errors
+    /// No account, or several and none named.
+    pub fn buying(&self, tenant: TenantId, account: Option<&str>) -> Result<Account, WriteError> {
+        let id = match account {
+            Some(name) => Some(self.usable_account(tenant, name)?),
+            None => self.only_account(tenant)?,
+        };
+        let account = id.map(|id| self.account(id)).transpose()?.flatten();
+        Ok(account.ok_or(Refusal::AccountNotFound)?)
     }
 
     fn held(

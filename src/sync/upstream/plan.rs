@@ -241,6 +241,7 @@ mod tests {
                 })
                 .collect(),
             default_agent: None,
+            inbound: None,
             created_at: UnixMillis(1),
             updated_at: UnixMillis(1),
         };
