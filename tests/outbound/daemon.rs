@@ -68,6 +68,8 @@ impl Daemon {
             listen = "127.0.0.1:0"
             [admin]
             listen = "127.0.0.1:0"
+            [outbox]
+            allow_private = true
             [[carrier_accounts]]
             name = "main"
             kind = "twilio"

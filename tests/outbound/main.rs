@@ -11,6 +11,7 @@
 mod campaigns;
 mod carrier;
 mod daemon;
+mod hooks;
 mod kills;
 mod placing;
 mod progress;

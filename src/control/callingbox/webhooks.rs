@@ -20,6 +20,7 @@ use crate::{
     store::{DeliveryFilter, NewWebhook, Rows, Tx, WebhookPatch, WriteError},
 };
 
+/// The tenant's endpoints, newest first.
 #[utoipa::path(get, path = "/webhook_endpoints", tag = "webhooks",
     responses((status = 200, body = All<EndpointBody>)))]
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
@@ -27,6 +28,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
     Ok(answer::read(All { data: found.iter().map(EndpointBody::new).collect() }))
 }
 
+/// Makes an endpoint. Its signing secret is shown now, and when it is rotated.
 #[utoipa::path(post, path = "/webhook_endpoints", tag = "webhooks",
     request_body = EndpointRequest,
     responses((status = 201, body = EndpointBody),
@@ -46,16 +48,16 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): B
     api.answer(caller.actor(), create, reply).await
 }
 
+/// An endpoint.
 #[utoipa::path(get, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
-    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<WebhookId>) -> Answer {
     let found = api.read(move |rows| endpoint(rows, caller.tenant, id)).await?;
     Ok(answer::read(EndpointBody::new(&found)))
 }
 
+/// Changes an endpoint. Switching it on forgets its failures.
 #[utoipa::path(patch, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
-    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     request_body = EndpointPatch,
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn update(
@@ -80,8 +82,8 @@ pub(super) async fn update(
     api.answer(caller.actor(), update, reply).await
 }
 
+/// Deletes an endpoint; what waits for it is given up.
 #[utoipa::path(delete, path = "/webhook_endpoints/{webhook}", tag = "webhooks",
-    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointRemoved)))]
 pub(super) async fn remove(
     State(api): State<Api>,
@@ -96,8 +98,8 @@ pub(super) async fn remove(
     api.answer(caller.actor(), remove, reply).await
 }
 
+/// Puts a new signing secret in the old one's place, at once.
 #[utoipa::path(post, path = "/webhook_endpoints/{webhook}/rotate_secret", tag = "webhooks",
-    params(("webhook" = uuid::Uuid, Path, description = "The endpoint's id.")),
     responses((status = 200, body = EndpointBody)))]
 pub(super) async fn rotate(
     State(api): State<Api>,
@@ -112,6 +114,7 @@ pub(super) async fn rotate(
     api.answer(caller.actor(), rotate, reply).await
 }
 
+/// What was delivered to endpoints and `webhook_url`s, newest first.
 #[utoipa::path(get, path = "/webhook_deliveries", tag = "webhooks",
     params(
         ("endpoint_id" = Option<uuid::Uuid>, Query, description = "To this endpoint only."),
@@ -132,8 +135,8 @@ pub(super) async fn deliveries(State(api): State<Api>, caller: Caller, query: Pa
     Ok(answer::read(Page { data, has_more: listed.has_more }))
 }
 
+/// One delivery.
 #[utoipa::path(get, path = "/webhook_deliveries/{delivery}", tag = "webhooks",
-    params(("delivery" = uuid::Uuid, Path, description = "The delivery's id.")),
     responses((status = 200, body = DeliveryBody)))]
 pub(super) async fn delivery(
     State(api): State<Api>,
@@ -144,8 +147,8 @@ pub(super) async fn delivery(
     Ok(answer::read(DeliveryBody::from(&found)))
 }
 
+/// Delivers once more, under the same event id.
 #[utoipa::path(post, path = "/webhook_deliveries/{delivery}/redeliver", tag = "webhooks",
-    params(("delivery" = uuid::Uuid, Path, description = "The delivery's id.")),
     responses((status = 200, body = DeliveryBody),
         (status = 409, description = "The endpoint is disabled or deleted.")))]
 pub(super) async fn redeliver(

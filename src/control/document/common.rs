@@ -39,11 +39,14 @@ const NAMED: &[(&str, &str)] = &[
     ("call", "The call's id."),
     ("campaign", "The campaign's id."),
     ("contact", "The person's number (E.164)."),
+    ("delivery", "The delivery's id, which is the event's."),
     ("key", "The key's id; not the key itself."),
+    ("log", "The id of a line of the webhook's log."),
     ("release", "The release request's id."),
     ("trunk", "The trunk's id."),
     ("number", "The number's id."),
     ("tenant", "The tenant's id."),
+    ("webhook", "The webhook's id."),
 ];
 
 /// Adds what is common.
