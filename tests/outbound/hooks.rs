@@ -60,7 +60,7 @@ async fn no_event_is_lost_to_a_kill() {
         })
         .await;
     let rows = daemon.get(deliveries).await;
-    let told = told.lock().unwrap();
+    let told = told.lock().unwrap().clone();
     let mut events: HashMap<String, Vec<String>> = HashMap::new();
     for row in rows["data"].as_array().unwrap() {
         let came = &told[&text(&row["id"])];
