@@ -69,6 +69,32 @@ impl<'a> Client<'a> {
         self.answer(request.timeout(BULK_WAIT).body(lines))
     }
 
+    /// Posts a text of some kind.
+    pub(crate) fn post_text(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        kind: &str,
+        text: String,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, query)?;
+        self.answer(request.header(http::header::CONTENT_TYPE, kind).body(text))
+    }
+
+    /// Fetches a text that is no JSON.
+    pub(crate) fn fetch(&self, path: &str, query: &[(&str, String)]) -> Result<String, Failure> {
+        let request = self.request(Method::GET, path, query)?;
+        self.runtime.block_on(async {
+            let response = request.send().await.map_err(|error| self.away(&error))?;
+            let status = response.status();
+            if !status.is_success() {
+                let answer = response.json().await.unwrap_or(Value::Null);
+                return Err(self.refused(status, &answer));
+            }
+            response.text().await.map_err(|error| self.away(&error))
+        })
+    }
+
     fn request(
         &self,
         method: Method,

@@ -11,6 +11,7 @@ mod import;
 mod keys;
 mod out;
 mod serve;
+mod setup;
 mod shadow;
 mod signature;
 mod sse;
@@ -41,6 +42,14 @@ enum Command {
     Explain(explain::Explain),
     /// List calls, follow them, show one from its webhook to its end, hang up
     Calls(calls::Calls),
+    /// Make a file's configuration true, or say what that would change
+    Apply(setup::Apply),
+    /// Print the whole configuration as a file
+    Export(setup::Export),
+    /// Say which recorded calls would have gone elsewhere after a change
+    Replay(setup::Replay),
+    /// List what changed the configuration, show it, put it back
+    Revisions(setup::Revisions),
     /// Bring in calls that were made before Switchback, or by others
     Import(import::Import),
     /// Make, list and revoke API keys
@@ -103,6 +112,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Calls(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Apply(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Replay(command) => command.run(),
+        Command::Revisions(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Tenants(command) => command.run(),
         Command::Shadow(command) => command.run(),

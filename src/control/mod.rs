@@ -216,6 +216,15 @@ impl Api {
         }))
     }
 
+    /// What a write would answer and warn of. Nothing of it is kept.
+    async fn rehearse<T, F>(&self, actor: Actor, f: F) -> Result<Written<T>, Problem>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.store.rehearse(actor, f).await.map_err(problem)
+    }
+
     async fn read<T, F>(&self, f: F) -> Result<T, Problem>
     where
         F: FnOnce(&Rows<'_>) -> Result<T, WriteError> + Send + 'static,

@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request},
 };
 use bytes::Bytes;
-use http::request::Parts;
+use http::{header, request::Parts};
 use http_body_util::LengthLimitError;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::{
     dialects::{Problem, Reader, phone},
     domain::{
         AgentId, AttemptId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal,
-        Refusal, ReleaseId, TenantId, TrunkId, WebhookId,
+        Refusal, ReleaseId, RevisionId, TenantId, TrunkId, WebhookId,
     },
 };
 
@@ -25,6 +25,9 @@ use crate::{
 pub(super) const BODY_LEN_MAX: usize = 1024 * 1024;
 /// Bytes of a list of touches: a hundred thousand of them.
 pub(super) const BULK_LEN_MAX: usize = 32 * 1024 * 1024;
+
+/// Bytes of a document: ten thousand agents with a word about each.
+const TEXT_LEN_MAX: usize = 8 * 1024 * 1024;
 
 /// What is named in a path.
 pub(super) trait Named: FromStr {
@@ -47,6 +50,11 @@ impl Named for NumberId {
 impl Named for CallId {
     const PARAMETER: &'static str = "call";
     const GONE: Refusal = Refusal::CallNotFound;
+}
+
+impl Named for RevisionId {
+    const PARAMETER: &'static str = "revision";
+    const GONE: Refusal = Refusal::RevisionNotFound;
 }
 
 impl Named for TenantId {
@@ -203,6 +211,25 @@ impl FromRequest<Api> for Bulk {
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
         limited(request.into_body(), BULK_LEN_MAX).await.map(Self)
+    }
+}
+
+/// A document in YAML, or in JSON where the request says so.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) bytes: Bytes,
+    pub(super) is_json: bool,
+}
+
+impl FromRequest<Api> for Text {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_json = kind.to_ascii_lowercase().contains("json");
+        let bytes = limited(request.into_body(), TEXT_LEN_MAX).await?;
+        Ok(Self { bytes, is_json })
     }
 }
 

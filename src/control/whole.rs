@@ -1,5 +1,7 @@
 //! Rows read together because they are shown together.
 
+use std::collections::BTreeSet;
+
 use super::Api;
 use crate::{
     dialects::callingbox::{AgentBody, NumberBody},
@@ -54,6 +56,12 @@ impl Api {
     /// Whether the agent has a call in progress.
     pub(super) fn is_busy(&self, id: AgentId) -> bool {
         self.live.is_busy(id)
+    }
+
+    /// The tenant's agents with a call in progress.
+    pub(super) fn busy_agents(&self, tenant: TenantId) -> BTreeSet<AgentId> {
+        let calls = self.live.of_tenant(tenant);
+        calls.iter().filter_map(|call| Some(call.facts.agent.as_ref()?.id)).collect()
     }
 
     /// The name of an account.

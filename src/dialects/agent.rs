@@ -183,7 +183,7 @@ fn read_targets(reader: &mut Reader, private: PrivateHosts) -> Option<Vec<Target
 }
 
 /// An object of texts.
-fn parameters(value: &Value) -> Result<Vec<(String, String)>, Wrong> {
+pub(super) fn parameters(value: &Value) -> Result<Vec<(String, String)>, Wrong> {
     let object = value.as_object().ok_or("must be an object of strings")?;
     if object.len() > PARAMETERS_MAX {
         return Err(format!("must have at most {PARAMETERS_MAX} members").into());
@@ -240,7 +240,7 @@ impl From<&AgentRecord> for AgentShown {
 }
 
 /// An agent in a few words.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(super) struct AgentNamed {
     id: Uuid,
     name: String,

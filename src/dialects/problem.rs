@@ -1,7 +1,10 @@
 //! Everything that can stand between a request and its answer, with our own number and words for
 //! it. The dialects put their own in their place where they have any.
 
-use super::recorded;
+use super::{
+    reader::{joined, sentence},
+    recorded,
+};
 use crate::domain::{ContactRefusal, DialFailure, FieldError, Refusal, Scope};
 
 /// Why a request is not done.
@@ -169,7 +172,8 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::TypeFixed => (422, "type_fixed"),
         Refusal::VersionOther => (412, "precondition_failed"),
         Refusal::KeyReused => (409, "idempotency_key_reused"),
-        Refusal::Invalid(_) => (422, "validation_error"),
+        Refusal::RevisionNotFound => (404, "revision_not_found"),
+        Refusal::Parts(_) | Refusal::Invalid(_) => (422, "validation_error"),
     }
 }
 
@@ -243,7 +247,8 @@ fn message(refusal: &Refusal) -> String {
         Refusal::TypeFixed => "the agent's type cannot change",
         Refusal::VersionOther => "it has been changed meanwhile; read it again",
         Refusal::KeyReused => "the idempotency key was used for another request",
-        Refusal::Invalid(fields) => return line(fields),
+        Refusal::RevisionNotFound => "no such revision, or not kept any more",
+        Refusal::Parts(_) | Refusal::Invalid(_) => return line(&fields(refusal)),
     };
     text.to_owned()
 }
@@ -258,14 +263,12 @@ const fn of_contact(refusal: ContactRefusal) -> &'static str {
 
 fn fields(refusal: &Refusal) -> Vec<FieldError> {
     let one = |field: String, message: &str| FieldError { field, message: message.to_owned() };
+    let gone = |field: &&str| one((*field).to_owned(), "Is missing.");
     match refusal {
         Refusal::Invalid(fields) => fields.clone(),
-        Refusal::NotReady(missing) => {
-            missing.iter().map(|field| one((*field).to_owned(), "Is missing.")).collect()
-        }
-        Refusal::SourceNotOutbound(at) => {
-            vec![one(format!("source_agent_ids.{at}"), "Must be an outbound agent.")]
-        }
+        Refusal::Parts(parts) => parts.iter().flat_map(part).collect(),
+        Refusal::NotReady(missing) => missing.iter().map(gone).collect(),
+        Refusal::SourceNotOutbound(at) => vec![one(source(*at), "Must be an outbound agent.")],
         Refusal::TypeFixed => vec![one("type".to_owned(), "Cannot change.")],
         Refusal::AgentNotFound
         | Refusal::NumberNotFound
@@ -313,10 +316,26 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::KeyReused
         | Refusal::NotPlaced(..)
         | Refusal::CarrierRefused(..)
-        | Refusal::NotBought(..) => Vec::new(),
+        | Refusal::NotBought(..)
+        | Refusal::RevisionNotFound => Vec::new(),
         Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
         Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],
     }
+}
+
+fn source(at: usize) -> String {
+    format!("source_agent_ids.{at}")
+}
+
+/// What is wrong with one part of a document, by the paths of its fields.
+fn part((path, refusal): &(String, Refusal)) -> Vec<FieldError> {
+    let told = told(refusal);
+    if told.fields.is_empty() {
+        let message = sentence(&told.message);
+        return vec![FieldError { field: path.clone(), message }];
+    }
+    let within = |error: FieldError| FieldError { field: joined(path, &error.field), ..error };
+    told.fields.into_iter().map(within).collect()
 }
 
 fn carrier_refused(why: DialFailure, said: &str) -> String {

@@ -69,6 +69,17 @@ impl Reader {
         }
     }
 
+    /// Reads the fields of an object.
+    #[must_use]
+    pub const fn of_fields(fields: Map<String, Value>) -> Self {
+        Self { fields, errors: Vec::new() }
+    }
+
+    /// Adds a field, where there is one.
+    pub fn put(&mut self, name: &str, value: Option<Value>) {
+        self.fields.extend(value.map(|value| (name.to_owned(), value)));
+    }
+
     /// Reads a query; the last of equal names counts.
     #[must_use]
     pub fn of_query(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
@@ -192,6 +203,21 @@ pub(super) fn sentence(fragment: &str) -> String {
     let mut chars = fragment.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(chars).chain(Some('.')).collect()
+}
+
+/// A field's path within a part of a document: `agents[2]` and `targets.0` as
+/// `agents[2].targets[0]`.
+pub(super) fn joined(path: &str, field: &str) -> String {
+    let mut joined = path.to_owned();
+    for step in field.split('.').filter(|step| !step.is_empty()) {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            joined.push_str(&format!("[{step}]"));
+        } else {
+            joined.push('.');
+            joined.push_str(step);
+        }
+    }
+    joined
 }
 
 /// A text of 1 to `max` characters, not blank.

@@ -61,6 +61,8 @@ ids! {
     AttemptId;
     /// An agent as it was at some moment.
     VersionId;
+    /// One line of a tenant's configuration history.
+    RevisionId;
 }
 
 /// Namespace of every UUIDv5 made here, itself made once at random.

@@ -21,6 +21,8 @@ mod outcome;
 mod record;
 mod recorded;
 mod refusal;
+mod revision;
+mod setup;
 mod target;
 mod tenant;
 mod time;
@@ -44,7 +46,7 @@ pub use hosted::{
 };
 pub use id::{
     AccountId, AgentId, AttemptId, CallId, CampaignId, DeliveryId, KeyId, NumberId, ReleaseId,
-    TenantId, TouchId, TrunkId, VersionId, WebhookId,
+    RevisionId, TenantId, TouchId, TrunkId, VersionId, WebhookId,
 };
 pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
 pub use media::{Codec, MediaFormat};
@@ -60,6 +62,10 @@ pub use recorded::{
     ReleaseStatus, TrunkRecord, TrunkSettings,
 };
 pub use refusal::{FieldError, Refusal, Warning, WarningCode};
+pub use revision::{Names, Revised, RevisionRecord, Thing, ThingKind};
+pub use setup::{
+    AgentRef, AgentSetup, BelowMinRef, NumberRef, NumberSetup, SettingsSetup, Setup, TargetRef,
+};
 pub use target::{Builtin, Target, TargetError};
 pub use tenant::{BelowMin, Tenant, TenantSettings};
 pub use time::{UnixDay, UnixMillis, UnixSeconds};

@@ -78,6 +78,8 @@ pub struct BindingRecord {
     pub attached: u64,
     /// Place in the control log of its claim, if it makes one.
     pub claim: Option<u64>,
+    /// Its place in the order of all attachments.
+    pub place: u64,
 }
 
 /// A touch as the store keeps it.

@@ -112,6 +112,10 @@ pub enum Refusal {
     VersionOther,
     /// An idempotency key was used before, for another request.
     KeyReused,
+    /// No such line of this tenant's configuration history, or not kept any more.
+    RevisionNotFound,
+    /// Parts of one document are refused, each by its path in it; nothing was applied.
+    Parts(Vec<(String, Refusal)>),
     /// One or more fields are wrong; nothing was applied.
     Invalid(Vec<FieldError>),
 }

@@ -51,6 +51,12 @@ impl Index {
         (Self { shared: Arc::clone(&shared) }, Writer::new(shared))
     }
 
+    /// An empty index that would answer as this one does where both know the same.
+    #[must_use]
+    pub fn beside(&self) -> (Self, Writer) {
+        Self::new(self.shared.default_target.clone())
+    }
+
     /// What is known now. Hold it for one decision or one answer, not longer: it keeps the
     /// directory of that moment alive.
     #[must_use]

@@ -1,13 +1,13 @@
 //! What is asked of the store, the arguments of writes and the filters of lists, and what it tells
 //! of calls. Values only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     AgentId, AgentState, AgentVersion, AgentWebhook, Attestation, BelowMin, CallBrief, CallId,
     CallRecord, CallResult, CampaignId, CampaignStatus, DeliveryStatus, DialFailure, DialRecord,
-    Direction, E164, InlineHook, KeyScope, NumberId, OrphanCause, OutcomeSet, Scopes, Secret,
-    Target, TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
+    Direction, E164, InlineHook, KeyScope, NumberId, OrphanCause, OutcomeSet, RevisionId, Scopes,
+    Secret, Target, TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
 };
 
 /// An agent to be made.
@@ -169,6 +169,26 @@ pub struct SettingsPatch {
     pub block_list: Option<Vec<E164>>,
     /// What they get.
     pub block_target: Option<Option<Target>>,
+}
+
+/// How a document is applied.
+#[derive(Clone, Debug, Default)]
+pub struct ApplyHow {
+    /// Whether what the document does not name is taken away, of the kinds it lists.
+    pub prune: bool,
+    /// The newest revision that the document was written against.
+    pub expected: Option<RevisionId>,
+    /// Agents with calls in progress, which keep their direction.
+    pub busy: BTreeSet<AgentId>,
+}
+
+/// On which side of a revision a rollback ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// As it was after it.
+    After,
+    /// As it was before it: it is undone too.
+    Before,
 }
 
 /// A call to be placed.

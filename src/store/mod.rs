@@ -15,6 +15,7 @@ mod list;
 mod mirrored;
 mod once;
 mod readers;
+mod revise;
 mod rows;
 mod rules;
 mod schema;
@@ -36,16 +37,16 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 use uuid::Uuid;
 
 pub use change::{
-    AgentPatch, CallChange, CallbackChange, CallbackStats, CallerId, CampaignFilter,
+    AgentPatch, ApplyHow, CallChange, CallbackChange, CallbackStats, CallerId, CampaignFilter,
     DeliveryFilter, DialFate, ImportedCalls, InboundChange, MergedSegments, MergedTouches,
     NewAgent, NewCall, NewCampaign, NewKey, NewNumber, NewWebhook, NumberPatch, PlacedCall, Role,
-    SettingsPatch, Sharing, StrayFate, Tried, UncoveredCaller, Way, WebhookPatch,
+    SettingsPatch, Sharing, StrayFate, Tried, UncoveredCaller, Until, Way, WebhookPatch,
 };
 pub use error::{StoreError, WriteError};
 pub use list::{AgentFilter, AuditFilter, AuditPlace, CallFilter, CallPageFilter, Listed, Paging};
 pub use mirrored::{MirrorChange, Mirrored};
 pub use once::{Kept, Once, Repeatable};
-pub use rows::Rows;
+pub use rows::{Configured, Rows};
 pub use rules::KeySecret;
 pub use tx::Tx;
 pub use words::{Audience, EventWords, Telling};
@@ -223,8 +224,6 @@ impl Store {
         F: FnOnce(&mut Tx<'_>) -> Result<(V, tx::Finished), WriteError> + Send + 'static,
         V: Send + 'static,
     {
-        let place = Arc::clone(&self.shared.places).acquire_owned().await;
-        let place = place.map_err(|_| StoreError::Closed)?;
         let (reply, answer) = oneshot::channel();
         let run = move |tx: Result<&mut Tx<'_>, WriteError>| -> Option<writer::Ran> {
             // A panic leaves nothing half done behind: the savepoint is rolled back.
@@ -243,10 +242,43 @@ impl Store {
                 }
             }
         };
-        let job = writer::Job { actor, run: Box::new(run), place: Some(place) };
-        let sent = self.shared.queue.send(writer::Message::Write(job));
-        sent.map_err(|_| StoreError::Closed)?;
+        self.queue(actor, Box::new(run)).await?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a write to its end and keeps nothing of it: what it would answer and warn of. The heads
+    /// are those it began at.
+    ///
+    /// # Errors
+    /// What `f` refuses, or the store's.
+    pub async fn rehearse<T, F>(&self, actor: Actor, f: F) -> Result<Written<T>, WriteError>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, WriteError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let rehearsal = |tx: &mut Tx<'_>| {
+            let (heads, value) = (tx.heads_before(), f(tx)?);
+            Ok(Written { value, warnings: tx.finish()?.warnings, heads })
+        };
+        let run = move |tx: Result<&mut Tx<'_>, WriteError>| -> Option<writer::Ran> {
+            let run = |tx| catch_unwind(AssertUnwindSafe(|| rehearsal(tx)));
+            let done = tx.and_then(|tx| run(tx).unwrap_or(Err(StoreError::Panicked.into())));
+            drop(reply.send(done));
+            // As after a refusal, the writer takes back what was done.
+            None
+        };
+        self.queue(actor, Box::new(run)).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Gives the writer something to run, once there is room.
+    async fn queue(&self, actor: Actor, run: writer::Run) -> Result<(), StoreError> {
+        let place = Arc::clone(&self.shared.places).acquire_owned().await;
+        let place = place.map_err(|_| StoreError::Closed)?;
+        let job = writer::Job { actor, run, place: Some(place) };
+        let sent = self.shared.queue.send(writer::Message::Write(job));
+        sent.map_err(|_| StoreError::Closed)
     }
 
     /// Reads: everything `f` sees is of one moment, at or after every write that was answered

@@ -1,10 +1,13 @@
 //! Everything there is, as deltas that put it: what a follower starts from.
 
 use super::{Rows, WriteError, rows::routed};
-use crate::replica::{
-    Delta,
-    feed::Frame,
-    log::{Cursor, Stream},
+use crate::{
+    domain::TenantId,
+    replica::{
+        Delta,
+        feed::Frame,
+        log::{Cursor, Stream},
+    },
 };
 
 /// Deltas a frame: small enough to be handed on while the next part is read.
@@ -27,6 +30,19 @@ impl Rows<'_> {
             Stream::Touches => self.each_remembered(|delta| parts.push(delta))?,
         }
         parts.finish()
+    }
+
+    /// What routing knows of one tenant: itself, its agents in business, its numbers.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn routed_tenant(&self, id: TenantId) -> Result<Vec<Delta>, WriteError> {
+        let tenant = self.tenant(id)?.map(|record| Delta::Tenant(record.tenant));
+        let agents = self.agents_of(id)?.into_iter();
+        let numbers = self.all_numbers(id)?;
+        let numbers = numbers.iter().map(|record| Delta::Number(routed(record)));
+        let agents = agents.map(|record| Delta::Agent(record.agent));
+        Ok(tenant.into_iter().chain(agents).chain(numbers).collect())
     }
 
     fn control<E: From<WriteError>>(

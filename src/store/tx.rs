@@ -15,8 +15,8 @@ use uuid::{ContextV7, Timestamp, Uuid};
 use super::{Actor, CallChange, Heads, Rows, Settings, WriteError, rows::routed};
 use crate::{
     domain::{
-        Account, AccountId, Agent, AgentId, CallRecord, CallStep, E164, MediaKey, Number, NumberId,
-        Tenant, TenantId, Touch, UnixMillis, Warning,
+        Account, AccountId, AgentId, AgentRecord, CallRecord, CallStep, E164, MediaKey, NumberId,
+        NumberRecord, RevisionId, Tenant, TenantId, Touch, UnixMillis, Warning,
     },
     replica::{
         Delta,
@@ -38,6 +38,9 @@ pub struct Tx<'c> {
     contacts: BTreeSet<(TenantId, E164)>,
     pub(super) warnings: Vec<Warning>,
     pub(super) calls: Vec<CallChange>,
+    /// The revisions that it leaves, where they are named already, and what it says of itself.
+    pub(super) revisions: BTreeMap<TenantId, RevisionId>,
+    pub(super) summary: Option<String>,
     leaves_no_trace: bool,
     /// Steps of calls' lives, for those who are told of them.
     pub(super) steps: Vec<(CallRecord, CallStep)>,
@@ -48,17 +51,11 @@ pub struct Tx<'c> {
 /// What was touched, and how it was before.
 #[derive(Default)]
 pub(super) struct Before {
-    tenants: BTreeMap<TenantId, Option<Tenant>>,
+    pub(super) tenants: BTreeMap<TenantId, Option<Tenant>>,
     accounts: BTreeMap<AccountId, Option<Account>>,
-    pub(super) agents: BTreeMap<AgentId, Option<Agent>>,
-    pub(super) numbers: BTreeMap<NumberId, Option<NumberBefore>>,
+    pub(super) agents: BTreeMap<AgentId, Option<AgentRecord>>,
+    pub(super) numbers: BTreeMap<NumberId, Option<NumberRecord>>,
     media_keys: Option<Vec<MediaKey>>,
-}
-
-/// A number before the write, and who its default was.
-pub(super) struct NumberBefore {
-    number: Number,
-    pub(super) default_agent: Option<AgentId>,
 }
 
 /// What a write leaves to be committed.
@@ -102,6 +99,8 @@ impl<'c> Tx<'c> {
             contacts: BTreeSet::new(),
             warnings: Vec::new(),
             calls: Vec::new(),
+            revisions: BTreeMap::new(),
+            summary: None,
             leaves_no_trace: false,
             steps: Vec::new(),
             is_due: false,
@@ -122,6 +121,12 @@ impl<'c> Tx<'c> {
 
     pub(super) const fn settings(&self) -> &'c Settings {
         self.settings
+    }
+
+    /// Where both streams stood before this write.
+    pub(super) const fn heads_before(&self) -> Heads {
+        let [control, touches] = &self.heads;
+        Heads { control: control.seq, touches: touches.seq }
     }
 
     /// The place in the control log of this write's entry.
@@ -162,7 +167,7 @@ impl<'c> Tx<'c> {
     /// Its numbers too: their owners and defaults change with its direction and state.
     pub(super) fn touch_agent(&mut self, id: AgentId) -> Result<(), WriteError> {
         if !self.before.agents.contains_key(&id) {
-            let before = self.rows.routed_agent(id)?;
+            let before = self.rows.any_agent(id)?;
             self.before.agents.insert(id, before);
             for number in self.rows.numbers_of(id)? {
                 self.touch_number(number)?;
@@ -173,10 +178,7 @@ impl<'c> Tx<'c> {
 
     pub(super) fn touch_number(&mut self, id: NumberId) -> Result<(), WriteError> {
         if !self.before.numbers.contains_key(&id) {
-            let before = self.rows.any_number(id)?.map(|record| NumberBefore {
-                number: routed(&record),
-                default_agent: record.default_agent,
-            });
+            let before = self.rows.any_number(id)?;
             self.before.numbers.insert(id, before);
         }
         Ok(())
@@ -206,10 +208,11 @@ impl<'c> Tx<'c> {
         self.leaves_no_trace = true;
     }
 
-    /// Writes the entries, one a stream at most, and reads off what the write warns of. What is
-    /// written after it may only be what nobody follows.
+    /// Writes the entries, one a stream at most, and the revisions, and reads off what the write
+    /// warns of. What is written after it may only be what nobody follows.
     pub(super) fn finish(&mut self) -> Result<Finished, WriteError> {
         self.collect_warnings()?;
+        self.write_revisions()?;
         self.tell_subscribers()?;
         let control = self.control_deltas()?;
         let touches = self.touches_deltas()?;
@@ -251,15 +254,18 @@ impl<'c> Tx<'c> {
             }
         }
         for (&id, before) in &self.before.agents {
+            let before = before.as_ref().map(|before| &before.agent);
             match self.rows.routed_agent(id)? {
-                Some(after) => put.extend(changed(before.as_ref(), Some(after)).map(Delta::Agent)),
-                None => removed.extend(before.as_ref().map(|_| Delta::AgentRemoved(id))),
+                Some(after) => put.extend(changed(before, Some(after)).map(Delta::Agent)),
+                None => removed.extend(before.map(|_| Delta::AgentRemoved(id))),
             }
         }
         for (&id, before) in &self.before.numbers {
-            let before = before.as_ref().map(|before| &before.number);
+            let before = before.as_ref().map(routed);
             match self.rows.any_number(id)? {
-                Some(after) => put.extend(changed(before, Some(routed(&after))).map(Delta::Number)),
+                Some(after) => {
+                    put.extend(changed(before.as_ref(), Some(routed(&after))).map(Delta::Number));
+                }
                 None => removed.extend(before.map(|_| Delta::NumberRemoved(id))),
             }
         }

@@ -178,6 +178,15 @@ impl Caller {
         self.with(method, path, body, &[("authorization", &bearer), header]).await
     }
 
+    /// Sends a document, and what else its headers are.
+    pub(crate) async fn document(&self, path: &str, text: &str, headers: &[(&str, &str)]) -> Got {
+        let bearer = format!("Bearer {}", self.key);
+        let mut all =
+            vec![("authorization", bearer.as_str()), ("content-type", "application/yaml")];
+        all.extend(headers);
+        self.with(Method::POST, path, Some(text.to_owned()), &all).await
+    }
+
     async fn with(
         &self,
         method: Method,
@@ -190,7 +199,10 @@ impl Caller {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            if headers.iter().all(|(name, _)| *name != "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());

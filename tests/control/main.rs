@@ -22,6 +22,7 @@ mod keys;
 mod lives;
 mod once;
 mod own;
+mod setup;
 mod sign;
 mod strangers;
 mod talkover;

@@ -14,4 +14,5 @@ mod commands;
 mod daemon;
 mod events;
 mod metrics;
+mod setup;
 mod stage;

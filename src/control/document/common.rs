@@ -45,6 +45,7 @@ const NAMED: &[(&str, &str)] = &[
     ("release", "The release request's id."),
     ("trunk", "The trunk's id."),
     ("number", "The number's id."),
+    ("revision", "The revision's id."),
     ("tenant", "The tenant's id."),
     ("webhook", "The webhook's id."),
 ];

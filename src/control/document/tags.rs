@@ -17,6 +17,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("calls", "Calls in both directions, those in progress included."),
     ("campaigns", "What is called for, as it was described, and its calls."),
     ("carrier-accounts", "Accounts at carriers. Their secrets come in and never go out."),
+    ("configuration", "Everything a tenant has configured, as one document; its history."),
     ("installation", "What a daemon says of itself."),
     ("keys", "Who may do what."),
     ("numbers", "Numbers, and which agents they belong to."),

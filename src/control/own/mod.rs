@@ -11,9 +11,12 @@ mod import;
 mod keys;
 pub(super) mod numbers;
 mod orphans;
+mod replay;
 mod results;
+mod revisions;
 mod route;
 mod settings;
+mod setup;
 mod status;
 mod tenants;
 mod touches;
@@ -57,4 +60,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(import::calls))
         .routes(routes!(results::set))
         .routes(routes!(transcripts::add, transcripts::read))
+        .routes(routes!(setup::apply))
+        .routes(routes!(setup::export))
+        .routes(routes!(replay::replay))
+        .routes(routes!(revisions::list))
+        .routes(routes!(revisions::read))
+        .routes(routes!(revisions::roll_back))
 }

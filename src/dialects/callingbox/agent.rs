@@ -24,7 +24,7 @@ pub(super) const fn field(name: &'static str, rule: Rule) -> Field {
 }
 
 /// What Create an Agent takes besides name, type and numbers.
-const FIELDS: &[Field] = &[
+pub(in crate::dialects) const FIELDS: &[Field] = &[
     field("persona", Rule::Text(65_535)),
     field("instructions", Rule::Text(65_535)),
     field("voice", Rule::Text(255)),

@@ -1,6 +1,6 @@
 //! CallingBox's dialect: bare objects, `{data, has_more}` lists, errors as one sentence.
 
-mod agent;
+pub(in crate::dialects) mod agent;
 mod call;
 mod error;
 mod event;

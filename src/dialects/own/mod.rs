@@ -11,9 +11,12 @@ mod import;
 mod key;
 mod number;
 mod orphan;
+mod replay;
 mod result;
+mod revision;
 mod route;
 mod settings;
+mod setup;
 mod sign;
 mod status;
 mod tenant;
@@ -38,9 +41,14 @@ pub use number::{
     NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
 };
 pub use orphan::OrphanBody;
+pub use replay::{ReplayBody, ReplayFields, ReplayedBody, replay};
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};
+pub use revision::{
+    AppliedBody, ApplyFields, RevisionBody, RevisionWholeBody, RollbackFields, apply, rollback,
+};
 pub use route::{RouteBody, RouteFields, RouteQuery, route};
 pub use settings::{SettingsBody, SettingsFields, SettingsRequest, settings};
+pub use setup::{Document, ExportBody, RevisedBody, SetupRequest};
 pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
 pub use tenant::{TenantBody, TenantRequest, tenant_name};

@@ -30,7 +30,7 @@ const fn optional(name: &'static str, rule: Rule) -> Field {
 }
 
 /// Create Agent's fields, as its page gives them, and what agents show besides.
-pub(super) const FIELDS: &[Field] = &[
+pub(in crate::dialects) const FIELDS: &[Field] = &[
     required("language", Rule::Word(LANGUAGES)),
     required("interrupt_sensitivity", Rule::Word(&["low", "medium", "high"])),
     required("endpointing_sensitivity", Rule::Text(255)),

@@ -1,6 +1,6 @@
 //! Talkover's dialect: `success` envelopes, field maps of errors, page numbers.
 
-mod agent;
+pub(in crate::dialects) mod agent;
 mod agent_area;
 mod call;
 mod call_list;

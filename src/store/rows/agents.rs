@@ -123,6 +123,50 @@ impl Rows<'_> {
         ids.into_iter().map(|id| self.listed(id)).collect()
     }
 
+    /// Archived agents of a name.
+    pub(in crate::store) fn archived_named(
+        &self,
+        tenant: TenantId,
+        name: &str,
+    ) -> Result<Vec<AgentId>, WriteError> {
+        self.all(
+            "SELECT id FROM agents WHERE tenant = ?1 AND name = ?2 AND state = 'archived'
+             ORDER BY created_at, id LIMIT 2",
+            params![tenant, name],
+            |row| row.get(0),
+        )
+    }
+
+    /// Every agent of a tenant that is not archived, also those that nobody named.
+    pub(in crate::store) fn agents_of(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<AgentRecord>, WriteError> {
+        self.picked("SELECT id FROM agents WHERE tenant = ?1 AND state <> 'archived'", tenant)
+    }
+
+    /// Every agent of a tenant that somebody named and nobody archived, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn current_agents(&self, tenant: TenantId) -> Result<Vec<AgentRecord>, WriteError> {
+        self.picked(
+            "SELECT id FROM agents WHERE tenant = ?1 AND state <> 'archived'
+             AND id NOT IN (SELECT agent FROM implicit_agents)
+             ORDER BY created_at, id",
+            tenant,
+        )
+    }
+
+    /// Any tenant's agent.
+    pub(in crate::store) fn any_agent(
+        &self,
+        id: AgentId,
+    ) -> Result<Option<AgentRecord>, WriteError> {
+        let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
+        self.one(&sql, [id], read)?.map(|row| self.whole(row)).transpose()
+    }
+
     /// Any tenant's agent, as routing knows it.
     pub(in crate::store) fn routed_agent(&self, id: AgentId) -> Result<Option<Agent>, WriteError> {
         let sql = format!("SELECT {COLUMNS} FROM agents WHERE id = ?1");
@@ -264,12 +308,27 @@ impl Tx<'_> {
         agent: AgentId,
         number: Option<NumberId>,
     ) -> Result<(), WriteError> {
+        self.touch_agent(agent)?;
         let now: UnixMillis = self.now();
         self.run(
             "UPDATE agents SET primary_number = ?2, updated_at = ?3 WHERE id = ?1",
             params![agent, number, now],
         )?;
         Ok(())
+    }
+
+    /// An agent as it once was, but for its role and numbers.
+    pub(in crate::store) fn restore_agent(
+        &mut self,
+        record: &AgentRecord,
+    ) -> Result<(), WriteError> {
+        let id = record.agent.id;
+        if self.any_agent(id)?.is_none() {
+            self.insert_agent(&record.agent, record.label.as_deref(), &record.profile)?;
+            let sql = "UPDATE agents SET created_at = ?2 WHERE id = ?1";
+            self.run(sql, params![id, record.created_at])?;
+        }
+        self.put_agent(record)
     }
 
     /// Deletes the agent's row; role and bindings must be gone before.

@@ -15,7 +15,7 @@ impl Rows<'_> {
         number: NumberId,
     ) -> Result<Vec<(BindingRecord, AgentState)>, WriteError> {
         self.all(
-            "SELECT agent, number, direction, attached, claim, state
+            "SELECT agent, number, direction, attached, claim, bindings.id, state
              FROM bindings JOIN agents ON agents.id = agent
              WHERE number = ?1 ORDER BY bindings.id",
             [number],
@@ -26,8 +26,9 @@ impl Rows<'_> {
                     direction: row.get(2)?,
                     attached: row.get(3)?,
                     claim: row.get(4)?,
+                    place: row.get(5)?,
                 };
-                Ok((binding, row.get(5)?))
+                Ok((binding, row.get(6)?))
             },
         )
     }
@@ -86,6 +87,44 @@ impl Tx<'_> {
         self.touch_agent(agent)?;
         self.touch_number(number)?;
         self.run("DELETE FROM bindings WHERE number = ?1 AND agent = ?2", params![number, agent])?;
+        Ok(())
+    }
+
+    /// A binding as it once was, in its old place.
+    pub(in crate::store) fn restore_binding(
+        &mut self,
+        binding: &BindingRecord,
+    ) -> Result<(), WriteError> {
+        self.touch_agent(binding.agent)?;
+        self.touch_number(binding.number)?;
+        self.run(
+            "INSERT INTO bindings (id, number, agent, attached, claim)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![binding.place, binding.number, binding.agent, binding.attached, binding.claim],
+        )?;
+        Ok(())
+    }
+
+    /// Takes everybody off a number.
+    pub(in crate::store) fn delete_bindings(&mut self, number: NumberId) -> Result<(), WriteError> {
+        self.touch_number(number)?;
+        self.run("DELETE FROM bindings WHERE number = ?1", [number])?;
+        Ok(())
+    }
+
+    /// Puts every other claim on the number that this write made one place back.
+    pub(in crate::store) fn yield_claims(
+        &mut self,
+        number: NumberId,
+        to: AgentId,
+    ) -> Result<(), WriteError> {
+        self.touch_number(number)?;
+        let seq = self.next_seq();
+        self.run(
+            "UPDATE bindings SET claim = claim - 1
+             WHERE number = ?1 AND agent <> ?2 AND claim = ?3",
+            params![number, to, seq],
+        )?;
         Ok(())
     }
 

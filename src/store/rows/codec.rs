@@ -12,8 +12,9 @@ use crate::domain::{
     AccountId, AccountOrigin, AgentId, AgentState, AttemptId, AttemptStatus, Attestation, BelowMin,
     CallEnd, CallId, CallStatus, CampaignId, CampaignStatus, CarrierId, DeliveryId, DeliveryStatus,
     DialState, Direction, E164, HookAuthorization, HookMethod, HostedKind, KeyId, KeyScope,
-    NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RouteReason, Target, TenantId,
-    TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId, WebhookId, WebhookTrouble,
+    NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RevisionId, RouteReason, Target,
+    TenantId, ThingKind, TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId, WebhookId,
+    WebhookTrouble,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -71,10 +72,7 @@ macro_rules! blobs {
     )+};
 }
 
-blobs! {
-    TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId WebhookId DeliveryId
-    AttemptId CampaignId ReleaseId TrunkId
-}
+blobs! { TenantId AccountId AgentId NumberId CallId TouchId KeyId VersionId WebhookId DeliveryId AttemptId CampaignId ReleaseId TrunkId RevisionId }
 
 macro_rules! spelled {
     ($($name:ident)+) => {$(
@@ -93,9 +91,7 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AccountOrigin AgentState AttemptStatus Attestation CallEnd CallStatus CampaignStatus
-    CarrierId DeliveryStatus DialState Direction HookAuthorization HookMethod HostedKind KeyScope
-    Outcome ReleaseStatus ResultStatus RouteReason WebhookTrouble
+    AccountOrigin AgentState AttemptStatus Attestation CallEnd CallStatus CampaignStatus CarrierId DeliveryStatus DialState Direction HookAuthorization HookMethod HostedKind KeyScope Outcome ReleaseStatus ResultStatus RouteReason ThingKind WebhookTrouble
 }
 
 macro_rules! integers {
@@ -143,12 +139,15 @@ impl FromSql for Target {
 
 impl ToSql for BelowMin {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let word = match self {
-            Self::AsWithheld => "as_withheld".to_owned(),
-            Self::Reject => "reject".to_owned(),
-            Self::Agent(id) => id.to_string(),
-        };
-        Ok(ToSqlOutput::Owned(Value::Text(word)))
+        Ok(ToSqlOutput::Owned(Value::Text(below_min_word(*self))))
+    }
+}
+
+pub(super) fn below_min_word(below_min: BelowMin) -> String {
+    match below_min {
+        BelowMin::AsWithheld => "as_withheld".to_owned(),
+        BelowMin::Reject => "reject".to_owned(),
+        BelowMin::Agent(id) => id.to_string(),
     }
 }
 

@@ -17,20 +17,23 @@ mod coverage;
 mod deliveries;
 mod details;
 mod dials;
-mod implicit;
 mod erasure;
+mod implicit;
 mod kept;
 mod keys;
 mod log;
 mod numbers;
 mod page;
 mod recorded;
+mod revisions;
 mod tenants;
+mod things;
 mod touches;
 mod upstreams;
 mod webhooks;
 
 pub(super) use numbers::routed;
+pub use revisions::Configured;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::WriteError;

@@ -77,6 +77,17 @@ impl Rows<'_> {
         rows.into_iter().map(|row| self.whole_number(row)).collect()
     }
 
+    /// Every number of a tenant, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all_numbers(&self, tenant: TenantId) -> Result<Vec<NumberRecord>, WriteError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM numbers WHERE tenant = ?1 ORDER BY created_at, id");
+        let rows = self.all(&sql, [tenant], read)?;
+        rows.into_iter().map(|row| self.whole_number(row)).collect()
+    }
+
     /// Any tenant's number.
     pub(in crate::store) fn any_number(
         &self,
@@ -168,6 +179,20 @@ impl Tx<'_> {
             params![id, account, friendly_name, passthrough, now],
         )?;
         Ok(())
+    }
+
+    /// A number as it once was, but for who is attached to it.
+    pub(in crate::store) fn restore_number(
+        &mut self,
+        record: &NumberRecord,
+    ) -> Result<(), WriteError> {
+        let (id, friendly_name) = (record.id, record.friendly_name.as_deref());
+        if self.any_number(id)?.is_none() {
+            self.insert_number(&routed(record), friendly_name)?;
+            let sql = "UPDATE numbers SET created_at = ?2 WHERE id = ?1";
+            self.run(sql, params![id, record.created_at])?;
+        }
+        self.put_number(id, record.account, friendly_name, record.passthrough.as_ref())
     }
 
     pub(in crate::store) fn delete_number(&mut self, id: NumberId) -> Result<(), WriteError> {

@@ -216,7 +216,7 @@ impl Tx<'_> {
         self.insert_audit(Some(tenant), "agent.delete", Some(id.0))
     }
 
-    fn set_state(
+    pub(super) fn set_state(
         &mut self,
         mut record: AgentRecord,
         state: AgentState,

@@ -23,8 +23,8 @@ const ENTRIES_MIN: u64 = 10_000;
 const ENTRIES_KEPT_SECONDS: u64 = DAY_SECONDS;
 
 impl Tx<'_> {
-    /// Forgets some of what is too old: touches, calls, the audit trail,
-    /// kept answers, log entries. Whether there
+    /// Forgets some of what is too old: touches, calls, the history of the configuration, the audit
+    /// trail, kept answers, log entries. Whether there
     /// may be more.
     pub(in crate::store) fn forget_some(&mut self) -> Result<bool, WriteError> {
         let calls_before = self.ago(days(self.settings().call_retention_days));
@@ -41,6 +41,7 @@ impl Tx<'_> {
             is_more |= erased > 0;
             is_more |= self.delete_aged_deliveries(tenant, deliveries_before, FORGOTTEN_MAX)? > 0;
             is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
+            is_more |= self.delete_aged_revisions(tenant, calls_before, FORGOTTEN_MAX)? > 0;
             // It is noted once a day that calls still find a version.
             let unused = UnixMillis(calls_before.0.saturating_sub(2 * DAY_SECONDS * 1000));
             self.delete_aged_versions(tenant, unused)?;

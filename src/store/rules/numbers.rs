@@ -184,7 +184,11 @@ impl Rows<'_> {
         Ok(known)
     }
 
-    fn usable_account(&self, tenant: TenantId, name: &str) -> Result<AccountId, WriteError> {
+    pub(super) fn usable_account(
+        &self,
+        tenant: TenantId,
+        name: &str,
+    ) -> Result<AccountId, WriteError> {
         let usable = self.usable_accounts(tenant)?;
         let named = usable.iter().find(|account| account.name == name);
         Ok(named.ok_or(Refusal::AccountNotFound)?.id)

@@ -238,6 +238,7 @@ mod tests {
                     direction: agent.direction,
                     attached: 1,
                     claim: (agent.direction == Direction::Inbound).then_some(1),
+                    place: 0,
                 })
                 .collect(),
             default_agent: None,
