@@ -48,7 +48,7 @@ class Carrier(http.server.BaseHTTPRequestHandler):
         self.answer(201, call)
 
     def do_GET(self):
-        lists = {name: [] for name in ("calls", "incoming_phone_numbers")}
+        lists = {name: [] for name in ("calls", "incoming_phone_numbers", "available_phone_numbers")}
         self.answer(200, lists | {"next_page_uri": None})
 
     def answer(self, status, value):

@@ -37,7 +37,8 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
 #[utoipa::path(post, path = "/numbers", tag = "numbers", request_body = NumberRequest,
     responses((status = 201, body = NumberBody),
         (status = 200, description = "It was there already", body = NumberBody),
-        (status = 409, description = "Somebody else has it there", body = ErrorBody)))]
+        (status = 409, description = "Somebody else has it there", body = ErrorBody),
+        (status = 404, description = "There is no such carrier account.")))]
 pub(super) async fn add(state: State<Api>, caller: Caller, body: Body) -> Answer {
     own::numbers::add(state, caller, body).await
 }
@@ -47,6 +48,7 @@ pub(super) async fn add(state: State<Api>, caller: Caller, body: Body) -> Answer
 /// Prices are the carrier's to tell: they are 0 here.
 #[utoipa::path(get, path = "/numbers/available", tag = "numbers", params(AvailableQuery),
     responses((status = 200, body = Vec<OfferBody>),
+        (status = 404, description = "There is no such carrier account."),
         (status = 502, description = "The carrier does not answer")))]
 pub(super) async fn search(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = available(query.0)?;
@@ -83,6 +85,7 @@ fn offer(offered: OfferedNumber) -> OfferBody {
 #[utoipa::path(post, path = "/numbers/purchase", tag = "numbers", request_body = PurchaseRequest,
     responses((status = 201, body = NumberBody),
         (status = 200, description = "It was bought before", body = NumberBody),
+        (status = 404, description = "There is no such carrier account."),
         (status = 502, description = "The carrier does not answer")))]
 pub(super) async fn purchase(State(api): State<Api>, caller: Caller, body: Body) -> Answer {
     let (e164, named) = to_buy(body.0)?;
