@@ -5,7 +5,7 @@ use super::{
     reader::{joined, sentence},
     recorded,
 };
-use crate::domain::{ContactRefusal, DialFailure, FieldError, Refusal, Scope};
+use crate::domain::{AgentId, ContactRefusal, DialFailure, FieldError, Refusal, Scope};
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,11 +110,14 @@ fn told(refusal: &Refusal) -> Told {
     Told { status, code, message: message(refusal), fields: fields(refusal) }
 }
 
+/// The carrier has the number no more, or never had it.
+const NOT_AVAILABLE: (u16, &str) = (422, "number_not_available");
+
 const fn code(refusal: &Refusal) -> (u16, &'static str) {
     match refusal {
         Refusal::AgentNotFound => (404, "agent_not_found"),
         Refusal::NumberNotFound => (404, "number_not_found"),
-        Refusal::CallNotFound => (404, "call_not_found"),
+        Refusal::CallNotFound | Refusal::NoActiveCall => (404, "call_not_found"),
         Refusal::TenantNotFound => (404, "tenant_not_found"),
         Refusal::AccountNotFound => (404, "account_not_found"),
         Refusal::AccountFromFile => (409, "account_from_file"),
@@ -129,7 +132,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::NumberNotAttached => (404, "number_not_attached"),
         Refusal::AgentArchived => (409, "agent_archived"),
         Refusal::AgentPublished => (409, "agent_is_published"),
-        Refusal::AgentHasActiveCalls => (409, "agent_has_active_calls"),
+        Refusal::AgentHasActiveCalls | Refusal::DirectionBusy => (409, "agent_has_active_calls"),
         Refusal::AgentHasCallbackRole => (409, "agent_has_callback_role"),
         Refusal::NumberClaimed(_) => (409, "number_claimed"),
         Refusal::NumberTaken => (409, "number_taken"),
@@ -146,11 +149,9 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::Mirrored(_) => (409, "mirrored"),
         Refusal::UpstreamNotFound => (404, "upstream_not_found"),
         Refusal::NotShadowed => (409, "not_shadowed"),
-        Refusal::NoActiveCall => (404, "call_not_found"),
         Refusal::Record(refusal) => recorded::code(*refusal),
         Refusal::Transition(..) => (400, "invalid_transition"),
         Refusal::DuplicateCall(_) => (409, "duplicate_call"),
-        Refusal::DirectionBusy => (409, "agent_has_active_calls"),
         Refusal::TranscriptFull => (409, "transcript_full"),
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
         Refusal::AgentInactive => (409, "agent_inactive"),
@@ -159,9 +160,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::PhoneInvalid => (422, "invalid_phone_number"),
         // Whoever asks may ask again, later; all else is between the carrier and its customer.
         Refusal::NotPlaced(DialFailure::Busy, _) => (429, DialFailure::Busy.as_str()),
-        Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, _) => {
-            (422, "number_not_available")
-        }
+        Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, _) => NOT_AVAILABLE,
         Refusal::CarrierRefused(DialFailure::Busy, _)
         | Refusal::NotBought(DialFailure::Busy, _) => (429, "carrier_busy"),
         Refusal::NotPlaced(why, _)
@@ -179,6 +178,18 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
 
 const SIGNING_OFF: &str =
     "nothing is signed here: the control API is not on loopback (see control.allow_sign)";
+
+fn claimed(agent: AgentId) -> String {
+    format!("the number is attached to another inbound agent, {agent}")
+}
+
+fn not_bought(why: DialFailure, said: &str) -> String {
+    if !matches!(why, DialFailure::Refused | DialFailure::InvalidNumber) {
+        return carrier_refused(why, said);
+    }
+    let text = "the number is not available";
+    if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
+}
 
 fn not_ready(missing: &[&str]) -> String {
     format!("the agent is not ready to publish; missing: {}", missing.join(", "))
@@ -203,9 +214,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AgentPublished => "the agent is published; unpublish it first",
         Refusal::AgentHasActiveCalls => "the agent has calls in progress",
         Refusal::AgentHasCallbackRole => "the agent holds the callback role",
-        Refusal::NumberClaimed(agent) => {
-            return format!("the number is attached to another inbound agent, {agent}");
-        }
+        Refusal::NumberClaimed(agent) => return claimed(*agent),
         Refusal::NumberTaken => "the number is taken",
         Refusal::NumberInUse => "the number is attached to agents; detach it first",
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
@@ -235,13 +244,8 @@ fn message(refusal: &Refusal) -> String {
         Refusal::PhoneMissing => "to: is required",
         Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
-        Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, said) => {
-            let text = "the number is not available";
-            return if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") };
-        }
-        Refusal::CarrierRefused(why, said) | Refusal::NotBought(why, said) => {
-            return carrier_refused(*why, said);
-        }
+        Refusal::NotBought(why, said) => return not_bought(*why, said),
+        Refusal::CarrierRefused(why, said) => return carrier_refused(*why, said),
         Refusal::SourceNotOutbound(_) => "source agents must be outbound",
         Refusal::NotReady(missing) => return not_ready(missing),
         Refusal::TypeFixed => "the agent's type cannot change",
