@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("outbox", &["domain", "dialects", "calls", "store", "telemetry"]),
     ("dispatch", &["domain", "replica", "carriers", "dialects", "calls", "store", "telemetry"]),
-    ("runtime", &["domain", "media", "telemetry"]),
+    ("runtime", &["domain", "dialects", "media", "telemetry"]),
     ("edge", &["domain", "index", "routing", "carriers", "media", "calls", "runtime", "telemetry"]),
     (
         "control",

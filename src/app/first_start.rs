@@ -1,13 +1,13 @@
 //! What a start writes before it serves: the first tenant and keys, the file's accounts.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use super::StartError;
 use crate::{
-    calls::{Event, Live},
+    calls::{Event, Facts, Live},
     config::Config,
     control::{self, keys},
-    dispatch::{Dispatch, Placing},
+    dispatch::{Dispatch, Placing, Prepare},
     domain::{Account, KeyScope, Secret, TenantId, TenantSettings, UnixMillis, UpstreamRecord},
     index::Index,
     store::{Actor, Heads, KeySecret, PlacedCall, SettingsPatch, Store, Tx, WriteError},
@@ -56,8 +56,9 @@ pub(super) async fn resume_calls(
     let written = store.write(Actor::default(), |tx| tx.settle_dials()).await?;
     wait(applied.clone(), written.heads).await;
     let now = clock::now();
-    for PlacedCall { call, dial, .. } in written.value {
-        let facts = control::facts(&index.view(), &call);
+    for placed in written.value {
+        let facts = control::facts(&index.view(), &placed);
+        let PlacedCall { call, dial, .. } = placed;
         let (Some(facts), Some(dial)) = (facts, dial) else { continue };
         let account = index.view().account_by_id(facts.account).cloned();
         let account_id = facts.account;
@@ -72,6 +73,18 @@ pub(super) async fn resume_calls(
         }
     }
     Ok(())
+}
+
+/// Makes calls that are due known to those who carry them: as things are then, and as if they had
+/// just been asked for.
+pub(super) fn prepare_due(index: Index, live: Arc<Live>) -> Prepare {
+    Arc::new(move |placed| {
+        let view = index.view();
+        let facts = Facts { created_at: clock::now(), ..control::facts(&view, placed)? };
+        let account = Arc::clone(view.account_by_id(facts.account)?);
+        live.expect(facts);
+        Some(account)
+    })
 }
 
 /// Begins to pull the hosted control APIs of the file.

@@ -176,6 +176,7 @@ impl Bound {
         let outbox = outbox::Settings::towards(config.outbox_private);
         let outbox = Outbox::new(outbox, store.clone()).map_err(StartError::Outbox)?;
         first_start::resume_calls(&store, &applied, &index, &live, &dispatch).await?;
+        dispatch.keep_time(first_start::prepare_due(index.clone(), Arc::clone(&live)));
         let runtime = runtime::Settings {
             allow_private: config.runtime.allow_private,
             ca_file: config.runtime.ca_file.clone(),

@@ -1,95 +1,22 @@
 //! The one table of live calls. Locks are held for a few assignments, never across an await.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use dashmap::{DashMap, Entry};
-use tokio::sync::Notify;
 
 use crate::domain::{
-    AccountId, Agent, AgentId, Attestation, CallEnd, CallId, CallPatch, CallStatus, Direction,
-    E164, InboundCall, MediaSession, NumberId, RouteReason, Rung, Target, TargetTried, TenantId,
-    Touch, TraceStep, UnixMillis, spelled,
+    AccountId, AgentId, CallEnd, CallId, CallPatch, CallStatus, E164, TenantId, UnixMillis,
 };
 use crate::telemetry::clock;
 
 use super::by_agent::ByAgent;
-use super::machine::{CARRIER_SILENT, Event, Machine};
+use super::machine::{CARRIER_SILENT, Event};
+use super::one::{Facts, LiveCall, MediaState};
 use super::{CallUpdate, Feed, Journal};
 
 /// How long a call placed here may be unheard of: it may wait its turn for minutes, and ring for as
 /// many.
 const UNHEARD_MS_MAX: u64 = 20 * 60 * 1000;
-
-/// What is fixed about a call when it is decided. Edits count for the next call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
-    /// Its identity.
-    pub id: CallId,
-    /// Its owner.
-    pub tenant: TenantId,
-    /// The account that carries it.
-    pub account: AccountId,
-    /// The carrier's id for its first leg.
-    pub carrier_call_id: String,
-    /// Which way it goes.
-    pub direction: Direction,
-    /// Who calls whom, and how far that is vouched for.
-    pub call: InboundCall,
-    /// Our number.
-    pub number: Option<NumberId>,
-    /// Who was decided on.
-    pub agent: Option<Arc<Agent>>,
-    /// Why; `None` where the decision was lost with the process that made it.
-    pub reason: Option<RouteReason>,
-    /// The callback agent was reached by somebody who was not called before.
-    pub unmatched: bool,
-    /// The outbound call that is being returned.
-    pub touch: Option<Touch>,
-    /// What is tried, in order, flattened.
-    pub ladder: Vec<Rung>,
-    /// What follows when all of it is used up.
-    pub last_resort: Target,
-    /// The least attestation for which a runtime is told everything about a return call, unless
-    /// its agent says otherwise.
-    pub context_min_attestation: Attestation,
-    /// How the decision was reached.
-    pub trace: Vec<TraceStep>,
-    /// When the webhook came.
-    pub created_at: UnixMillis,
-}
-
-impl Facts {
-    /// Whether the caller is vouched for enough that this agent's runtime is told everything.
-    #[must_use]
-    pub fn is_context_full(&self, agent: Option<&Agent>) -> bool {
-        let own = agent.and_then(|agent| agent.context_min_attestation);
-        self.call.attestation >= own.unwrap_or(self.context_min_attestation)
-    }
-
-    /// The call's first row. Where the decision was lost, its row knows better.
-    #[must_use]
-    pub fn row(&self, status: CallStatus, now: UnixMillis) -> CallPatch {
-        let is_decided = self.reason.is_some();
-        CallPatch {
-            account: Some(self.account),
-            carrier_call_id: Some(self.carrier_call_id.clone()),
-            direction: Some(self.direction),
-            status: Some(status),
-            ani: self.call.ani.number(),
-            dnis: self.call.dnis,
-            number: self.number,
-            agent: self.agent.as_ref().map(|agent| agent.id),
-            reason: self.reason,
-            unmatched: is_decided.then_some(self.unmatched),
-            touch: self.touch.map(|touch| touch.id),
-            trace: Some(self.trace.clone()).filter(|trace| !trace.is_empty()),
-            created_at: Some(self.created_at),
-            caller_verified: is_decided.then(|| self.call.attestation.is_verified()),
-            ..CallPatch::new(self.id, self.tenant, now)
-        }
-    }
-}
 
 /// A call in progress, or about to be placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,131 +31,12 @@ pub struct ActiveCall {
     pub created_at: UnixMillis,
 }
 
-/// What `/resume` answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// The target at this place of the ladder; past its end, the last resort.
-    At(usize),
-    /// Hang up.
-    HangUp,
-}
-
-spelled! {
-    /// Where a call's media stands.
-    pub enum MediaState {
-        /// No socket.
-        None = "none",
-        /// The carrier's socket is open, no runtime is.
-        Connecting = "connecting",
-        /// Both are.
-        Joined = "joined",
-        /// Over.
-        Over = "over",
-    }
-}
-
-/// What changes about a call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    /// Where it stands.
-    pub status: CallStatus,
-    /// Where its media stands.
-    pub media: MediaState,
-    /// What `/resume` answers.
-    pub resume: Resume,
-    /// What was tried so far.
-    pub tried: Vec<TargetTried>,
-    /// After the carrier's `start`: when a runtime first had the caller's audio.
-    pub first_audio_to_runtime: Option<Duration>,
-    /// After the carrier's `start`: when the carrier first had a runtime's audio.
-    pub first_audio_to_carrier: Option<Duration>,
-    /// When the caller last had audio from a runtime; before that, when the media socket opened.
-    pub audible_at: Option<UnixMillis>,
-    /// What went through its media sockets that have closed.
-    pub carried: Vec<MediaSession>,
-    /// Who wants it ended, if anybody does.
-    pub hang_up: Option<CallEnd>,
-}
-
-/// A live call.
-#[derive(Debug)]
-pub struct LiveCall {
-    /// What is fixed.
-    pub facts: Facts,
-    inner: Mutex<(Machine, State)>,
-    hang_up: Notify,
-}
-
-impl LiveCall {
-    fn new(facts: Facts, status: CallStatus) -> Self {
-        let machine = Machine::new(facts.id, facts.tenant, status, facts.created_at);
-        let state = State {
-            status,
-            media: MediaState::None,
-            resume: Resume::At(0),
-            tried: Vec::new(),
-            first_audio_to_runtime: None,
-            first_audio_to_carrier: None,
-            audible_at: None,
-            carried: Vec::new(),
-            hang_up: None,
-        };
-        Self { facts, inner: Mutex::new((machine, state)), hang_up: Notify::new() }
-    }
-
-    /// The target at this place of the ladder; past its end, the last resort.
-    #[must_use]
-    pub fn target(&self, place: usize) -> &Target {
-        self.facts.ladder.get(place).map_or(&self.facts.last_resort, |rung| &rung.target)
-    }
-
-    /// How the call stands now.
-    #[must_use]
-    pub fn state(&self) -> State {
-        let inner = self.lock();
-        State { status: inner.0.status(), ..inner.1.clone() }
-    }
-
-    /// Whether it is over; it may have media a moment longer.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.lock().0.is_over()
-    }
-
-    /// What `/resume` answers.
-    #[must_use]
-    pub fn resume(&self) -> Resume {
-        self.lock().1.resume
-    }
-
-    /// Changes what changes. Nothing may wait inside.
-    pub fn note(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock().1);
-    }
-
-    /// Asks for the call to be ended: its media socket closes, and `/resume` answers a hang-up. A
-    /// call that has no media socket needs the carrier to be told besides.
-    pub fn hang_up(&self, by: CallEnd) {
-        self.note(|state| {
-            state.resume = Resume::HangUp;
-            state.hang_up.get_or_insert(by);
-        });
-        self.hang_up.notify_one();
-    }
-
-    /// Waits until somebody asks for the call to be ended; for the one task that carries its media.
-    pub async fn hang_up_wanted(&self) -> CallEnd {
-        loop {
-            if let Some(by) = self.lock().1.hang_up {
-                return by;
-            }
-            self.hang_up.notified().await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, (Machine, State)> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A call that is placed here.
+#[derive(Clone, Debug)]
+struct Placed {
+    facts: Facts,
+    /// Nobody wants it any more: it is ended as soon as the carrier has it.
+    is_unwanted: bool,
 }
 
 /// All live calls.
@@ -239,7 +47,7 @@ pub struct Live {
     aliases: DashMap<CallId, CallId>,
     /// The calls that are placed here, until they are over: their webhooks may come before the
     /// answer to our request, so they are known before it is sent.
-    placed: DashMap<CallId, Facts>,
+    placed: DashMap<CallId, Placed>,
     /// Each agent's calls in either of those two, by whom they are with.
     by_agent: ByAgent,
     journal: Journal,
@@ -300,7 +108,7 @@ impl Live {
     /// from [`Live::begin`] on, when the carrier's id for it is known.
     pub fn expect(&self, facts: Facts) {
         self.by_agent.enter(&facts);
-        self.placed.insert(facts.id, facts);
+        self.placed.insert(facts.id, Placed { facts, is_unwanted: false });
     }
 
     /// The call placed here, which the carrier knows by that id. `None` where it is none of this
@@ -317,23 +125,43 @@ impl Live {
         // Held until the call is in the table: whoever ends a call takes it from here first, so one
         // that is over cannot begin again.
         let placed = self.placed.get(&id)?;
-        let ours = placed.call.ani.number().zip(placed.call.dnis);
-        if placed.account != account || leg.is_some_and(|leg| ours != Some(leg)) {
+        let ours = placed.facts.call.ani.number().zip(placed.facts.call.dnis);
+        if placed.facts.account != account || leg.is_some_and(|leg| ours != Some(leg)) {
             return None;
         }
-        let facts = Facts { carrier_call_id: carrier_call_id.to_owned(), ..placed.clone() };
+        let facts = Facts { carrier_call_id: carrier_call_id.to_owned(), ..placed.facts.clone() };
         let call = self.open(facts, CallStatus::Initiated, now);
+        if placed.is_unwanted {
+            call.hang_up(CallEnd::Api);
+        }
         (call.facts.carrier_call_id == carrier_call_id).then_some(call)
     }
 
     /// A call that was to be placed here, and was not or was never heard of.
     pub fn fail(&self, id: CallId, error_code: &str, now: UnixMillis) {
-        if let Some((_, facts)) = self.placed.remove(&id) {
-            if !self.calls.contains_key(&id) {
-                self.by_agent.leave(&facts);
-            }
+        if let Some(facts) = self.take_placed(id) {
             self.refuse(&facts, error_code, now);
         }
+    }
+
+    /// A call that was to be placed here is canceled, and its row says so already.
+    pub fn forget(&self, id: CallId) {
+        drop(self.take_placed(id));
+    }
+
+    fn take_placed(&self, id: CallId) -> Option<Facts> {
+        let (_, placed) = self.placed.remove(&id)?;
+        if !self.calls.contains_key(&id) {
+            self.by_agent.leave(&placed.facts);
+        }
+        Some(placed.facts)
+    }
+
+    /// Asks for a call to be ended that the carrier was asked for, and of which it has not been
+    /// heard. False where there is none.
+    pub fn unwant(&self, id: CallId, tenant: TenantId) -> bool {
+        let placed = self.placed.get_mut(&id).filter(|placed| placed.facts.tenant == tenant);
+        placed.map(|mut placed| placed.is_unwanted = true).is_some()
     }
 
     /// The call of that id.
@@ -384,7 +212,7 @@ impl Live {
         if let Some(call) = self.get(id) {
             return Some(shown(&call.facts, call.state().status));
         }
-        self.placed.get(&id).map(|facts| shown(&facts, CallStatus::Queued))
+        self.placed.get(&id).map(|placed| shown(&placed.facts, CallStatus::Queued))
     }
 
     /// How many there are.
@@ -430,8 +258,8 @@ impl Live {
         let unheard: Vec<_> = self
             .placed
             .iter()
-            .filter(|placed| placed.created_at.0.saturating_add(UNHEARD_MS_MAX) <= now.0)
-            .map(|placed| placed.id)
+            .filter(|placed| placed.facts.created_at.0.saturating_add(UNHEARD_MS_MAX) <= now.0)
+            .map(|placed| placed.facts.id)
             .filter(|id| !self.calls.contains_key(id))
             .collect();
         for id in unheard {
@@ -480,7 +308,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Ani;
+    use crate::calls::{Detour, Resume, Wanted, one::ADDED_MAX};
+    use crate::domain::{
+        Agent, Ani, Attestation, Direction, InboundCall, RouteReason, Rung, Target,
+    };
 
     fn facts(id: CallId) -> Facts {
         Facts {
@@ -505,6 +336,7 @@ mod tests {
             last_resort: Target::Reject,
             context_min_attestation: Attestation::None,
             trace: Vec::new(),
+            errand: None,
             created_at: UnixMillis(1),
         }
     }
@@ -535,8 +367,8 @@ mod tests {
         let (journal, _rows) = Journal::new();
         let live = Live::new(journal);
         let call = live.open(facts(CallId(Uuid::from_u128(9))), CallStatus::Ringing, UnixMillis(1));
-        assert_eq!(call.target(0), &Target::Busy);
-        assert_eq!(call.target(1), &Target::Reject);
+        assert_eq!(call.target(0), Target::Busy);
+        assert_eq!(call.target(1), Target::Reject);
         live.sweep(UnixMillis(u64::MAX));
         assert!(live.is_empty());
     }
@@ -563,8 +395,29 @@ mod tests {
         let live = Live::new(journal);
         let call = live.open(facts(CallId(Uuid::from_u128(9))), CallStatus::Ringing, UnixMillis(1));
         call.hang_up(CallEnd::Api);
-        assert_eq!(call.hang_up_wanted().await, CallEnd::Api);
+        assert_eq!(call.wanted().await, Wanted::HangUp(CallEnd::Api));
         assert_eq!(call.resume(), Resume::HangUp);
+    }
+
+    #[tokio::test]
+    async fn a_move_is_not_missed_and_not_overruled() {
+        let (journal, _rows) = Journal::new();
+        let live = Live::new(journal);
+        let call = live.open(facts(CallId(Uuid::from_u128(9))), CallStatus::Ringing, UnixMillis(1));
+        let say = |text: &str| vec![Rung { agent: None, target: Target::Say(text.to_owned()) }];
+        assert_eq!((call.move_on(say("a")), call.move_on(say("b"))), (Some(1), Some(2)));
+        assert_eq!(call.wanted().await, Wanted::At(2));
+        // The runtime that asked for it hangs up right after.
+        call.settle(Resume::HangUp);
+        assert_eq!(call.resume(), Resume::At(2));
+        assert_eq!(call.take_detour(), Some(Detour { from: 0, to: 2 }));
+        assert_eq!((call.target(2), call.rungs()), (Target::Say("b".to_owned()), 3));
+        assert_eq!(call.target(3), Target::Reject);
+        while call.move_on(say("again")).is_some() {}
+        assert_eq!(call.rungs(), 1 + ADDED_MAX);
+        call.hang_up(CallEnd::Api);
+        assert_eq!(call.wanted().await, Wanted::HangUp(CallEnd::Api));
+        assert_eq!(call.move_on(Vec::new()), None);
     }
 
     #[test]

@@ -285,6 +285,13 @@ pub enum Command<'a> {
         /// The carrier's id for its leg.
         carrier_call_id: &'a str,
     },
+    /// Take a call that somebody has answered out of what it is doing.
+    Redirect {
+        /// The carrier's id for its leg.
+        carrier_call_id: &'a str,
+        /// Asked what follows.
+        url: &'a str,
+    },
     /// Place a call. No carrier has an idempotency key for it, so it is sent once.
     Dial(Dial<'a>),
     /// Find the calls we placed: for who does not know what became of a [`Command::Dial`].

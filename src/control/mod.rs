@@ -19,6 +19,7 @@ mod party;
 mod placing;
 mod receive;
 mod shadow;
+mod steering;
 mod talkover;
 mod transcripts;
 mod whole;

@@ -1,19 +1,19 @@
 //! Placing calls: the row, the command, and the wait for the carrier's verdict. Every dialect
 //! comes through here.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{Api, auth::Caller, gate};
 use crate::{
-    calls::Facts,
+    calls::{Errand, Facts},
     dialects::Problem,
     dispatch::{Placing, Verdict},
     domain::{
-        Ani, Attestation, CallId, CallRecord, DialFailure, DialState, InboundCall, Refusal,
-        TenantId, Warning,
+        Ani, Attestation, CallId, CallStatus, DialFailure, DialRecord, DialState, InboundCall,
+        Refusal, TenantId, Warning,
     },
     index::View,
     routing,
@@ -60,16 +60,21 @@ where
     }
 }
 
-/// Has the carrier dial, and waits for its verdict.
+/// Has the carrier dial, and waits for its verdict; a call that waits for its time is left to the
+/// clock.
 async fn command(
     api: &Api,
     made: PlacedCall,
     heads: Heads,
 ) -> Result<(PlacedCall, Heads), Problem> {
+    if made.dial.as_ref().is_some_and(|dial| dial.due_at.is_some()) {
+        api.dispatch.look_again();
+        return Ok((made, heads));
+    }
     let (facts, account) = {
         let view = api.index.view();
         let account = made.call.account.and_then(|id| view.account_by_id(id)).cloned();
-        (facts(&view, &made.call), account)
+        (facts(&view, &made), account)
     };
     let (Some(facts), Some(account), Some(dial)) = (facts, account, made.dial.clone()) else {
         // The account has gone within this request. The next start says so of the row.
@@ -102,7 +107,9 @@ async fn found(api: &Api, tenant: TenantId, id: CallId) -> Result<Option<PlacedC
 
 /// That the carrier did not take it, as it was told at the time.
 fn refusal(placed: &PlacedCall) -> Option<Refusal> {
-    let dial = placed.dial.as_ref().filter(|dial| dial.state == DialState::Refused)?;
+    let is_canceled = placed.call.status == CallStatus::Canceled;
+    let dial = placed.dial.as_ref().filter(|_| !is_canceled)?;
+    let dial = Some(dial).filter(|dial| dial.state == DialState::Refused)?;
     let cause = placed.call.error_code.as_deref().and_then(|word| word.parse().ok());
     let said = dial.error_message.clone().unwrap_or_default();
     Some(Refusal::NotPlaced(cause.unwrap_or(DialFailure::Refused), said))
@@ -110,7 +117,8 @@ fn refusal(placed: &PlacedCall) -> Option<Refusal> {
 
 /// What is fixed about a call placed here: its agent's ladder as it now is.
 #[must_use]
-pub fn facts(view: &View<'_>, call: &CallRecord) -> Option<Facts> {
+pub fn facts(view: &View<'_>, placed: &PlacedCall) -> Option<Facts> {
+    let call = &placed.call;
     let account = call.account?;
     let tenant = view.tenant(call.tenant)?;
     let agent = call.agent.and_then(|id| view.agent(id));
@@ -138,6 +146,11 @@ pub fn facts(view: &View<'_>, call: &CallRecord) -> Option<Facts> {
         last_resort: tenant.settings.last_resort.clone(),
         context_min_attestation: tenant.settings.context_min_attestation,
         trace: Vec::new(),
+        errand: placed.dial.as_ref().map(|dial| Arc::new(errand(dial))),
         created_at: call.created_at,
     })
+}
+
+fn errand(dial: &DialRecord) -> Errand {
+    Errand { brief: dial.brief.clone(), hangs_up_on_machine: dial.hangs_up_on_machine }
 }

@@ -40,6 +40,13 @@ pub fn detects_machine(profile: &str) -> bool {
     profile.get("voicemail_action").is_some_and(|action| !action.is_null())
 }
 
+/// Whether the agent hangs up on a machine that answers.
+#[must_use]
+pub fn hangs_up_on_machine(profile: &str) -> bool {
+    let profile: Value = serde_json::from_str(profile).unwrap_or_default();
+    profile.get("voicemail_action").is_some_and(|action| action == "hangup")
+}
+
 /// The URL that an agent's profile says its calls are to be told to.
 #[must_use]
 pub fn webhook_url(profile: &str) -> Option<String> {
@@ -69,6 +76,8 @@ mod tests {
     fn machines_are_listened_for_where_the_agent_has_a_word_on_them() {
         assert!(detects_machine(r#"{"voicemail_action":"leave_message"}"#));
         assert!(detects_machine(r#"{"voicemail_action":"hangup"}"#));
+        assert!(!hangs_up_on_machine(r#"{"voicemail_action":"leave_message"}"#));
+        assert!(hangs_up_on_machine(r#"{"voicemail_action":"hangup"}"#));
         for profile in ["{}", "", r#"{"voicemail_action":null}"#, r#"{"voice":"alder"}"#] {
             assert!(!detects_machine(profile), "{profile}");
         }

@@ -5,7 +5,9 @@ use super::{
     reader::{joined, sentence},
     recorded,
 };
-use crate::domain::{AgentId, ContactRefusal, DialFailure, FieldError, Refusal, Scope};
+use crate::domain::{
+    AgentId, CallRefusal, CampaignStatus, ContactRefusal, DialFailure, FieldError, Refusal, Scope,
+};
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,9 +127,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::KeyNotFound => (404, "key_not_found"),
         Refusal::KeyOver => (409, "key_over"),
         Refusal::KeyWider => (403, "key_wider"),
-        Refusal::Contact(ContactRefusal::NotFound) => (404, "contact_not_found"),
-        Refusal::Contact(ContactRefusal::Erased) => (409, "contact_erased"),
-        Refusal::Contact(ContactRefusal::OwnNumber) => (409, "contact_is_own_number"),
+        Refusal::Contact(refusal) => contact_code(*refusal),
         Refusal::NotCallbackAgent => (404, "not_callback_agent"),
         Refusal::NumberNotAttached => (404, "number_not_attached"),
         Refusal::AgentArchived => (409, "agent_archived"),
@@ -140,6 +140,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::AccountAmbiguous => (409, "account_ambiguous"),
         Refusal::NameTaken => (409, "name_taken"),
         Refusal::CallNotActive => (409, "call_not_active"),
+        Refusal::Call(refusal) => (409, of_call(*refusal).0),
         Refusal::WebhookNotFound => (404, "webhook_not_found"),
         Refusal::WebhookDisabled => (409, "webhook_disabled"),
         Refusal::WebhooksFull => (409, "too_many_webhooks"),
@@ -152,7 +153,6 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::Record(refusal) => recorded::code(*refusal),
         Refusal::Transition(..) => (400, "invalid_transition"),
         Refusal::DuplicateCall(_) => (409, "duplicate_call"),
-        Refusal::TranscriptFull => (409, "transcript_full"),
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
         Refusal::AgentInactive => (409, "agent_inactive"),
         Refusal::NoCallerId => (409, "no_caller_id"),
@@ -176,23 +176,26 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
     }
 }
 
+/// Why a call is not steered or kept: a code and a sentence.
+const fn of_call(refusal: CallRefusal) -> (&'static str, &'static str) {
+    match refusal {
+        CallRefusal::NotAnswered => ("call_not_answered", "nobody has answered the call"),
+        CallRefusal::Answered => ("call_answered", "somebody has answered the call"),
+        CallRefusal::NotMovable => {
+            ("call_not_movable", "the call is about to end, or was moved too often")
+        }
+        CallRefusal::NoTarget => ("no_target", "the agent is not live or has no target"),
+        CallRefusal::TranscriptFull => {
+            ("transcript_full", "no more is kept of what is said in one call")
+        }
+    }
+}
+
 const SIGNING_OFF: &str =
     "nothing is signed here: the control API is not on loopback (see control.allow_sign)";
 
 fn claimed(agent: AgentId) -> String {
     format!("the number is attached to another inbound agent, {agent}")
-}
-
-fn not_bought(why: DialFailure, said: &str) -> String {
-    if !matches!(why, DialFailure::Refused | DialFailure::InvalidNumber) {
-        return carrier_refused(why, said);
-    }
-    let text = "the number is not available";
-    if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
-}
-
-fn not_ready(missing: &[&str]) -> String {
-    format!("the agent is not ready to publish; missing: {}", missing.join(", "))
 }
 
 fn message(refusal: &Refusal) -> String {
@@ -220,6 +223,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AccountAmbiguous => "more than one carrier account: say which",
         Refusal::NameTaken => "the name is taken",
         Refusal::CallNotActive => "the call is over",
+        Refusal::Call(refusal) => of_call(*refusal).1,
         Refusal::WebhookNotFound => "webhook not found",
         Refusal::WebhookDisabled => "the webhook is disabled or deleted",
         Refusal::WebhooksFull => "there are as many webhooks as there may be",
@@ -227,16 +231,13 @@ fn message(refusal: &Refusal) -> String {
         Refusal::LogNotFound => "log not found",
         Refusal::LogNotRetriable => "only an attempt that failed for good can be made again",
         Refusal::Record(refusal) => recorded::message(*refusal),
-        Refusal::Transition(from, to) => {
-            return format!("cannot transition from {from} to {to} status");
-        }
+        Refusal::Transition(from, to) => return stuck(*from, *to),
         Refusal::DuplicateCall(_) => "this number is being called by the campaign already",
         Refusal::Mirrored(owner) => return format!("belongs to {owner}: change it there"),
         Refusal::UpstreamNotFound => "upstream not found",
         Refusal::NotShadowed => "the upstream is mirrored; set its mode to shadow for a report",
         Refusal::NoActiveCall => "no active call found for this phone number",
         Refusal::DirectionBusy => "the agent has calls in progress: its direction cannot change",
-        Refusal::TranscriptFull => "no more is kept of what is said in one call",
         Refusal::NotInbound => "the agent must be inbound",
         Refusal::NotOutbound => "the agent must be outbound",
         Refusal::AgentInactive => "the agent is not published",
@@ -255,6 +256,14 @@ fn message(refusal: &Refusal) -> String {
         Refusal::Parts(_) | Refusal::Invalid(_) => return line(&fields(refusal)),
     };
     text.to_owned()
+}
+
+const fn contact_code(refusal: ContactRefusal) -> (u16, &'static str) {
+    match refusal {
+        ContactRefusal::NotFound => (404, "contact_not_found"),
+        ContactRefusal::Erased => (409, "contact_erased"),
+        ContactRefusal::OwnNumber => (409, "contact_is_own_number"),
+    }
 }
 
 const fn of_contact(refusal: ContactRefusal) -> &'static str {
@@ -302,6 +311,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::AccountAmbiguous
         | Refusal::NameTaken
         | Refusal::CallNotActive
+        | Refusal::Call(_)
         | Refusal::WebhookNotFound
         | Refusal::WebhookDisabled
         | Refusal::WebhooksFull
@@ -311,7 +321,6 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::Mirrored(_)
         | Refusal::UpstreamNotFound
         | Refusal::NotShadowed
-        | Refusal::TranscriptFull
         | Refusal::NotInbound
         | Refusal::NotOutbound
         | Refusal::AgentInactive
@@ -355,6 +364,22 @@ fn carrier_refused(why: DialFailure, said: &str) -> String {
         | DialFailure::Refused => "the carrier refused the request",
     };
     if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
+}
+
+fn stuck(from: CampaignStatus, to: CampaignStatus) -> String {
+    format!("cannot transition from {from} to {to} status")
+}
+
+fn not_bought(why: DialFailure, said: &str) -> String {
+    if !matches!(why, DialFailure::Refused | DialFailure::InvalidNumber) {
+        return carrier_refused(why, said);
+    }
+    let text = "the number is not available";
+    if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
+}
+
+fn not_ready(missing: &[&'static str]) -> String {
+    format!("the agent is not ready to publish; missing: {}", missing.join(", "))
 }
 
 fn not_placed(why: DialFailure, said: &str) -> String {

@@ -6,13 +6,14 @@
 //! never decides who calls whom.
 
 mod client;
+mod due;
 mod lane;
 mod placing;
 
 use std::{sync::Arc, time::Duration};
 
 use dashmap::DashMap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::{
     calls::Live,
@@ -21,6 +22,7 @@ use crate::{
     store::{Heads, Store},
 };
 use client::Client;
+pub use due::Prepare;
 use lane::Lane;
 
 /// How commands are sent.
@@ -81,6 +83,8 @@ struct Shared {
     client: Client,
     lanes: DashMap<AccountId, Lane>,
     stopped: watch::Sender<bool>,
+    /// Told when a call is to wait for its time.
+    waiting: Notify,
 }
 
 impl Dispatch {
@@ -92,7 +96,8 @@ impl Dispatch {
         let client = Client::new(settings.answer_wait)?;
         let (stopped, _) = watch::channel(false);
         let lanes = DashMap::new();
-        let shared = Shared { settings, store, live, client, lanes, stopped };
+        let waiting = Notify::new();
+        let shared = Shared { settings, store, live, client, lanes, stopped, waiting };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -111,7 +116,23 @@ impl Dispatch {
     pub fn hang_up(&self, account: &Arc<Account>, carrier_call_id: &str) {
         let (shared, account) = (Arc::clone(&self.shared), Arc::clone(account));
         let carrier_call_id = carrier_call_id.to_owned();
-        tokio::spawn(async move { shared.hang_up(&account, &carrier_call_id).await });
+        tokio::spawn(async move {
+            let command = Command::HangUp { carrier_call_id: &carrier_call_id };
+            shared.steer(&account, &command).await;
+        });
+    }
+
+    /// Takes a live call to the rung at `place`, out of what it is doing at the carrier.
+    pub fn redirect(&self, account: &Arc<Account>, call: CallId, carrier_id: &str, place: usize) {
+        let (shared, account) = (Arc::clone(&self.shared), Arc::clone(account));
+        let carrier_call_id = carrier_id.to_owned();
+        // No document of ours names this URL: its answer is nobody else's.
+        let resume = url(&shared.settings, &account, "resume", call);
+        let url = format!("{resume}&attempt={place}&moved=1");
+        tokio::spawn(async move {
+            let command = Command::Redirect { carrier_call_id: &carrier_call_id, url: &url };
+            shared.steer(&account, &command).await;
+        });
     }
 
     /// Looks at the carrier for a call whose fate is not known, and adopts it where exactly one

@@ -6,9 +6,9 @@ use tokio::{sync::oneshot, time::sleep};
 
 use super::{Placing, Shared, Verdict, client::Sent, url};
 use crate::{
-    calls::Event,
+    calls::{Event, LiveCall},
     carriers::{Command, CommandOutcome, Dial, FoundCall},
-    domain::{Account, CallPatch, CallStatus, DialFailure, DialRecord, UnixMillis},
+    domain::{Account, CallId, CallPatch, CallStatus, DialFailure, DialRecord, UnixMillis},
     store::{Actor, DialFate, Heads, WriteError},
     telemetry::{
         clock,
@@ -62,8 +62,7 @@ impl Shared {
                 metrics::dispatched(account.carrier, CommandFate::Accepted);
                 let fate = DialFate::Accepted(carrier_call_id.clone());
                 let heads = self.settle(dial, fate).await;
-                let now = clock::now();
-                self.live.begin(call, account.id, &carrier_call_id, None, now);
+                self.begin(call, account, &carrier_call_id).await;
                 drop(verdict.send(Verdict::Taken(heads)));
             }
             Ok(CommandOutcome::Refused(error)) => {
@@ -90,16 +89,33 @@ impl Shared {
         }
     }
 
-    /// Ends a live call at the carrier.
-    pub(super) async fn hang_up(&self, account: &Account, carrier_call_id: &str) {
-        let fate = match self.send(account, &Command::HangUp { carrier_call_id }).await {
+    /// The carrier has the call, under this id. Who does not want it any more is heard now.
+    async fn begin(
+        &self,
+        call: CallId,
+        account: &Account,
+        carrier_call_id: &str,
+    ) -> Option<Arc<LiveCall>> {
+        let live = self.live.begin(call, account.id, carrier_call_id, None, clock::now())?;
+        if live.state().hang_up.is_some() {
+            self.steer(account, &Command::HangUp { carrier_call_id }).await;
+        }
+        Some(live)
+    }
+
+    /// Ends a live call at the carrier, or takes it elsewhere.
+    pub(super) async fn steer(&self, account: &Account, command: &Command<'_>) {
+        let fate = match self.send(account, command).await {
             Ok(CommandOutcome::Done) => CommandFate::Done,
             Ok(CommandOutcome::Refused(error)) => {
                 let message = redact::scrub(&error.message);
-                tracing::warn!(account = account.name, code = ?error.code, message, "no hang-up");
+                tracing::warn!(
+                    account = account.name, code = ?error.code, message,
+                    "the carrier does not end or move a call"
+                );
                 CommandFate::Refused
             }
-            // Ending a call twice does no harm, but whoever asked can do that as well.
+            // Doing it twice does no harm, but whoever asked can do that as well.
             Ok(_) => CommandFate::Unclear,
             Err(_) => CommandFate::Refused,
         };
@@ -243,8 +259,7 @@ impl Shared {
             return Ok(());
         };
         let now = clock::now();
-        let id = &found.carrier_call_id;
-        if let Some(live) = self.live.begin(call, account.id, id, None, now) {
+        if let Some(live) = self.begin(call, account, &found.carrier_call_id).await {
             if found.answered_by.is_some_and(crate::carriers::AnsweredBy::is_machine) {
                 let by_machine =
                     CallPatch { by_machine: true, ..CallPatch::new(call, tenant, now) };

@@ -126,6 +126,8 @@ spelled! {
         Agent = "agent",
         /// Somebody asked for it through the API.
         Api = "api",
+        /// A machine answered, and its agent talks to none.
+        Machine = "machine",
         /// The last target had spoken, refused or failed.
         LastTarget = "last_target",
         /// The daemon was told to stop.

@@ -61,7 +61,7 @@ pub use recorded::{
     CampaignCall, CampaignCounts, CampaignRecord, CampaignStatus, RecordRefusal, ReleaseRecord,
     ReleaseStatus, TrunkRecord, TrunkSettings,
 };
-pub use refusal::{FieldError, Refusal, Warning, WarningCode};
+pub use refusal::{CallRefusal, FieldError, Refusal, Warning, WarningCode};
 pub use revision::{Names, Revised, RevisionRecord, Thing, ThingKind};
 pub use setup::{
     AgentRef, AgentSetup, BelowMinRef, NumberRef, NumberSetup, SettingsSetup, Setup, TargetRef,

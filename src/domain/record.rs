@@ -289,6 +289,10 @@ pub struct DialRecord {
     pub is_test: bool,
     /// Whether the carrier is to find out if a machine answers.
     pub detects_machine: bool,
+    /// Whether a machine that answers is hung up on.
+    pub hangs_up_on_machine: bool,
+    /// When it is to be placed, while it waits for that.
+    pub due_at: Option<UnixMillis>,
     /// What the caller of the API gave along.
     pub brief: CallBrief,
     /// Why it was not placed, in the carrier's words.

@@ -78,6 +78,8 @@ pub enum Refusal {
     TypeFixed,
     /// The call is over.
     CallNotActive,
+    /// The call is not in a state for that.
+    Call(CallRefusal),
     /// No such subscription for this tenant or agent.
     WebhookNotFound,
     /// The subscription is switched off, or gone.
@@ -106,8 +108,6 @@ pub enum Refusal {
     NoActiveCall,
     /// The agent has calls in progress, which keep its direction.
     DirectionBusy,
-    /// As much as is kept of one call has been said in it.
-    TranscriptFull,
     /// The thing is not at the version that the request is meant for.
     VersionOther,
     /// An idempotency key was used before, for another request.
@@ -118,6 +118,21 @@ pub enum Refusal {
     Parts(Vec<(String, Refusal)>),
     /// One or more fields are wrong; nothing was applied.
     Invalid(Vec<FieldError>),
+}
+
+/// Why something cannot be done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallRefusal {
+    /// Nobody has answered it.
+    NotAnswered,
+    /// Somebody has answered it.
+    Answered,
+    /// It was moved as often as it may be, or is about to end.
+    NotMovable,
+    /// Who shall take it has no target, or is not live.
+    NoTarget,
+    /// As much as is kept of one call has been said in it.
+    TranscriptFull,
 }
 
 /// What is wrong with one field.

@@ -85,6 +85,13 @@ impl Edge {
             };
             self.tried(&live, attempt.saturating_sub(1), outcome, asked.now);
         }
+        if let Some(detour) = live.take_detour() {
+            // Taken out of a dial, or of nothing: no task carries its media.
+            if asked.voice.dial.is_none() {
+                self.tried(&live, detour.from, "moved", asked.now);
+            }
+            return self.rung(asked, &live, detour.to);
+        }
         if talked {
             self.live.apply(&live, CallEvent::Ending(CallEnd::Caller), asked.now);
             return self.hang_up(asked.account);
@@ -102,12 +109,12 @@ impl Edge {
 
     /// Answers the rung at `place`: past the ladder's end the last resort, past that good-bye.
     pub(super) fn rung(&self, asked: &Asked<'_>, live: &Arc<LiveCall>, place: usize) -> Reply {
-        if place > live.facts.ladder.len() {
+        if place > live.rungs() {
             self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
             return self.hang_up(asked.account);
         }
         live.note(|state| state.resume = Resume::At(place));
-        let target = live.target(place);
+        let target = &live.target(place);
         let resume_url = format!(
             "{}/carriers/{}/resume?call={}&attempt={}",
             self.settings.public_url,
@@ -149,7 +156,7 @@ impl Edge {
 
     fn media(&self, asked: &Asked<'_>, live: &LiveCall, place: usize, resume_url: &str) -> Reply {
         let id = live.facts.id;
-        let agent = live.facts.ladder.get(place).and_then(|rung| rung.agent.as_ref());
+        let agent = live.agent(place);
         let mut url = format!("{}/media/", self.settings.media_url);
         let view = self.index.view();
         let Some(key) = view.media_keys().first() else {
@@ -168,12 +175,11 @@ impl Edge {
     }
 
     fn tried(&self, live: &LiveCall, place: usize, outcome: &'static str, now: UnixMillis) {
-        let rung = live.facts.ladder.get(place);
         let target = live.target(place);
         metrics::target(target.kind(), outcome);
         let tried = TargetTried {
             attempt: u32::try_from(place).unwrap_or(u32::MAX),
-            agent: rung.and_then(|rung| rung.agent.as_ref()).map(|agent| agent.id),
+            agent: live.agent(place).map(|agent| agent.id),
             target: target.to_string(),
             at: now,
             outcome: outcome.to_owned(),
@@ -253,6 +259,7 @@ fn facts(
         last_resort: tenant.settings.last_resort.clone(),
         context_min_attestation: tenant.settings.context_min_attestation,
         trace: Vec::new(),
+        errand: None,
         created_at: asked.now,
     }
 }

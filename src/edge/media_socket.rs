@@ -213,6 +213,7 @@ impl MediaSockets {
             last_resort: settings.last_resort.clone(),
             context_min_attestation: settings.context_min_attestation,
             trace: Vec::new(),
+            errand: None,
             created_at: now,
         };
         Some(self.wiring.live.open(facts, CallStatus::InProgress, now))

@@ -123,12 +123,16 @@ impl Edge {
             .or_else(|| self.live.begin(call?, account.id, carrier_call_id, Some(leg?), now))
     }
 
-    /// A machine is noted in the row's touch, whenever that is told.
+    /// A machine is noted in the row and its touch, whenever that is told. Its agent may talk to
+    /// none.
     fn note_machine(&self, call: &LiveCall, who: AnsweredBy, now: UnixMillis) {
         if who.is_machine() {
             let (id, tenant) = (call.facts.id, call.facts.tenant);
             let patch = CallPatch { by_machine: true, ..CallPatch::new(id, tenant, now) };
             self.live.record_late(patch);
+            if call.facts.errand.as_ref().is_some_and(|errand| errand.hangs_up_on_machine) {
+                call.hang_up(CallEnd::Machine);
+            }
         }
     }
 }

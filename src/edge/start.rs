@@ -4,6 +4,10 @@ use crate::calls::LiveCall;
 use crate::domain::Ani;
 use crate::media::messages::Start;
 
+/// Bytes of instructions, and of variables, that go along: the smallest message that runtimes'
+/// libraries take is many times that.
+const GIVEN_LEN_MAX: usize = 8 * 1024;
+
 /// The `start` for the runtime at `place` of the call's ladder. `carrier` is the carrier's own,
 /// whose ids and parameters are passed along; `context` is a return call's.
 pub(super) fn start(
@@ -13,7 +17,8 @@ pub(super) fn start(
     context: Option<String>,
 ) -> Start {
     let facts = &call.facts;
-    let rung_agent = facts.ladder.get(place).and_then(|rung| rung.agent.as_ref());
+    let agent = call.agent(place);
+    let rung_agent = agent.as_deref();
     let number = |number: Option<_>| number.map(|n: crate::domain::E164| n.to_string());
     let from_number = number(facts.call.ani.number()).unwrap_or_default();
     let to_number = number(facts.call.dnis).unwrap_or_default();
@@ -37,6 +42,15 @@ pub(super) fn start(
         ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if let Some(context) = context {
         parameters.push(("return_context".to_owned(), context));
+    }
+    // What does not fit is in the call's briefing.
+    let brief = facts.errand.as_ref().map(|errand| &errand.brief);
+    let given =
+        brief.map(|brief| [("instructions", &brief.instructions), ("variables", &brief.variables)]);
+    for (name, text) in given.into_iter().flatten() {
+        if let Some(text) = text.as_ref().filter(|text| text.len() <= GIVEN_LEN_MAX) {
+            parameters.push((name.to_owned(), text.clone()));
+        }
     }
     // Ours first: a runtime can rely on them, whoever else writes parameters.
     let theirs = rung_agent.map_or(&[][..], |agent| &agent.runtime_parameters);

@@ -92,6 +92,12 @@ impl Liveness {
         self.deadline = self.deadline.or(Some(since + SILENCE_MAX));
     }
 
+    /// The caller is taken to another runtime on purpose: the wait begins anew.
+    pub fn moved(&mut self, now: Duration) {
+        self.leg = None;
+        self.deadline = Some(now + SILENCE_MAX);
+    }
+
     /// How much of the wait is left for another attempt.
     #[must_use]
     pub fn left(&self, now: Duration) -> Duration {

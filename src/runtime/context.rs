@@ -6,10 +6,10 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
 
-use crate::domain::{CallSummary, TenantId, Touch, TouchId, UnixSeconds};
+use crate::dialects::own::return_context;
+use crate::domain::{CallSummary, TenantId, Touch, TouchId};
 
 /// How long the summary may take to be found; a runtime that waits longer is late for its caller.
 pub const FETCH_MAX: Duration = Duration::from_millis(300);
@@ -52,7 +52,8 @@ impl Context {
     /// `is_full`: the caller is vouched for enough for this runtime to be told everything.
     #[must_use]
     pub fn text(&self, is_full: bool) -> String {
-        written(&self.touch, self.summary.as_ref(), self.is_verified, is_full)
+        let summary = self.summary.as_ref();
+        return_context(&self.touch, summary, self.is_verified, is_full).to_string()
     }
 }
 
@@ -64,55 +65,13 @@ impl Drop for Context {
     }
 }
 
-fn written(
-    known: &Touch,
-    summary: Option<&CallSummary>,
-    is_verified: bool,
-    is_full: bool,
-) -> String {
-    let touch = summary.map_or(known, |summary| &summary.touch);
-    let name = summary.and_then(|summary| summary.source_agent.as_ref()).map(|(_, name)| name);
-    let mut of_touch = Map::new();
-    of_touch
-        .insert("source_agent".to_owned(), json!({ "id": touch.agent.to_string(), "name": name }));
-    of_touch.insert("at".to_owned(), json!(rfc3339(touch.at)));
-    of_touch.insert("outcome".to_owned(), json!(touch.outcome.as_str()));
-    if is_full {
-        of_touch.insert("caller_id".to_owned(), json!(touch.caller_id.to_string()));
-    }
-    let mut told = Map::new();
-    told.insert("touch".to_owned(), Value::Object(of_touch));
-    if let Some(summary) = summary.filter(|_| is_full) {
-        let of_call = json!({
-            "variables": opaque(summary.variables.as_deref()),
-            "echo": opaque(summary.echo.as_deref()),
-            "result": opaque(summary.result.as_deref()),
-        });
-        told.insert("call".to_owned(), of_call);
-    }
-    told.insert("caller_verified".to_owned(), json!(is_verified));
-    told.insert("partial".to_owned(), json!(summary.is_none()));
-    Value::Object(told).to_string()
-}
-
-/// A stored JSON text as a value; one that is none, as the text it is.
-fn opaque(text: Option<&str>) -> Value {
-    text.map_or(Value::Null, |text| {
-        serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
-    })
-}
-
-fn rfc3339(at: UnixSeconds) -> Option<String> {
-    let seconds = i64::try_from(at.0).ok()?;
-    jiff::Timestamp::from_second(seconds).ok().map(|at| at.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::{AgentId, E164, Outcome};
+    use crate::domain::{AgentId, E164, Outcome, UnixSeconds};
 
     fn touch() -> Touch {
         Touch {
@@ -138,8 +97,7 @@ mod tests {
 
     #[track_caller]
     fn check(summary: Option<&CallSummary>, is_full: bool, expected: &Value) {
-        let found: Value =
-            serde_json::from_str(&written(&touch(), summary, false, is_full)).unwrap();
+        let found: Value = return_context(&touch(), summary, false, is_full);
         assert_eq!(&found, expected);
     }
 

@@ -136,6 +136,8 @@ pub struct State {
     pub heard: Vec<u8>,
     /// Why it ends, once it does.
     pub ending: Option<Ending>,
+    /// Which document the API wants instead of the one that is played.
+    pub(super) instead: Option<String>,
     /// When somebody answered.
     pub answered: Option<Instant>,
     /// Who did, where that was to be found out.
@@ -161,6 +163,7 @@ impl Leg {
             moments: Vec::new(),
             heard: Vec::new(),
             ending: None,
+            instead: None,
             answered: None,
             answered_by: None,
             ended_at: None,
@@ -222,12 +225,20 @@ impl Leg {
         self.change(|state| state.ending = state.ending.or(Some(ending)));
     }
 
-    /// Waits until it is to end.
+    /// Waits until it is to end, or to go on elsewhere.
     pub(super) async fn ends(&self) {
-        drop(self.state.subscribe().wait_for(|state| state.ending.is_some()).await);
+        let is_over = |state: &State| state.ending.is_some() || state.instead.is_some();
+        drop(self.state.subscribe().wait_for(is_over).await);
     }
 
-    /// Does `work`, unless the call ends first.
+    /// Takes the document that the API wants, if there is one.
+    pub(super) fn instead(&self) -> Option<String> {
+        let mut instead = None;
+        self.change(|state| instead = state.instead.take());
+        instead
+    }
+
+    /// Does `work`, unless the call ends or goes elsewhere first.
     pub(super) async fn unless_over<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -184,6 +184,9 @@ impl Play {
             if leg.state().ending.is_some() {
                 return Next::Over;
             }
+            if let Some(url) = leg.instead() {
+                return Next::Ask(url, Vec::new());
+            }
             if let Verb::Reject { is_busy } = verb {
                 let is_first = place == 0 && leg.state().answered.is_none();
                 return self.refuse(is_first, is_busy);
@@ -206,6 +209,9 @@ impl Play {
                 Verb::Other(name) => leg.note(What::PassedOver(name)),
                 Verb::HangUp | Verb::Reject { .. } => break,
             }
+        }
+        if let Some(url) = leg.instead() {
+            return Next::Ask(url, Vec::new());
         }
         leg.end(Ending::Document);
         Next::Over

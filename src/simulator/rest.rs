@@ -204,10 +204,17 @@ async fn update(
     if status.is_final() {
         return Err(error(400, 21_220, "Call is not in-progress. Cannot redirect."));
     }
-    match form.get("Status") {
-        Some("completed") => leg.end(Ending::Api),
-        Some("canceled") if status < CallStatus::InProgress => leg.end(Ending::Api),
-        _ => return Err(error(400, 20_001, "only Status is simulated")),
+    match (form.get("Status"), form.get("Url")) {
+        (Some("completed"), _) => leg.end(Ending::Api),
+        (Some("canceled"), _) if status < CallStatus::InProgress => leg.end(Ending::Api),
+        (None, Some(_)) if status < CallStatus::InProgress => {
+            return Err(error(400, 21_220, "Call is not in-progress. Cannot redirect."));
+        }
+        (None, Some(url)) => {
+            leg.change(|state| state.instead = Some(url.to_owned()));
+            return Ok(Json(call(&exchange, &leg)).into_response());
+        }
+        _ => return Err(error(400, 20_001, "only Status and Url are simulated")),
     }
     let mut shown = call(&exchange, &leg);
     if let Some(status) = shown.get_mut("status") {

@@ -204,6 +204,10 @@ pub struct NewCall {
     pub is_test: bool,
     /// Whether the carrier is to find out if a machine answers.
     pub detects_machine: bool,
+    /// Whether a machine that answers is hung up on.
+    pub hangs_up_on_machine: bool,
+    /// How long it waits before it is placed.
+    pub delay_seconds: u32,
     /// Which campaign's it is.
     pub campaign: Option<CampaignId>,
     /// What is given along.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchback::{
-    calls::{Facts, LiveCall, seal},
+    calls::{Facts, LiveCall, Wanted, seal},
     domain::{
-        AccountId, Agent, AgentId, AgentState, Ani, Attestation, CallId, CallStatus, Direction,
-        E164, InboundCall, RouteReason, Target, TenantId, UnixMillis,
+        AccountId, Agent, AgentId, AgentState, Ani, Attestation, CallEnd, CallId, CallStatus,
+        Direction, E164, InboundCall, RouteReason, Target, TenantId, UnixMillis,
     },
     store::Actor,
     telemetry::clock,
@@ -101,6 +101,7 @@ fn facts(tenant: TenantId, agent: AgentId, carrier_call_id: &str) -> Facts {
         last_resort: Target::Reject,
         context_min_attestation: Attestation::None,
         trace: Vec::new(),
+        errand: None,
         created_at: UnixMillis(clock::now().0),
     }
 }
@@ -219,4 +220,42 @@ async fn what_is_said_is_kept_in_order_and_who_reads_it_is_noted() {
     assert_eq!(reads[0].subject, Some(scene.call.facts.id.0));
     let stranger = scene.daemon.tenant("other").await;
     stranger.get(&theirs).await.is(404);
+}
+
+#[tokio::test]
+async fn a_runtime_steers_its_own_call_and_is_briefed() {
+    let scene = Scene::new().await;
+    let briefing = scene.runtime.get(&scene.path("briefing")).await.is(200);
+    assert_eq!(briefing["direction"], "inbound");
+    assert_eq!((&briefing["attestation"], &briefing["reason"]), (&json!("A"), &json!("default")));
+    scene.runtime.post(&scene.path("transcript"), said(1, "Hi.")).await.is(200);
+    let briefing = scene.tenant.get(&scene.path("briefing")).await.is(200);
+    assert_eq!(briefing["agent"]["persona"], "Calm.", "{briefing}");
+    assert_eq!(briefing["instructions"], "Take a message.");
+    assert_eq!((&briefing["variables"], &briefing["return_context"]), (&json!({}), &Value::Null));
+    assert_eq!(briefing["transcript"][0]["text"], "Hi.");
+    scene.daemon.tenant("other").await.get(&scene.path("briefing")).await.is(404);
+
+    let target = json!({ "target": "tel:+14155550199" });
+    let told = scene.runtime.post(&scene.path("transfer"), target.clone()).await.is(202);
+    assert_eq!(told["id"], scene.id);
+    assert_eq!(scene.call.wanted().await, Wanted::At(0));
+    let agent = json!({ "agent_id": scene.agent });
+    scene.runtime.post(&scene.path("move"), agent.clone()).await.is(202);
+    assert_eq!(scene.call.wanted().await, Wanted::At(1));
+    let stranger = scene.daemon.tenant("third").await;
+    stranger.post(&scene.path("move"), agent.clone()).await.is(404);
+    stranger.post(&scene.path("transfer"), target.clone()).await.is(404);
+    scene
+        .tenant
+        .patch(&format!("/v1/agents/{}", scene.agent), json!({ "targets": [] }))
+        .await
+        .is(200);
+    assert_eq!(scene.runtime.post(&scene.path("move"), agent).await.is(409)["code"], "no_target");
+    scene.tenant.post(&format!("/v1/calls/{}/cancel", scene.id), json!({})).await.is(409);
+    scene.runtime.post(&scene.path("hangup"), json!({})).await.is(202);
+    assert_eq!(scene.call.wanted().await, Wanted::HangUp(CallEnd::Api));
+    scene.runtime.post(&scene.path("transfer"), target).await.is(409);
+    let forced = json!({ "force": true });
+    scene.tenant.post(&format!("/v1/calls/{}/cancel", scene.id), forced).await.is(200);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchback::{
-    calls::Facts,
+    calls::{Facts, Wanted},
     domain::{
         AccountId, Ani, Attestation, CallEnd, CallId, CallStatus, Direction, E164, InboundCall,
         RouteReason, Target, TenantId, TraceStep,
@@ -248,6 +248,7 @@ fn facts(tenant: TenantId, carrier_call_id: &str) -> Facts {
         last_resort: Target::Busy,
         context_min_attestation: Attestation::None,
         trace: vec![TraceStep { step: "number", result: "found", detail: String::new() }],
+        errand: None,
         created_at: clock::now(),
     }
 }
@@ -293,8 +294,8 @@ async fn live_calls_are_seen_and_ended() {
     other.get(&path).await.is(404);
     other.post(&format!("{path}/hangup"), json!({})).await.is(404);
     tenant.post(&format!("{path}/hangup"), json!({})).await.is(202);
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(1), call.hang_up_wanted());
-    assert_eq!(ended.await.unwrap(), CallEnd::Api);
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(1), call.wanted());
+    assert_eq!(ended.await.unwrap(), Wanted::HangUp(CallEnd::Api));
     tenant.post("/switchback/v1/calls/none/hangup", json!({})).await.is(404);
     tenant.get("/switchback/v1/calls?status=sleeping").await.is(422);
     drop(Arc::clone(&call));

@@ -318,6 +318,7 @@ async fn on_the_line(daemon: &Daemon, desk: &Desk) -> Facts {
         last_resort: Target::Busy,
         context_min_attestation: Attestation::None,
         trace: Vec::new(),
+        errand: None,
         created_at: clock::now(),
     }
 }

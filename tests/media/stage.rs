@@ -83,6 +83,7 @@ pub(crate) fn facts(agent: Agent, carrier_call_id: &str) -> Facts {
         last_resort: Target::Say("sorry".to_owned()),
         context_min_attestation: Attestation::None,
         trace: Vec::new(),
+        errand: None,
         created_at: UnixMillis(1),
     }
 }

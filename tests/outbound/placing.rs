@@ -56,6 +56,9 @@ async fn a_missed_call_is_returned_to_who_knows_of_it() {
     assert_eq!(status, 200);
     assert!(document.contains("<Stream"), "{document}");
     let path = "/switchback/v1/calls?carrier_call_id=CA00000000000000000000000000000fff";
+    daemon
+        .until("it has its row", || async { daemon.get(path).await["data"][0].is_object() })
+        .await;
     let returned = daemon.get(path).await["data"][0].clone();
     assert_eq!(returned["reason"], "callback");
     assert_eq!(returned["agent_id"], team.callback.as_str());

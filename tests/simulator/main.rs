@@ -1,6 +1,12 @@
 //! The simulated carrier and runtimes: by themselves, held to the carrier's fixtures, and against
 //! the daemon.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    unreachable_pub,
+    reason = "tests"
+)]
 
 mod call;
 mod customer;
@@ -12,3 +18,4 @@ mod numbers;
 mod outbound;
 mod rest;
 mod runtimes;
+mod steering;

@@ -66,6 +66,8 @@ impl Scene {
             };
             let caller_id = CallerId::Primary;
             let new = NewCall {
+                hangs_up_on_machine: false,
+                delay_seconds: 0,
                 agent,
                 to,
                 caller_id,

@@ -85,6 +85,8 @@ fn agent_url(tx: &mut Tx<'_>, team: &Team, agent: AgentId, profile: &str) {
 fn place(tx: &mut Tx<'_>, team: &Team, webhook_url: Option<&str>) -> CallId {
     let brief = CallBrief { webhook_url: webhook_url.map(str::to_owned), ..CallBrief::default() };
     let new = NewCall {
+        hangs_up_on_machine: false,
+        delay_seconds: 0,
         agent: team.caller,
         to: phone(PERSON),
         caller_id: CallerId::Primary,

@@ -34,6 +34,13 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
             let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
             (Method::POST, format!("{calls}/{call_sid}.json"), "Status=completed".to_owned())
         }
+        Command::Redirect { carrier_call_id, url } => {
+            let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
+            let mut form = String::with_capacity(256);
+            push(&mut form, "Url", url);
+            push(&mut form, "Method", "POST");
+            (Method::POST, format!("{calls}/{call_sid}.json"), form)
+        }
         Command::Dial(call) => (Method::POST, format!("{calls}.json"), dial_form(call)),
         Command::FindCalls { from, to, since } => {
             let mut query = String::new();
@@ -164,6 +171,7 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
             CommandOutcome::Done
         }
         Command::HangUp { .. }
+        | Command::Redirect { .. }
         | Command::Dial(_)
         | Command::FindCalls { .. }
         | Command::ListCalls { .. }
@@ -175,7 +183,7 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
 
 fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
     match command {
-        Command::HangUp { .. } => CommandOutcome::Done,
+        Command::HangUp { .. } | Command::Redirect { .. } => CommandOutcome::Done,
         Command::Dial(_) => match serde_json::from_slice::<CallBody>(body) {
             Ok(call) => CommandOutcome::Accepted { carrier_call_id: call.sid },
             Err(_) => CommandOutcome::Unclear,
@@ -338,6 +346,19 @@ mod tests {
         let credentials = STANDARD.decode_to_vec(credentials).unwrap();
         assert_eq!(credentials, format!("{ACCOUNT_SID}:{TOKEN}").into_bytes());
         assert!(!format!("{request:?}").contains(request.authorization.reveal()));
+    }
+
+    #[test]
+    fn a_redirected_call_asks_the_url() {
+        let url = "https://edge.example.com/carriers/main/resume?call=1&attempt=2";
+        let command = Command::Redirect { carrier_call_id: "CA0123", url };
+        let request = request(&command, &account(&[TOKEN]));
+        assert_eq!(request.path, format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Calls/CA0123.json"));
+        let form = "Url=https%3A%2F%2Fedge%2Eexample%2Ecom%2Fcarriers%2Fmain%2Fresume%3Fcall%3D1\
+                    %26attempt%3D2&Method=POST";
+        assert_eq!(request.body, form);
+        let over = outcome(&command, 400, &fixture("rest/error_400_21220.json"));
+        assert!(matches!(over, CommandOutcome::Refused(error) if error.code == Some(21220)));
     }
 
     #[test]

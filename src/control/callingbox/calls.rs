@@ -15,12 +15,12 @@ use crate::{
         whole::agent,
     },
     dialects::{
-        Page, PageFields, TranscriptBody, callingbox as dialect,
+        Page, PageFields, Problem, TranscriptBody, callingbox as dialect,
         callingbox::CallBody,
-        detects_machine,
+        detects_machine, hangs_up_on_machine,
         own::{CallQuery, call_filter},
     },
-    domain::{CallId, Refusal},
+    domain::{CallId, CallRefusal, CallStatus, Refusal},
     store::{CallerId, NewCall, PlacedCall},
 };
 
@@ -39,6 +39,8 @@ pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Bo
             caller_id: fields.from.map_or(CallerId::Primary, CallerId::Named),
             is_test: false,
             detects_machine: detects_machine(&record.profile),
+            hangs_up_on_machine: hangs_up_on_machine(&record.profile),
+            delay_seconds: 0,
             campaign: None,
             brief: fields.brief,
         })
@@ -68,22 +70,11 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
 #[utoipa::path(get, path = "/calls/{call}", tag = "calls",
     responses((status = 200, body = CallBody)))]
 pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
-    let known = api.read(move |rows| {
-        let call = rows.call(caller.tenant, id)?;
-        call.map(|call| rows.placed(call)).transpose()
-    });
-    if let Some(placed) = known.await? {
-        return Ok(answer::read(shown(&api, placed)));
-    }
-    // The journal has not brought its row yet.
-    let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
-    let live = live.ok_or(Refusal::CallNotFound)?;
-    Ok(answer::read(shown(&api, row_of(&live).into())))
+    Ok(answer::read(shown(&api, known(&api, caller, id).await?)))
 }
 
 /// What was said in a call; while it lives, so far.
 #[utoipa::path(get, path = "/calls/{call}/transcript", tag = "calls",
-    params(("call" = Uuid, Path, description = "The call")),
     responses((status = 200, body = TranscriptBody)))]
 pub(super) async fn transcript(
     State(api): State<Api>,
@@ -93,6 +84,45 @@ pub(super) async fn transcript(
     let party = Party::of(&api, caller, id);
     let segments = transcripts::read(&api, &party).await?;
     Ok(answer::read(TranscriptBody::new(id, segments)))
+}
+
+/// Cancels a call that nobody has answered; with `force`, ends one that somebody has.
+#[utoipa::path(post, path = "/calls/{call}/cancel", tag = "calls",
+    request_body = Option<dialect::CancelRequest>,
+    responses((status = 200, body = CallBody),
+        (status = 409, description = "It is over, or somebody has answered it.")))]
+pub(super) async fn cancel(
+    State(api): State<Api>,
+    caller: Caller,
+    At(id): At<CallId>,
+    Body(body): Body,
+) -> Answer {
+    let is_forced = dialect::cancel(body)?;
+    let party = Party::of(&api, caller, id);
+    let before = known(&api, caller, id).await?;
+    if !is_forced && before.call.status == CallStatus::InProgress {
+        return Err(Refusal::Call(CallRefusal::Answered).into());
+    }
+    api.end(&party).await?;
+    Ok(answer::read(shown(&api, known(&api, caller, id).await?)))
+}
+
+/// A call as it is kept, or as it will be once the journal has brought its row.
+async fn known(api: &Api, caller: Caller, id: CallId) -> Result<PlacedCall, Problem> {
+    let kept = api.read(move |rows| {
+        let call = rows.call(caller.tenant, id)?;
+        call.map(|call| rows.placed(call)).transpose()
+    });
+    let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
+    Ok(match (kept.await?, live) {
+        (Some(kept), Some(live)) => {
+            let call = advanced(kept.call, &live);
+            PlacedCall { call, ..kept }
+        }
+        (Some(kept), None) => kept,
+        (None, Some(live)) => row_of(&live).into(),
+        (None, None) => return Err(Refusal::CallNotFound.into()),
+    })
 }
 
 /// A call, with what the table of live calls knows better.

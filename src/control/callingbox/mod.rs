@@ -23,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(numbers::release))
         .routes(routes!(calls::list, calls::place))
         .routes(routes!(calls::read))
+        .routes(routes!(calls::cancel))
         .routes(routes!(webhooks::list, webhooks::create))
         .routes(routes!(webhooks::read, webhooks::update, webhooks::remove))
         .routes(routes!(webhooks::rotate))

@@ -2,12 +2,11 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc, time::Duration};
 
-use axum::{extract::State, response::IntoResponse};
-use http::StatusCode;
+use axum::extract::State;
 use uuid::Uuid;
 
 use crate::{
-    calls::{LiveCall, MediaState},
+    calls::LiveCall,
     control::{
         Api,
         answer::{self, Answer, paging},
@@ -18,8 +17,8 @@ use crate::{
         Page, PageFields, Problem,
         own::{CallBody, CallFilterFields, CallNames, CallQuery, MediaNow, call_filter},
     },
-    domain::{CallEnd, CallId, CallRecord, E164, Refusal, TenantId},
-    store::CallFilter,
+    domain::{CallId, CallRecord, E164, Refusal, TenantId},
+    store::{CallFilter, PlacedCall},
 };
 
 /// Calls, newest first; with `live`, those in progress.
@@ -32,7 +31,12 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
     }
     let page = paging(fields.page);
     let filter = filter(fields);
-    let listed = api.read(move |rows| rows.calls(caller.tenant, &filter, &page)).await?;
+    let listed = api
+        .read(move |rows| {
+            let listed = rows.calls(caller.tenant, &filter, &page)?;
+            listed.try_map(|call| rows.placed(call))
+        })
+        .await?;
     let data: Vec<_> = listed.rows.into_iter().map(|row| known(&api, row)).collect();
     Ok(answer::read(Page { data, has_more: listed.has_more }))
 }
@@ -77,7 +81,10 @@ async fn live(api: &Api, tenant: TenantId, fields: &CallFilterFields) -> Answer 
     let ids: Vec<_> = found.iter().map(|(call, _)| call.facts.id).collect();
     let mut rows = api
         .read(move |rows| {
-            let row = |id| rows.call(tenant, id).map(|row| row.map(|row| (row.id, row)));
+            let row = |id| match rows.call(tenant, id)? {
+                Some(row) => rows.placed(row).map(|kept| Some((id, kept))),
+                None => Ok(None),
+            };
             ids.into_iter()
                 .filter_map(|id| row(id).transpose())
                 .collect::<Result<HashMap<_, _>, _>>()
@@ -85,9 +92,9 @@ async fn live(api: &Api, tenant: TenantId, fields: &CallFilterFields) -> Answer 
         .await?;
     let data: Vec<_> = found
         .into_iter()
-        .map(|(call, fresh)| {
-            let row = rows.remove(&fresh.id);
-            shown(api, row.map_or(fresh, |row| advanced(row, &call)), Some(&call))
+        .map(|(call, fresh)| match rows.remove(&fresh.id) {
+            Some(kept) => known(api, kept),
+            None => shown(api, fresh, Some(&call)).with(None, None),
         })
         .collect();
     Ok(answer::read(Page { data, has_more }))
@@ -100,48 +107,27 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
     Ok(answer::read(one(&api, caller.tenant, id).await?))
 }
 
-/// Ends a call in progress.
-#[utoipa::path(post, path = "/calls/{call}/hangup", tag = "calls",
-    responses((status = 202, body = CallBody, description = "It is being ended."),
-        (status = 409, description = "It is over.")))]
-pub(super) async fn hang_up(State(api): State<Api>, caller: Caller, At(id): At<CallId>) -> Answer {
-    let live = api.live.get(id).filter(|call| call.facts.tenant == caller.tenant);
-    let body = one(&api, caller.tenant, id).await?;
-    api.hang_up(&*live.ok_or(Refusal::CallNotActive)?);
-    Ok((StatusCode::ACCEPTED, answer::read(body)).into_response())
-}
-
-impl Api {
-    /// Ends a call, because somebody asked.
-    pub(in crate::control) fn hang_up(&self, call: &LiveCall) {
-        call.hang_up(CallEnd::Api);
-        if matches!(call.state().media, MediaState::None | MediaState::Over) {
-            // No socket of ours to close: the carrier has to be told.
-            let account = self.index.view().account_by_id(call.facts.account).cloned();
-            if let Some(account) = account {
-                self.dispatch.hang_up(&account, &call.facts.carrier_call_id);
-            }
-        }
-    }
-}
-
-async fn one(api: &Api, tenant: TenantId, id: CallId) -> Result<CallBody, Problem> {
-    let row = api.read(move |rows| rows.call(tenant, id)).await?;
-    if let Some(row) = row {
-        return Ok(known(api, row));
+pub(super) async fn one(api: &Api, tenant: TenantId, id: CallId) -> Result<CallBody, Problem> {
+    let kept = api.read(move |rows| {
+        let call = rows.call(tenant, id)?;
+        call.map(|call| rows.placed(call)).transpose()
+    });
+    if let Some(kept) = kept.await? {
+        return Ok(known(api, kept));
     }
     // The journal has not brought its row yet.
     let live = api.live.get(id).filter(|call| call.facts.tenant == tenant);
     let live = live.ok_or(Refusal::CallNotFound)?;
-    Ok(shown(api, row_of(&live), Some(&live)))
+    Ok(shown(api, row_of(&live), Some(&live)).with(None, None))
 }
 
-/// A row, with what the table of live calls knows better.
-pub(super) fn known(api: &Api, row: CallRecord) -> CallBody {
-    match api.live.get(row.id) {
-        Some(call) => shown(api, advanced(row, &call), Some(&call)),
-        None => shown(api, row, None),
-    }
+/// A call as it is kept, with what the table of live calls knows better.
+pub(super) fn known(api: &Api, kept: PlacedCall) -> CallBody {
+    let body = match api.live.get(kept.call.id) {
+        Some(call) => shown(api, advanced(kept.call, &call), Some(&call)),
+        None => shown(api, kept.call, None),
+    };
+    body.with(kept.dial.as_ref(), kept.result.as_ref())
 }
 
 /// A call as it is shown; with the media it has now, where it is in progress here.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod briefing;
 mod callbacks;
 pub(super) mod calls;
 mod coverage;
@@ -18,6 +19,7 @@ mod route;
 mod settings;
 mod setup;
 mod status;
+mod steering;
 mod tenants;
 mod touches;
 mod transcripts;
@@ -44,7 +46,9 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(upstreams::shadow))
         .routes(routes!(calls::list))
         .routes(routes!(calls::read))
-        .routes(routes!(calls::hang_up))
+        .routes(routes!(steering::hang_up))
+        .routes(routes!(steering::transfer_call))
+        .routes(routes!(steering::move_call))
         .routes(routes!(events::stream))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(accounts::read, accounts::update, accounts::remove))
@@ -57,6 +61,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list))
         .routes(routes!(edges::list))
         .routes(routes!(coverage::list))
+        .routes(routes!(briefing::read))
         .routes(routes!(import::calls))
         .routes(routes!(results::set))
         .routes(routes!(transcripts::add, transcripts::read))

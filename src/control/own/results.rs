@@ -23,7 +23,6 @@ use crate::{
 #[utoipa::path(put, path = "/calls/{call}/result", tag = "calls",
     description = "With the call's own token or a tenant's key. Checked against what the agent \
                    returned when the call began.",
-    params(("call" = Uuid, Path, description = "The call")),
     request_body = ResultRequest,
     responses((status = 200, body = ResultBody)))]
 pub(super) async fn set(State(api): State<Api>, party: Party, Body(body): Body) -> Answer {

@@ -21,10 +21,9 @@ use crate::{
         },
     },
     domain::{
-        AgentId, CallRecord, ContactRefusal, Direction, Erased, Refusal, TenantId, TouchRecord,
-        UnixMillis,
+        AgentId, ContactRefusal, Direction, Erased, Refusal, TenantId, TouchRecord, UnixMillis,
     },
-    store::{Listed, MergedTouches, Rows, Tx, WriteError},
+    store::{Listed, MergedTouches, PlacedCall, Rows, Tx, WriteError},
     telemetry::clock,
 };
 
@@ -166,7 +165,7 @@ pub(super) async fn contact(
         let settings = rows.tenant(tenant)?.map(|record| record.tenant.settings);
         Ok(Known {
             touches: rows.contact(tenant, contact)?,
-            calls: rows.calls_with(tenant, contact, &page)?,
+            calls: rows.calls_with(tenant, contact, &page)?.try_map(|call| rows.placed(call))?,
             erased_at: rows.erased_at(tenant, contact)?,
             is_blocked: settings.is_some_and(|settings| settings.block_list.contains(&contact)),
         })
@@ -183,7 +182,7 @@ pub(super) async fn contact(
 /// What there is of a person.
 struct Known {
     touches: Vec<TouchRecord>,
-    calls: Listed<CallRecord>,
+    calls: Listed<PlacedCall>,
     erased_at: Option<UnixMillis>,
     is_blocked: bool,
 }

@@ -17,7 +17,6 @@ use crate::{
 #[utoipa::path(post, path = "/calls/{call}/transcript", tag = "calls",
     description = "With the call's own token or a tenant's key: one segment, an array of them, or \
                    one a line. A segment told again is corrected.",
-    params(("call" = Uuid, Path, description = "The call")),
     request_body = Vec<SegmentRequest>,
     responses((status = 200, body = MergedSegmentsBody)))]
 pub(super) async fn add(State(api): State<Api>, party: Party, Raw(body): Raw) -> Answer {
@@ -36,7 +35,6 @@ pub(super) async fn add(State(api): State<Api>, party: Party, Raw(body): Raw) ->
 
 #[utoipa::path(get, path = "/calls/{call}/transcript", tag = "calls",
     description = "With the call's own token or a tenant's key. While the call lives: so far.",
-    params(("call" = Uuid, Path, description = "The call")),
     responses((status = 200, body = TranscriptBody)))]
 pub(super) async fn read(State(api): State<Api>, party: Party) -> Answer {
     let segments = transcripts::read(&api, &party).await?;

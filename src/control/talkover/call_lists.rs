@@ -9,6 +9,7 @@ use crate::{
         answer::{self, Answer},
         auth::Caller,
         own::calls::{advanced, row_of},
+        party::Party,
         receive::{At, AtPhone, Body, Params},
         whole::current,
     },
@@ -125,7 +126,8 @@ pub(super) async fn active(
     Ok(answer::read(Envelope::of(data)))
 }
 
-/// Hangs up. The carrier is told at once; the call is over when it says so.
+/// Hangs up, or cancels a call that waits for its time. The carrier is told at once; the call is
+/// over when it says so.
 #[utoipa::path(post, path = "/agents/{agent}/end-call", tag = "calls",
     request_body = EndRequest,
     responses((status = 200, body = Envelope<EndedBody>)))]
@@ -159,13 +161,10 @@ pub(super) async fn end(
         // The journal has not brought its row yet.
         None => api.live.of_tenant(tenant).into_iter().find(|call| is_it(call)),
     };
-    let call = match (live, row) {
-        (Some(call), _) => call,
-        (None, Some(_)) => return Err(Refusal::CallNotActive.into()),
-        (None, None) => return Err(Refusal::CallNotFound.into()),
-    };
-    api.hang_up(&call);
-    Ok(answer::read(Envelope::of(EndedBody::new(call.facts.id, clock::now()))))
+    let id = live.map(|call| call.facts.id).or(row.map(|row| row.id));
+    let id = id.ok_or(Refusal::CallNotFound)?;
+    api.end(&Party::of(&api, caller, id)).await?;
+    Ok(answer::read(Envelope::of(EndedBody::new(id, clock::now()))))
 }
 
 fn listed(

@@ -12,7 +12,7 @@ use crate::{
         whole::current,
     },
     dialects::{
-        detects_machine,
+        detects_machine, hangs_up_on_machine,
         talkover::{self as dialect, Envelope, PlacedBody},
     },
     domain::AgentId,
@@ -41,6 +41,8 @@ pub(super) async fn place(
             caller_id: CallerId::Sticky,
             is_test: fields.is_test,
             detects_machine: detects_machine(&record.profile),
+            hangs_up_on_machine: hangs_up_on_machine(&record.profile),
+            delay_seconds: fields.delay_seconds,
             campaign: None,
             brief: fields.brief,
         })

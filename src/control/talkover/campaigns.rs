@@ -14,7 +14,7 @@ use crate::{
         whole::current,
     },
     dialects::{
-        detects_machine,
+        detects_machine, hangs_up_on_machine,
         talkover::{
             self as dialect, AgentOfCall, CampaignBody, CampaignCallRequest, CampaignCalled,
             CampaignQuery, CampaignRequest, CampaignStatusRequest, CampaignWhole, Envelope,
@@ -185,6 +185,8 @@ pub(super) async fn call(
             caller_id: CallerId::Sticky,
             is_test: fields.is_test,
             detects_machine: detects_machine(&record.profile),
+            hangs_up_on_machine: hangs_up_on_machine(&record.profile),
+            delay_seconds: 0,
             campaign: Some(id),
             brief: fields.brief,
         })

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::agent::{URL_LEN_MAX, field};
 use crate::{
     dialects::{
-        PrivateHosts, Reader, brief, id, phone,
+        PrivateHosts, Reader, boolean, brief, id, phone,
         profile::{self, Field, Rule},
         rfc3339, schema, text, web_url,
     },
@@ -81,6 +81,24 @@ pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
     }
     let (Some(agent), Some(to)) = (agent, to) else { return Err(reader.refusal()) };
     reader.finish().map(|()| CallFields { agent, to, from, brief })
+}
+
+/// How a call is to be canceled.
+#[derive(Debug, ToSchema)]
+#[schema(as = callingbox::CancelRequest)]
+pub struct CancelRequest {
+    /// Also where somebody has answered.
+    pub force: Option<bool>,
+}
+
+/// Reads whether a call is to be canceled though somebody has answered.
+///
+/// # Errors
+/// The field is not understood.
+pub fn cancel(body: Value) -> Result<bool, Refusal> {
+    let mut reader = Reader::of_body(body)?;
+    let is_forced = reader.optional("force", boolean).unwrap_or(false);
+    reader.finish().map(|()| is_forced)
 }
 
 /// A call.

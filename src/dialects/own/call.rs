@@ -1,17 +1,19 @@
 //! Calls: what is known of each, live ones included.
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::route::StepBody;
 use crate::{
     dialects::{
-        PageFields, Reader, boolean, day_end, day_start, id, member, phone, rfc3339, schema, text,
+        PageFields, Reader, boolean, brief::opaque, day_end, day_start, id, member, phone, rfc3339,
+        schema, text,
     },
     domain::{
-        AgentId, CallRecord, CallStatus, Direction, E164, MediaSession, Refusal, TargetTried,
-        TenantId, UnixMillis,
+        AgentId, CallRecord, CallResult, CallStatus, DialRecord, Direction, E164, MediaSession,
+        Refusal, ResultStatus, TargetTried, TenantId, UnixMillis,
     },
 };
 
@@ -151,6 +153,14 @@ pub struct CallBody {
     media_now: Option<MediaNow>,
     /// How it was decided where it goes.
     trace: Vec<StepBody>,
+    /// A test: nobody is remembered for it. Null in events, as what follows.
+    is_test: Option<bool>,
+    /// When it is to be placed, while it waits for that.
+    due_at: Option<String>,
+    result_status: Option<&'static str>,
+    /// What came of it.
+    #[schema(value_type = Option<Object>)]
+    result: Value,
 }
 
 /// What is not in a call's row.
@@ -266,6 +276,23 @@ impl CallBody {
             media: record.media.into_iter().map(MediaBody::from).collect(),
             media_now: live,
             trace: record.trace.into_iter().map(StepBody::from).collect(),
+            is_test: None,
+            due_at: None,
+            result_status: None,
+            result: Value::Null,
+        }
+    }
+
+    /// The same with what is kept beside its row; an event does without.
+    #[must_use]
+    pub fn with(self, dial: Option<&DialRecord>, result: Option<&CallResult>) -> Self {
+        let status = result.map_or(ResultStatus::Pending, CallResult::status);
+        Self {
+            is_test: Some(dial.is_some_and(|dial| dial.is_test)),
+            due_at: dial.and_then(|dial| dial.due_at).map(rfc3339),
+            result_status: Some(status.as_str()),
+            result: opaque(result.and_then(CallResult::fields)),
+            ..self
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod briefing;
 mod call;
 mod callback;
 mod coverage;
@@ -19,6 +20,7 @@ mod settings;
 mod setup;
 mod sign;
 mod status;
+mod steer;
 mod tenant;
 mod touch;
 mod upstream;
@@ -28,6 +30,7 @@ pub use account::{
     AccountBody, AccountPatchFields, AccountPatchRequest, AccountRequest, account, account_patch,
 };
 pub use audit::{AuditBody, AuditFields, AuditQuery, audit_fields};
+pub use briefing::{BriefingBody, BriefingFields, return_context};
 pub use call::{
     CallBody, CallEventBody, CallFilterFields, CallNames, CallQuery, MediaNow, call_filter,
 };
@@ -51,6 +54,7 @@ pub use settings::{SettingsBody, SettingsFields, SettingsRequest, settings};
 pub use setup::{Document, ExportBody, RevisedBody, SetupRequest};
 pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
+pub use steer::{MoveRequest, TransferRequest, move_to, transfer};
 pub use tenant::{TenantBody, TenantRequest, tenant_name};
 pub use touch::{
     ContactBody, ErasedBody, MergedBody, Rehearsal, Rejected, TOUCHES_MAX, TouchRequest, Touches,

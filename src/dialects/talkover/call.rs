@@ -36,6 +36,8 @@ pub struct CallFields {
     pub to: E164,
     /// A test: nobody is to be remembered for it.
     pub is_test: bool,
+    /// How long it waits.
+    pub delay_seconds: u32,
     /// What is given along.
     pub brief: CallBrief,
 }
@@ -51,15 +53,12 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
         echo: reader.optional("context", brief::object),
         ..CallBrief::default()
     };
-    let delay = reader.optional("delay_seconds", integer(0..=3600)).unwrap_or(0);
-    if delay > 0 {
-        reader.blame("delay_seconds", "must be 0: calls are placed at once, delays are not served");
-    }
+    let delay_seconds = reader.optional("delay_seconds", integer(0..=3600)).unwrap_or(0);
     let is_test = reader.optional("is_testing", boolean).unwrap_or(false);
     let given = reader.optional("to", |value| Ok(value.clone()));
     reader.finish()?;
     let to = phone(&given.ok_or(Refusal::PhoneMissing)?).map_err(|_| Refusal::PhoneInvalid)?;
-    Ok(CallFields { to, is_test, brief })
+    Ok(CallFields { to, is_test, delay_seconds, brief })
 }
 
 /// A call that is being placed.
@@ -104,15 +103,14 @@ mod tests {
         check(&json!({ "to": null }), &Refusal::PhoneMissing);
         check(&json!({ "to": "12" }), &Refusal::PhoneInvalid);
         check(
-            &json!({ "to": "+14155550137", "delay_seconds": 5 }),
-            &Refusal::invalid(
-                "delay_seconds",
-                "Must be 0: calls are placed at once, delays are not served.",
-            ),
+            &json!({ "to": "+14155550137", "delay_seconds": 3601 }),
+            &Refusal::invalid("delay_seconds", "Must be an integer from 0 to 3600."),
         );
-        let body = json!({ "to": "+14155550137", "payload": { "n": 1 }, "is_testing": true });
+        let body = json!({ "to": "+14155550137", "payload": { "n": 1 }, "is_testing": true,
+            "delay_seconds": 60 });
         let read = call(body).unwrap();
         assert!(read.is_test);
+        assert_eq!(read.delay_seconds, 60);
         assert_eq!(read.brief.variables.as_deref(), Some(r#"{"n":1}"#));
     }
 }

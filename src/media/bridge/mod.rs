@@ -200,12 +200,18 @@ impl<F: Frame> Bridge<F> {
     pub fn carrier_gone(&mut self) {
         if !self.has_stopped {
             self.has_stopped = true;
-            let mut text = String::with_capacity(160);
-            let start =
-                Start { stream_sid: self.runtime_sid.clone(), ..self.start.clone_identity() };
-            messages::write_stop(&mut text, &start, self.last_sequence + 1);
-            self.to_runtime.push_back(Queued { frame: text.into(), is_audio: false });
+            let frame = self.stop();
+            self.to_runtime.push_back(Queued { frame, is_audio: false });
         }
+    }
+
+    /// What tells the runtime that the stream is over for it.
+    #[must_use]
+    pub fn stop(&self) -> F {
+        let mut text = String::with_capacity(160);
+        let start = Start { stream_sid: self.runtime_sid.clone(), ..self.start.clone_identity() };
+        messages::write_stop(&mut text, &start, self.last_sequence + 1);
+        text.into()
     }
 
     /// Takes what the runtime said.

@@ -4,12 +4,15 @@ use rusqlite::{Row, params};
 
 use super::Rows;
 use crate::{
-    domain::{AgentId, CallBrief, CallId, DialRecord, DialState, E164, TenantId, TouchId},
+    domain::{
+        AgentId, CallBrief, CallId, DialRecord, DialState, E164, TenantId, TouchId, UnixMillis,
+    },
     store::{Tx, WriteError},
 };
 
 const COLUMNS: &str = "call, tenant, account, agent, caller_id, contact, state, asked_at, is_test,
-    detects_machine, instructions, variables, echo, webhook_url, error_message";
+    detects_machine, instructions, variables, echo, webhook_url, error_message, due_at,
+    hangs_up_on_machine";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DialRecord> {
     Ok(DialRecord {
@@ -30,6 +33,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DialRecord> {
             webhook_url: row.get(13)?,
         },
         error_message: row.get(14)?,
+        due_at: row.get(15)?,
+        hangs_up_on_machine: row.get(16)?,
     })
 }
 
@@ -53,6 +58,27 @@ impl Rows<'_> {
     /// Everybody's of that state.
     pub(in crate::store) fn dials(&self, state: DialState) -> Result<Vec<DialRecord>, WriteError> {
         self.all(&format!("SELECT {COLUMNS} FROM dials WHERE state = ?1"), [state], read)
+    }
+
+    /// When the next call that waits is to be placed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn next_due(&self) -> Result<Option<UnixMillis>, WriteError> {
+        let sql = "SELECT min(due_at) FROM dials WHERE due_at IS NOT NULL";
+        Ok(self.one(sql, [], |row| row.get(0))?.flatten())
+    }
+
+    /// Everybody's that are to be placed by then, the earliest first.
+    pub(in crate::store) fn due_dials(
+        &self,
+        by: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<DialRecord>, WriteError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM dials WHERE due_at <= ?1 ORDER BY due_at, call LIMIT ?2"
+        );
+        self.all(&sql, params![by, limit], read)
     }
 
     /// The calls placed here that were not over when they were last heard of, oldest first.
@@ -106,7 +132,7 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT OR REPLACE INTO dials ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                    ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+                    ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
             ),
             params![
                 dial.call,
@@ -124,6 +150,8 @@ impl Tx<'_> {
                 dial.brief.echo,
                 dial.brief.webhook_url,
                 dial.error_message,
+                dial.due_at,
+                dial.hangs_up_on_machine,
             ],
         )?;
         Ok(())

@@ -3,8 +3,8 @@
 use super::{Tx, WriteError};
 use crate::{
     domain::{
-        AgentId, AgentVersion, CallId, CallRecord, CallResult, ContactRefusal, Refusal, Segment,
-        TenantId, VersionId,
+        AgentId, AgentVersion, CallId, CallRecord, CallRefusal, CallResult, ContactRefusal,
+        Refusal, Segment, TenantId, VersionId,
     },
     store::{CallChange, MergedSegments, PlacedCall, Rows},
 };
@@ -112,7 +112,7 @@ impl Tx<'_> {
             }
             len.bytes += bytes(segment);
             if len.segments > SEGMENTS_MAX || len.bytes > TEXT_BYTES_MAX {
-                return Err(Refusal::TranscriptFull.into());
+                return Err(Refusal::Call(CallRefusal::TranscriptFull).into());
             }
             self.put_segment(id, segment)?;
             merged.accepted += 1;

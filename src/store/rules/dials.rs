@@ -7,11 +7,14 @@
 use super::{Tx, WriteError};
 use crate::{
     domain::{
-        AgentState, CallId, CallPatch, CallRecord, CallStatus, DialFailure, DialRecord, DialState,
-        Direction, E164, NumberRecord, Outcome, Refusal, TenantId,
+        AgentState, CallEnd, CallId, CallPatch, CallRecord, CallStatus, DialFailure, DialRecord,
+        DialState, Direction, E164, NumberRecord, Outcome, Refusal, TenantId, UnixMillis,
     },
     store::{CallerId, DialFate, NewCall, PlacedCall},
 };
+
+/// How late a call may be placed whose time came while nobody was there to place it.
+const LATE_MS_MAX: u64 = 5 * 60 * 1000;
 
 impl Tx<'_> {
     /// Makes the row of a call that is to be placed.
@@ -38,6 +41,7 @@ impl Tx<'_> {
         let account = accounts.iter().find(|account| Some(account.id) == shown.account);
         let account = account.ok_or(Refusal::NoCallerId)?.id;
         let id = CallId(self.new_id());
+        let delay_ms = u64::from(new.delay_seconds) * 1000;
         let patch = CallPatch {
             account: Some(account),
             direction: Some(Direction::Outbound),
@@ -62,6 +66,8 @@ impl Tx<'_> {
             asked_at: None,
             is_test: new.is_test,
             detects_machine: new.detects_machine,
+            hangs_up_on_machine: new.hangs_up_on_machine,
+            due_at: (delay_ms > 0).then_some(UnixMillis(self.now().0 + delay_ms)),
             brief: new.brief,
             error_message: None,
         };
@@ -137,7 +143,7 @@ impl Tx<'_> {
                 let error_message = Some(message).filter(|message| !message.is_empty());
                 if let Some(dial) = dial {
                     let state = DialState::Refused;
-                    self.put_dial(&DialRecord { state, error_message, ..dial })?;
+                    self.put_dial(&DialRecord { state, due_at: None, error_message, ..dial })?;
                 }
                 self.upsert_call(&CallPatch {
                     status: Some(CallStatus::Failed),
@@ -150,20 +156,76 @@ impl Tx<'_> {
         }
     }
 
+    /// Takes the calls whose time has come, some of them, to be placed. From here on they are as
+    /// those that never waited.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn take_due(&mut self, limit: u32) -> Result<Vec<PlacedCall>, WriteError> {
+        let mut taken = Vec::new();
+        for dial in self.due_dials(self.now(), limit)? {
+            self.put_dial(&DialRecord { due_at: None, ..dial.clone() })?;
+            let call = self.any_call(dial.call)?.filter(|_| dial.state == DialState::Queued);
+            if let Some(call) = call {
+                taken.push(self.placed(call)?);
+            }
+        }
+        Ok(taken)
+    }
+
+    /// A call whose time has come waits a little longer.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn postpone(&mut self, call: CallId, due_at: UnixMillis) -> Result<(), WriteError> {
+        let Some(dial) = self.any_dial(call)?.filter(|dial| dial.state == DialState::Queued) else {
+            return Ok(());
+        };
+        self.put_dial(&DialRecord { due_at: Some(due_at), ..dial })
+    }
+
+    /// Nobody wants a call any more that has not been sent: it never will be. False where it has
+    /// been sent, or was never to be.
+    ///
+    /// # Errors
+    /// No such call.
+    pub fn cancel_call(&mut self, tenant: TenantId, id: CallId) -> Result<bool, WriteError> {
+        self.call(tenant, id)?.ok_or(Refusal::CallNotFound)?;
+        let Some(dial) = self.any_dial(id)?.filter(|dial| dial.state == DialState::Queued) else {
+            return Ok(false);
+        };
+        self.put_dial(&DialRecord { state: DialState::Refused, due_at: None, ..dial })?;
+        let now = self.now();
+        self.upsert_call(&CallPatch {
+            status: Some(CallStatus::Canceled),
+            ended_at: Some(now),
+            ended_by: Some(CallEnd::Api),
+            ..CallPatch::new(id, tenant, now)
+        })?;
+        self.insert_audit(Some(tenant), "call.cancel", Some(id.0))?;
+        Ok(true)
+    }
+
     /// What a start makes of the calls that the last process left: those that had not been sent are
-    /// not sent any more, those that were leaving may ring. Answers the calls that are not over.
+    /// not sent any more, those that were leaving may ring, those whose time is to come wait on.
+    /// Answers the calls that are on their way.
     ///
     /// # Errors
     /// The store's.
     pub fn settle_dials(&mut self) -> Result<Vec<PlacedCall>, WriteError> {
+        let late = UnixMillis(self.now().0.saturating_sub(LATE_MS_MAX));
         for dial in self.dials(DialState::Queued)? {
+            // Its time is to come, or came while nobody was there and is not long ago.
+            if dial.due_at.is_some_and(|due_at| due_at > late) {
+                continue;
+            }
             self.end_dial(dial.call, DialFate::Refused(DialFailure::NotSent, String::new()))?;
         }
         for dial in self.dials(DialState::Dialing)? {
             self.may_ring(dial)?;
         }
         let mut open = Vec::new();
-        for dial in self.open_dials()? {
+        for dial in self.open_dials()?.into_iter().filter(|dial| dial.due_at.is_none()) {
             if let Some(call) = self.any_call(dial.call)? {
                 open.push(self.placed(call)?);
             }

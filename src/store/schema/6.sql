@@ -38,4 +38,9 @@ CREATE TABLE transcripts (
     ended_at INTEGER,
     source TEXT,
     PRIMARY KEY (call, sequence_no)
-) STRICT, WITHOUT ROWID
+) STRICT, WITHOUT ROWID;
+
+-- When a call that waits is to be placed; null once it is on its way, or where it never waited.
+ALTER TABLE dials ADD COLUMN due_at INTEGER;
+ALTER TABLE dials ADD COLUMN hangs_up_on_machine INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX dials_due ON dials (due_at) WHERE due_at IS NOT NULL

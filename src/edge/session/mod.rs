@@ -5,6 +5,8 @@
 //! the liveness says so. It knows no HTTP; the carrier's side is any stream and sink of websocket
 //! messages. What the carrier is told next is left in the live call for `/resume`.
 
+mod parting;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -17,10 +19,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::report::{self, End, Relay, Report};
-use super::socket::{Socket, farewell};
+use super::socket::Socket;
 use super::start;
-use crate::calls::{Event as CallEvent, Live, LiveCall, MediaState, Resume};
-use crate::domain::{AgentId, CallEnd, TargetTried, UnixMillis};
+use crate::calls::{Event as CallEvent, Live, LiveCall, MediaState, Resume, Wanted};
+use crate::domain::{AgentId, UnixMillis};
 use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
 use crate::media::liveness::{Due, Liveness};
 use crate::media::messages::Start;
@@ -49,15 +51,18 @@ pub async fn carry(
     token: String,
     wiring: &Wiring,
 ) -> Report {
-    let wanted = Arc::clone(&call);
-    let mut hang_up = std::pin::pin!(wanted.hang_up_wanted());
+    let asked = Arc::clone(&call);
+    let mut wanted = std::pin::pin!(asked.wanted());
     let mut session = Session::new(carrier, start, call, place, token, wiring);
     let _counted = metrics::MediaCall::open();
     let mut end = session.advance(place);
     while end.is_none() {
         let event = tokio::select! {
             biased;
-            by = hang_up.as_mut() => Event::HangUp(by),
+            what = wanted.as_mut() => {
+                wanted.set(asked.wanted());
+                Event::Wanted(what)
+            }
             event = std::future::poll_fn(|cx| session.poll(cx)) => event,
         };
         end = session.handle(event);
@@ -80,7 +85,7 @@ enum Event {
     Ready,
     Runtime(Option<Message>),
     Timer,
-    HangUp(CallEnd),
+    Wanted(Wanted),
 }
 
 struct Session<'w, C> {
@@ -166,8 +171,7 @@ impl<'w, C: Socket> Session<'w, C> {
     }
 
     fn agent(&self) -> Option<AgentId> {
-        let rung = self.call.facts.ladder.get(self.place)?;
-        rung.agent.as_ref().map(|agent| agent.id)
+        self.call.agent(self.place).map(|agent| agent.id)
     }
 
     /// Goes on to the target at `place`: dials it, or ends where it is no socket, or no time is
@@ -175,12 +179,11 @@ impl<'w, C: Socket> Session<'w, C> {
     fn advance(&mut self, place: usize) -> Option<End> {
         self.place = place;
         self.leg = Leg::None;
-        self.call.note(|state| {
-            state.media = MediaState::Connecting;
-            state.resume = Resume::At(place);
-        });
+        self.call.note(|state| state.media = MediaState::Connecting);
+        self.call.settle(Resume::At(place));
         let has_time = !self.liveness.left(self.now()).is_zero();
-        if !has_time || !self.call.target(place).is_media() {
+        let target = self.call.target(place);
+        if !has_time || !target.is_media() {
             return Some(End::Next(self.next_document()));
         }
         self.attempt_at = clock::now();
@@ -188,7 +191,7 @@ impl<'w, C: Socket> Session<'w, C> {
         // One span a target; never zero, since the id's variant bits are set.
         let span = id.0.as_u64_pair().1.wrapping_add(place as u64);
         self.leg = Leg::Dialing(self.wiring.dialer.dial(Dial {
-            target: self.call.target(place).clone(),
+            target,
             agent: self.agent(),
             call: id,
             token: self.token.clone(),
@@ -199,7 +202,7 @@ impl<'w, C: Socket> Session<'w, C> {
 
     /// The first target from here on that is no socket: a document that is heard at once.
     fn next_document(&self) -> usize {
-        let len = self.call.facts.ladder.len();
+        let len = self.call.rungs();
         (self.place..len).find(|&place| !self.call.target(place).is_media()).unwrap_or(len)
     }
 
@@ -326,13 +329,14 @@ impl<'w, C: Socket> Session<'w, C> {
             }
             Event::Runtime(message) => self.hear(message),
             Event::Timer => self.wake(),
-            Event::HangUp(by) => Some(End::HungUp(by)),
+            Event::Wanted(Wanted::HangUp(by)) => Some(End::HungUp(by)),
+            Event::Wanted(Wanted::At(place)) => self.move_to(place),
         }
     }
 
     fn join(&mut self) {
-        let agent = self.call.facts.ladder.get(self.place).and_then(|rung| rung.agent.as_deref());
-        let is_full = self.call.facts.is_context_full(agent);
+        let agent = self.call.agent(self.place);
+        let is_full = self.call.facts.is_context_full(agent.as_deref());
         let context = self.context.as_ref().map(|context| context.text(is_full));
         let start = start::start(&self.call, self.place, &self.start, context);
         self.bridge.join(&start);
@@ -401,93 +405,5 @@ impl<'w, C: Socket> Session<'w, C> {
             }
         }
         None
-    }
-
-    /// The runtime is gone or given up: the next target's turn.
-    fn lose(
-        &mut self,
-        outcome: &'static str,
-        close_code: Option<u16>,
-        since: Duration,
-    ) -> Option<End> {
-        self.tried(outcome, close_code);
-        self.part();
-        self.liveness.lost(since);
-        self.advance(self.place + 1)
-    }
-
-    /// Leaves the runtime, politely where it still listens.
-    fn part(&mut self) {
-        if let Leg::Open(socket) = std::mem::replace(&mut self.leg, Leg::None) {
-            self.bridge.part();
-            self.ping_due = false;
-            self.flush.runtime = false;
-            self.to_runtime = Relay::default();
-            self.is_deaf = false;
-            tokio::spawn(farewell(socket, Vec::new(), Some(CloseCode::Away)));
-        }
-    }
-
-    fn tried(&mut self, outcome: &'static str, close_code: Option<u16>) {
-        let target = self.call.target(self.place);
-        metrics::target(target.kind(), outcome);
-        let tried = TargetTried {
-            attempt: u32::try_from(self.place).unwrap_or(u32::MAX),
-            agent: self.agent(),
-            target: target.to_string(),
-            at: self.attempt_at,
-            outcome: outcome.to_owned(),
-            close_code,
-        };
-        self.wiring.live.apply(&self.call, CallEvent::Tried(tried.clone()), clock::now());
-        self.report.tried.push(tried);
-    }
-
-    /// Says good-bye to both sides, and leaves word for `/resume`.
-    async fn finish(mut self, end: End) -> Report {
-        let now = clock::now();
-        let Self { call, wiring, .. } = &self;
-        match end {
-            End::Agent => {
-                call.note(|state| state.resume = Resume::HangUp);
-                wiring.live.apply(call, CallEvent::Ending(CallEnd::Agent), now);
-                self.tried("answered", Some(1000));
-            }
-            End::HungUp(by) => {
-                wiring.live.apply(call, CallEvent::Ending(by), now);
-                self.tried_if_open();
-            }
-            End::CarrierStopped | End::CarrierGone => {
-                wiring.live.apply(call, CallEvent::MediaStopped, now);
-                self.tried_if_open();
-            }
-            End::Next(place) => call.note(|state| state.resume = Resume::At(place)),
-        }
-        self.call.note(|state| state.media = MediaState::Over);
-        let Self { carrier, leg, mut bridge, mut report, mut counted, .. } = self;
-        // Who has closed itself is heard out; to the other side we say good-bye.
-        bridge.carrier_gone();
-        let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
-        let carrier =
-            farewell(carrier, for_carrier, (end != End::CarrierGone).then_some(CloseCode::Normal));
-        if let Leg::Open(socket) = leg {
-            let for_runtime = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
-            let code = (end != End::Agent).then_some(CloseCode::Normal);
-            tokio::join!(carrier, farewell(socket, for_runtime, code));
-        } else {
-            carrier.await;
-        }
-        report::count(bridge.counts(), &mut counted);
-        report.end = end;
-        report.counts = bridge.counts();
-        report
-    }
-
-    fn tried_if_open(&mut self) {
-        match self.leg {
-            Leg::None => {}
-            Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
-            Leg::Open(_) => self.tried("answered", None),
-        }
     }
 }

@@ -1,0 +1,312 @@
+//! One live call: what is fixed about it, what changes, and what is wanted of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::machine::Machine;
+use crate::domain::{
+    AccountId, Agent, Attestation, CallBrief, CallEnd, CallId, CallPatch, CallStatus, Direction,
+    InboundCall, MediaSession, NumberId, RouteReason, Rung, Target, TargetTried, TenantId, Touch,
+    TraceStep, UnixMillis, spelled,
+};
+
+/// Rungs that may be added to a call's ladder by moving it: more is somebody's endless loop.
+pub(super) const ADDED_MAX: usize = 256;
+
+/// What is fixed about a call when it is decided. Edits count for the next call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// Its identity.
+    pub id: CallId,
+    /// Its owner.
+    pub tenant: TenantId,
+    /// The account that carries it.
+    pub account: AccountId,
+    /// The carrier's id for its first leg.
+    pub carrier_call_id: String,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who calls whom, and how far that is vouched for.
+    pub call: InboundCall,
+    /// Our number.
+    pub number: Option<NumberId>,
+    /// Who was decided on.
+    pub agent: Option<Arc<Agent>>,
+    /// Why; `None` where the decision was lost with the process that made it.
+    pub reason: Option<RouteReason>,
+    /// The callback agent was reached by somebody who was not called before.
+    pub unmatched: bool,
+    /// The outbound call that is being returned.
+    pub touch: Option<Touch>,
+    /// What is tried, in order, flattened.
+    pub ladder: Vec<Rung>,
+    /// What follows when all of it is used up.
+    pub last_resort: Target,
+    /// The least attestation for which a runtime is told everything about a return call, unless
+    /// its agent says otherwise.
+    pub context_min_attestation: Attestation,
+    /// How the decision was reached.
+    pub trace: Vec<TraceStep>,
+    /// What it is for; `None` for a call that came to us.
+    pub errand: Option<Arc<Errand>>,
+    /// When the webhook came.
+    pub created_at: UnixMillis,
+}
+
+/// What a call placed here is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errand {
+    /// What was given along.
+    pub brief: CallBrief,
+    /// Whether a machine that answers is hung up on.
+    pub hangs_up_on_machine: bool,
+}
+
+impl Facts {
+    /// Whether the caller is vouched for enough that this agent's runtime is told everything.
+    #[must_use]
+    pub fn is_context_full(&self, agent: Option<&Agent>) -> bool {
+        let own = agent.and_then(|agent| agent.context_min_attestation);
+        self.call.attestation >= own.unwrap_or(self.context_min_attestation)
+    }
+
+    /// The call's first row. Where the decision was lost, its row knows better.
+    #[must_use]
+    pub fn row(&self, status: CallStatus, now: UnixMillis) -> CallPatch {
+        let is_decided = self.reason.is_some();
+        CallPatch {
+            account: Some(self.account),
+            carrier_call_id: Some(self.carrier_call_id.clone()),
+            direction: Some(self.direction),
+            status: Some(status),
+            ani: self.call.ani.number(),
+            dnis: self.call.dnis,
+            number: self.number,
+            agent: self.agent.as_ref().map(|agent| agent.id),
+            reason: self.reason,
+            unmatched: is_decided.then_some(self.unmatched),
+            touch: self.touch.map(|touch| touch.id),
+            trace: Some(self.trace.clone()).filter(|trace| !trace.is_empty()),
+            created_at: Some(self.created_at),
+            caller_verified: is_decided.then(|| self.call.attestation.is_verified()),
+            ..CallPatch::new(self.id, self.tenant, now)
+        }
+    }
+}
+
+/// What `/resume` answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// The target at this place of the ladder; past its end, the last resort.
+    At(usize),
+    /// Hang up.
+    HangUp,
+}
+
+spelled! {
+    /// Where a call's media stands.
+    pub enum MediaState {
+        /// No socket.
+        None = "none",
+        /// The carrier's socket is open, no runtime is.
+        Connecting = "connecting",
+        /// Both are.
+        Joined = "joined",
+        /// Over.
+        Over = "over",
+    }
+}
+
+/// What changes about a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Where its media stands.
+    pub media: MediaState,
+    /// What `/resume` answers.
+    pub resume: Resume,
+    /// What was tried so far.
+    pub tried: Vec<TargetTried>,
+    /// After the carrier's `start`: when a runtime first had the caller's audio.
+    pub first_audio_to_runtime: Option<Duration>,
+    /// After the carrier's `start`: when the carrier first had a runtime's audio.
+    pub first_audio_to_carrier: Option<Duration>,
+    /// When the caller last had audio from a runtime; before that, when the media socket opened.
+    pub audible_at: Option<UnixMillis>,
+    /// What went through its media sockets that have closed.
+    pub carried: Vec<MediaSession>,
+    /// Who wants it ended, if anybody does.
+    pub hang_up: Option<CallEnd>,
+    /// Rungs that follow its ladder, to which it was moved.
+    pub added: Vec<Rung>,
+    /// Where it shall go on instead of where it is, until it does.
+    pub detour: Option<Detour>,
+}
+
+/// A call's way to somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The place it was at.
+    pub from: usize,
+    /// The place where it goes on.
+    pub to: usize,
+}
+
+/// What the API wants of the one task that carries a call's media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To end the call.
+    HangUp(CallEnd),
+    /// To go on at this place.
+    At(usize),
+}
+
+/// A live call.
+#[derive(Debug)]
+pub struct LiveCall {
+    /// What is fixed.
+    pub facts: Facts,
+    inner: Mutex<(Machine, State)>,
+    asked: Notify,
+}
+
+impl LiveCall {
+    pub(super) fn new(facts: Facts, status: CallStatus) -> Self {
+        let machine = Machine::new(facts.id, facts.tenant, status, facts.created_at);
+        let state = State {
+            status,
+            media: MediaState::None,
+            resume: Resume::At(0),
+            tried: Vec::new(),
+            first_audio_to_runtime: None,
+            first_audio_to_carrier: None,
+            audible_at: None,
+            carried: Vec::new(),
+            hang_up: None,
+            added: Vec::new(),
+            detour: None,
+        };
+        Self { facts, inner: Mutex::new((machine, state)), asked: Notify::new() }
+    }
+
+    /// What is at this place of the ladder, or of what follows it.
+    #[must_use]
+    pub fn rung(&self, place: usize) -> Option<Rung> {
+        let ladder = &self.facts.ladder;
+        match place.checked_sub(ladder.len()) {
+            None => ladder.get(place).cloned(),
+            Some(place) => self.lock().1.added.get(place).cloned(),
+        }
+    }
+
+    /// How many rungs there are.
+    #[must_use]
+    pub fn rungs(&self) -> usize {
+        self.facts.ladder.len() + self.lock().1.added.len()
+    }
+
+    /// The target at this place of the ladder; past its end, the last resort.
+    #[must_use]
+    pub fn target(&self, place: usize) -> Target {
+        self.rung(place).map_or_else(|| self.facts.last_resort.clone(), |rung| rung.target)
+    }
+
+    /// Whose target is at this place.
+    #[must_use]
+    pub fn agent(&self, place: usize) -> Option<Arc<Agent>> {
+        self.rung(place).and_then(|rung| rung.agent)
+    }
+
+    /// How the call stands now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let inner = self.lock();
+        State { status: inner.0.status(), ..inner.1.clone() }
+    }
+
+    /// Whether it is over; it may have media a moment longer.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.lock().0.is_over()
+    }
+
+    /// What `/resume` answers.
+    #[must_use]
+    pub fn resume(&self) -> Resume {
+        self.lock().1.resume
+    }
+
+    /// Changes what changes. Nothing may wait inside.
+    pub fn note(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock().1);
+    }
+
+    /// Asks for the call to be ended: its media socket closes, and `/resume` answers a hang-up. A
+    /// call that has no media socket needs the carrier to be told besides.
+    pub fn hang_up(&self, by: CallEnd) {
+        self.note(|state| {
+            state.resume = Resume::HangUp;
+            state.hang_up.get_or_insert(by);
+        });
+        self.asked.notify_one();
+    }
+
+    /// Asks for the call to go on at the first of these rungs: its media socket is taken there, or
+    /// closes and `/resume` answers it. A call that has no media socket needs the carrier to be
+    /// told besides. `None`: it was moved too often, or is to be ended.
+    pub fn move_on(&self, rungs: Vec<Rung>) -> Option<usize> {
+        let to = {
+            let state = &mut self.lock().1;
+            if state.hang_up.is_some() || state.added.len() + rungs.len() > ADDED_MAX {
+                return None;
+            }
+            let to = self.facts.ladder.len() + state.added.len();
+            state.added.extend(rungs);
+            let from = match (state.detour, state.resume) {
+                (Some(earlier), _) => earlier.from,
+                (None, Resume::At(from)) => from,
+                (None, Resume::HangUp) => to,
+            };
+            state.detour = Some(Detour { from, to });
+            state.resume = Resume::At(to);
+            to
+        };
+        self.asked.notify_one();
+        Some(to)
+    }
+
+    /// Takes the detour, if there is one.
+    pub fn take_detour(&self) -> Option<Detour> {
+        self.lock().1.detour.take()
+    }
+
+    /// Says what `/resume` answers, unless the call was asked to go on elsewhere meanwhile.
+    pub fn settle(&self, resume: Resume) {
+        self.note(|state| {
+            state.resume = state.detour.map_or(resume, |detour| Resume::At(detour.to));
+        });
+    }
+
+    /// Waits until something is wanted of the call; for the one task that carries its media.
+    pub async fn wanted(&self) -> Wanted {
+        loop {
+            {
+                let state = &self.lock().1;
+                if let Some(by) = state.hang_up {
+                    return Wanted::HangUp(by);
+                }
+                if let Some(detour) = state.detour {
+                    return Wanted::At(detour.to);
+                }
+            }
+            self.asked.notified().await;
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, (Machine, State)> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

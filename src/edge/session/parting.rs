@@ -1,0 +1,126 @@
+//! How a session leaves a runtime, and how it ends: what is told to whom, and what is left for
+//! `/resume`.
+
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use super::{Leg, Session};
+use crate::calls::{Event as CallEvent, MediaState, Resume};
+use crate::domain::{CallEnd, TargetTried};
+use crate::edge::report::{self, End, Relay, Report};
+use crate::edge::socket::{Socket, farewell};
+use crate::telemetry::{clock, metrics};
+
+impl<C: Socket> Session<'_, C> {
+    /// The runtime is gone or given up: the next target's turn.
+    pub(super) fn lose(
+        &mut self,
+        outcome: &'static str,
+        close_code: Option<u16>,
+        since: Duration,
+    ) -> Option<End> {
+        self.tried(outcome, close_code);
+        self.part();
+        self.liveness.lost(since);
+        self.advance(self.place + 1)
+    }
+
+    /// The call shall go on elsewhere: the runtime is told that it is over for it.
+    pub(super) fn move_to(&mut self, place: usize) -> Option<End> {
+        // The task that carries the call is there already, where it began with the move.
+        self.call.take_detour();
+        if place == self.place {
+            return None;
+        }
+        match self.leg {
+            Leg::None => {}
+            Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
+            Leg::Open(_) => self.tried("moved", None),
+        }
+        let stop = self.bridge.stop();
+        self.leave(vec![stop], CloseCode::Normal);
+        self.liveness.moved(self.now());
+        self.advance(place)
+    }
+
+    /// Leaves the runtime, politely where it still listens.
+    pub(super) fn part(&mut self) {
+        self.leave(Vec::new(), CloseCode::Away);
+    }
+
+    fn leave(&mut self, last: Vec<Utf8Bytes>, code: CloseCode) {
+        if let Leg::Open(socket) = std::mem::replace(&mut self.leg, Leg::None) {
+            self.bridge.part();
+            self.ping_due = false;
+            self.flush.runtime = false;
+            self.to_runtime = Relay::default();
+            self.is_deaf = false;
+            tokio::spawn(farewell(socket, last, Some(code)));
+        }
+    }
+
+    pub(super) fn tried(&mut self, outcome: &'static str, close_code: Option<u16>) {
+        let target = self.call.target(self.place);
+        metrics::target(target.kind(), outcome);
+        let tried = TargetTried {
+            attempt: u32::try_from(self.place).unwrap_or(u32::MAX),
+            agent: self.agent(),
+            target: target.to_string(),
+            at: self.attempt_at,
+            outcome: outcome.to_owned(),
+            close_code,
+        };
+        self.wiring.live.apply(&self.call, CallEvent::Tried(tried.clone()), clock::now());
+        self.report.tried.push(tried);
+    }
+
+    /// Says good-bye to both sides, and leaves word for `/resume`.
+    pub(super) async fn finish(mut self, end: End) -> Report {
+        let now = clock::now();
+        let Self { call, wiring, .. } = &self;
+        match end {
+            End::Agent => {
+                call.settle(Resume::HangUp);
+                wiring.live.apply(call, CallEvent::Ending(CallEnd::Agent), now);
+                self.tried("answered", Some(1000));
+            }
+            End::HungUp(by) => {
+                wiring.live.apply(call, CallEvent::Ending(by), now);
+                self.tried_if_open();
+            }
+            End::CarrierStopped | End::CarrierGone => {
+                wiring.live.apply(call, CallEvent::MediaStopped, now);
+                self.tried_if_open();
+            }
+            End::Next(place) => call.settle(Resume::At(place)),
+        }
+        self.call.note(|state| state.media = MediaState::Over);
+        let Self { carrier, leg, mut bridge, mut report, mut counted, .. } = self;
+        // Who has closed itself is heard out; to the other side we say good-bye.
+        bridge.carrier_gone();
+        let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
+        let carrier =
+            farewell(carrier, for_carrier, (end != End::CarrierGone).then_some(CloseCode::Normal));
+        if let Leg::Open(socket) = leg {
+            let for_runtime = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
+            let code = (end != End::Agent).then_some(CloseCode::Normal);
+            tokio::join!(carrier, farewell(socket, for_runtime, code));
+        } else {
+            carrier.await;
+        }
+        report::count(bridge.counts(), &mut counted);
+        report.end = end;
+        report.counts = bridge.counts();
+        report
+    }
+
+    fn tried_if_open(&mut self) {
+        match self.leg {
+            Leg::None => {}
+            Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
+            Leg::Open(_) => self.tried("answered", None),
+        }
+    }
+}
