@@ -18,6 +18,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("campaigns", "What is called for, as it was described, and its calls."),
     ("carrier-accounts", "Accounts at carriers. Their secrets come in and never go out."),
     ("configuration", "Everything a tenant has configured, as one document; its history."),
+    ("contacts", "People who were called, and what is remembered of them."),
     ("installation", "What a daemon says of itself."),
     ("keys", "Who may do what."),
     ("numbers", "Numbers, and which agents they belong to."),
