@@ -35,6 +35,7 @@ const RESERVED: &[&str] = &[
     "phone_number_ids",
     "phone_numbers",
     "primary_number_id",
+    "prompt",
     "runtime_parameters",
     "runtime_url",
     "targets",

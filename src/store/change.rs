@@ -200,6 +200,8 @@ pub struct NewCall {
     pub to: E164,
     /// Which number is shown.
     pub caller_id: CallerId,
+    /// In place of the agent's own profile, for a call that names no agent.
+    pub profile: Option<String>,
     /// A test: it leaves no touch.
     pub is_test: bool,
     /// Whether the carrier is to find out if a machine answers.
@@ -221,6 +223,8 @@ pub enum CallerId {
     Named(E164),
     /// Its primary one.
     Primary,
+    /// This one of the tenant's, whoever shows it, else the oldest; for a call that names no agent.
+    Any(Option<E164>),
     /// The one that this person saw last from this agent, so that return calls land where they are
     /// owned; else the primary one, else the oldest.
     Sticky,

@@ -16,6 +16,7 @@ mod import;
 mod kills;
 mod numbers;
 mod outbound;
+mod peers;
 mod rest;
 mod runtimes;
 mod steering;

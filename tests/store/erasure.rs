@@ -71,6 +71,7 @@ impl Scene {
                 agent,
                 to,
                 caller_id,
+                profile: None,
                 is_test: false,
                 detects_machine: false,
                 campaign: None,

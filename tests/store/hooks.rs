@@ -90,6 +90,7 @@ fn place(tx: &mut Tx<'_>, team: &Team, webhook_url: Option<&str>) -> CallId {
         agent: team.caller,
         to: phone(PERSON),
         caller_id: CallerId::Primary,
+        profile: None,
         is_test: false,
         detects_machine: true,
         campaign: None,

@@ -16,7 +16,7 @@ use crate::{
     },
     dialects::{
         Page, PageFields, Problem, TranscriptBody, callingbox as dialect,
-        callingbox::CallBody,
+        callingbox::{CallBody, Named},
         detects_machine, hangs_up_on_machine,
         own::{CallQuery, call_filter},
     },
@@ -32,14 +32,25 @@ use crate::{
 pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::call(body, api.settings.private)?;
     let placed = placing::place(&api, caller, move |tx| {
-        let record = agent(tx, caller.tenant, fields.agent)?;
+        let (agent, caller_id, profile, is_own) = match fields.agent {
+            Named::Agent(id) => {
+                let record = agent(tx, caller.tenant, id)?;
+                let shown = fields.from.map_or(CallerId::Primary, CallerId::Named);
+                (id, shown, record.profile, false)
+            }
+            Named::Nobody(profile) => {
+                let id = tx.caller_without_name(caller.tenant)?;
+                (id, CallerId::Any(fields.from), profile, true)
+            }
+        };
         Ok(NewCall {
-            agent: fields.agent,
+            agent,
             to: fields.to,
-            caller_id: fields.from.map_or(CallerId::Primary, CallerId::Named),
+            caller_id,
             is_test: false,
-            detects_machine: detects_machine(&record.profile),
-            hangs_up_on_machine: hangs_up_on_machine(&record.profile),
+            detects_machine: detects_machine(&profile),
+            hangs_up_on_machine: hangs_up_on_machine(&profile),
+            profile: is_own.then_some(profile),
             delay_seconds: 0,
             campaign: None,
             brief: fields.brief,

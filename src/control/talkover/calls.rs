@@ -39,6 +39,7 @@ pub(super) async fn place(
             agent: id,
             to: fields.to,
             caller_id: CallerId::Sticky,
+            profile: None,
             is_test: fields.is_test,
             detects_machine: detects_machine(&record.profile),
             hangs_up_on_machine: hangs_up_on_machine(&record.profile),

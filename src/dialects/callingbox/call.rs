@@ -5,7 +5,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::agent::{URL_LEN_MAX, field};
+use super::{
+    agent::{URL_LEN_MAX, field},
+    inbound::implicit_profile,
+};
 use crate::{
     dialects::{
         PrivateHosts, Reader, boolean, brief, id, phone,
@@ -22,16 +25,35 @@ use crate::{
 const OF_THE_AGENT: &[&str] =
     &["persona", "voice", "language", "returns", "tools", "voicemail_action", "prompt"];
 
+/// What belongs to an agent also where none is named.
+const OF_ANY_AGENT: &[&str] = &["persona", "voice"];
+
 /// Dispatch an Outbound Call's body.
 #[derive(Debug, ToSchema)]
 #[schema(as = callingbox::CallRequest)]
 pub struct CallRequest {
-    /// Who calls: an outbound agent.
-    pub agent_id: Uuid,
+    /// Who calls: an outbound agent. Without one the call says itself, by `prompt`, what an agent
+    /// would.
+    pub agent_id: Option<Uuid>,
     /// Who is called.
     pub to: schema::Phone,
-    /// Which of the agent's numbers is shown; its primary one if nothing is said.
+    /// Which of the agent's numbers is shown; its primary one if nothing is said. Without an agent,
+    /// which of yours; the oldest if nothing is said.
     pub from_number: Option<schema::Phone>,
+    /// What who calls is told, in a call that names no agent.
+    #[schema(max_length = 65535)]
+    pub prompt: Option<String>,
+    /// What such a call returns: names to `boolean`, `string` or `number`.
+    #[schema(value_type = Option<Object>)]
+    pub returns: Option<Map<String, Value>>,
+    /// Its language (BCP 47).
+    #[schema(max_length = 35)]
+    pub language: Option<String>,
+    /// Its tools.
+    #[schema(max_items = 16, value_type = Option<Vec<Object>>)]
+    pub tools: Option<Vec<Map<String, Value>>>,
+    /// What becomes of it where a machine answers.
+    pub voicemail_action: Option<super::VoicemailAction>,
     /// What the agent is told for this call.
     #[schema(pattern = r"\S", max_length = 65535)]
     pub instructions: Option<String>,
@@ -50,13 +72,22 @@ pub struct CallRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallFields {
     /// Who calls.
-    pub agent: AgentId,
+    pub agent: Named,
     /// Who is called.
     pub to: E164,
-    /// Which number is shown; the primary one where none is said.
+    /// Which number is shown; the primary one, or the oldest, where none is said.
     pub from: Option<E164>,
     /// What is given along.
     pub brief: CallBrief,
+}
+
+/// Who a call says is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// This agent.
+    Agent(AgentId),
+    /// Nobody: the call says itself what an agent would, as the text of a JSON object.
+    Nobody(String),
 }
 
 /// Reads Dispatch an Outbound Call's body.
@@ -65,7 +96,8 @@ pub struct CallFields {
 /// A required field is missing, one is not what its page asks for, or one is the agent's.
 pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
     let mut reader = Reader::of_body(body)?;
-    let agent = reader.required("agent_id", id);
+    let is_named = reader.has("agent_id") || !reader.has("prompt");
+    let agent = is_named.then(|| reader.required("agent_id", id));
     let to = reader.required("to", phone);
     let from = reader.optional("from_number", phone);
     let brief = CallBrief {
@@ -74,13 +106,33 @@ pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
         echo: reader.optional("metadata", brief::object),
         webhook_url: reader.optional("webhook_url", web_url(URL_LEN_MAX, private.redirect)),
     };
-    for name in OF_THE_AGENT {
+    for name in if is_named { OF_THE_AGENT } else { OF_ANY_AGENT } {
         if reader.has(name) {
             reader.blame(name, "belongs to the agent and cannot be given for one call");
         }
     }
+    let (agent, brief) = match agent {
+        Some(agent) => (agent.map(Named::Agent), brief),
+        None => {
+            let profile = implicit_profile(&mut reader);
+            let echo = with_language(brief.echo.as_deref(), &profile);
+            (Some(Named::Nobody(profile)), CallBrief { echo, ..brief })
+        }
+    };
     let (Some(agent), Some(to)) = (agent, to) else { return Err(reader.refusal()) };
     reader.finish().map(|()| CallFields { agent, to, from, brief })
+}
+
+/// Where clients of such calls look for their language.
+fn with_language(echo: Option<&str>, profile: &str) -> Option<String> {
+    let profile: Value = serde_json::from_str(profile).unwrap_or_default();
+    let language = profile.get("language").cloned();
+    let Some(language) = language else { return echo.map(str::to_owned) };
+    let mut shown = brief::shown(echo);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.entry("language").or_insert(language);
+    }
+    Some(shown.to_string())
 }
 
 /// How a call is to be canceled.
@@ -180,7 +232,8 @@ impl CallBody {
         let returns = profile.remove("returns").unwrap_or_default();
         Self {
             id: call.id.0,
-            agent_id: call.agent.map(|agent| agent.0),
+            // Who nobody named is nobody.
+            agent_id: call.agent.filter(|_| prompt.is_none()).map(|agent| agent.0),
             to_number: call.dnis.map(|number| number.to_string()),
             from_number: call.ani.map(|number| number.to_string()),
             status: status.as_str(),

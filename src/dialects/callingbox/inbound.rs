@@ -82,17 +82,22 @@ pub fn inbound(body: Value, private: PrivateHosts) -> Result<InboundFields, Refu
     let mut reader = Reader::of_body(body)?;
     let is_enabled = reader.required("enabled", boolean);
     let targets = AgentFields::read_own(&mut reader, private).targets;
-    let mut bag = profile::read(&mut reader, FIELDS, true);
-    if let Some(prompt) = bag.remove("prompt") {
-        bag.insert("instructions".to_owned(), prompt);
-    }
-    let profile = profile::merged("{}", bag);
+    let profile = implicit_profile(&mut reader);
     match is_enabled {
         Some(is_enabled) => {
             reader.finish().map(|()| InboundFields { is_enabled, profile, targets })
         }
         None => Err(reader.refusal()),
     }
+}
+
+/// Reads what would be an agent's. Who nobody named has a prompt, and by it is known. Call it last.
+pub(super) fn implicit_profile(reader: &mut Reader) -> String {
+    let mut bag = profile::read(reader, FIELDS, true);
+    let prompt = bag.get("prompt").cloned().unwrap_or_default();
+    bag.insert("instructions".to_owned(), prompt.clone());
+    bag.insert("prompt".to_owned(), if prompt.is_null() { "".into() } else { prompt });
+    profile::merged("{}", bag)
 }
 
 /// What a number shows of how it is answered.
@@ -116,7 +121,7 @@ impl InboundShown {
     pub fn new(config: Option<&InboundConfig>) -> Self {
         let profile = config.map_or("{}", |config| &config.profile);
         let mut bag = profile::shown(profile, FIELDS);
-        let prompt = bag.remove("instructions");
+        let prompt = bag.remove("prompt").filter(|prompt| prompt != "");
         let mut take = |name: &str| bag.remove(name).filter(|value| !value.is_null());
         let text = |value: Option<Value>| value.and_then(|v| v.as_str().map(str::to_owned));
         Self {

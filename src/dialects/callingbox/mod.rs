@@ -14,7 +14,7 @@ pub use agent::{
     AgentBody, AgentFilterFields, AgentPatchRequest, AgentQuery, AgentRequest, NumberChoice,
     create, filter, number_to_attach, number_to_prefer, patch,
 };
-pub use call::{CallBody, CallFields, CallRequest, CancelRequest, call, cancel};
+pub use call::{CallBody, CallFields, CallRequest, CancelRequest, Named, call, cancel};
 pub use error::{ErrorBody, error};
 pub use event::{event, event_names};
 pub use hosted::{hosted_agent, hosted_call, hosted_event, hosted_number};

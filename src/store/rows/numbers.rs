@@ -77,6 +77,19 @@ impl Rows<'_> {
         rows.into_iter().map(|row| self.whole_number(row)).collect()
     }
 
+    /// The tenant's oldest number that a carrier account delivers, if there is one.
+    pub(in crate::store) fn oldest_at_carrier(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<NumberRecord>, WriteError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM numbers WHERE tenant = ?1 AND account IS NOT NULL
+             ORDER BY created_at, id LIMIT 1"
+        );
+        let rows = self.all(&sql, params![tenant], read)?;
+        rows.into_iter().map(|row| self.whole_number(row)).collect()
+    }
+
     /// Every number of a tenant, oldest first.
     ///
     /// # Errors

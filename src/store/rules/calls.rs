@@ -1,7 +1,7 @@
 //! Call rows: what several accounts of one call, in any order and however often, make of it.
 
 use super::{Tx, WriteError};
-use crate::domain::{CallPatch, CallRecord, CallStatus, CallStep, Direction, Refusal};
+use crate::domain::{CallPatch, CallRecord, CallStatus, CallStep, Direction, Refusal, VersionId};
 use crate::store::CallChange;
 
 impl Tx<'_> {
@@ -36,7 +36,18 @@ impl Tx<'_> {
         before: Option<CallRecord>,
         told: &CallPatch,
     ) -> Result<CallRecord, WriteError> {
+        self.tell_call_as(before, told, None)
+    }
+
+    /// The same of a call whose agent is like this.
+    pub(super) fn tell_call_as(
+        &mut self,
+        before: Option<CallRecord>,
+        told: &CallPatch,
+        version: Option<VersionId>,
+    ) -> Result<CallRecord, WriteError> {
         let mut after = merged(before.clone().unwrap_or_else(|| unknown(told)), told.clone());
+        after.version = after.version.or(version);
         if after.version.is_none() && before.as_ref().and_then(|before| before.agent) != after.agent
         {
             after.version = self.keep_version(after.tenant, after.agent)?;

@@ -55,12 +55,22 @@ impl Tx<'_> {
         let Some((_, name, profile)) = texts.filter(|(owner, ..)| *owner == tenant) else {
             return Ok(None);
         };
+        self.keep_texts(tenant, name, profile).map(Some)
+    }
+
+    /// Keeps what an agent is like, in words that may be one call's alone.
+    pub(super) fn keep_texts(
+        &mut self,
+        tenant: TenantId,
+        name: String,
+        profile: String,
+    ) -> Result<VersionId, WriteError> {
         let id = VersionId::of(tenant, &name, &profile);
         let used_at = self.version_used_at(id)?;
         if used_at.is_none_or(|at| at.0 + USED_AGAIN_MS <= self.now().0) {
             self.put_version(tenant, &AgentVersion { id, name, profile })?;
         }
-        Ok(Some(id))
+        Ok(id)
     }
 
     /// Writes what came of a call. The same again changes nothing; else the last word counts.

@@ -7,8 +7,9 @@
 use super::{Tx, WriteError};
 use crate::{
     domain::{
-        AgentState, CallEnd, CallId, CallPatch, CallRecord, CallStatus, DialFailure, DialRecord,
-        DialState, Direction, E164, NumberRecord, Outcome, Refusal, TenantId, UnixMillis,
+        AgentRecord, AgentState, CallEnd, CallId, CallPatch, CallRecord, CallStatus, DialFailure,
+        DialRecord, DialState, Direction, E164, NumberRecord, Outcome, Refusal, TenantId,
+        UnixMillis,
     },
     store::{CallerId, DialFate, NewCall, PlacedCall},
 };
@@ -29,13 +30,7 @@ impl Tx<'_> {
         if record.agent.state != AgentState::Live {
             return Err(Refusal::AgentInactive.into());
         }
-        let mut numbers = Vec::with_capacity(record.numbers.len());
-        for id in &record.numbers {
-            numbers.push(self.known_number(tenant, *id)?);
-        }
-        let primary = record.primary_number;
-        let is_primary = |number: &&NumberRecord| Some(number.id) == primary;
-        numbers.sort_by_key(|number| !is_primary(&number));
+        let numbers = self.showable(&record, new.caller_id)?;
         let shown = self.shown(tenant, &new, &numbers)?;
         let accounts = self.usable_accounts(tenant)?;
         let account = accounts.iter().find(|account| Some(account.id) == shown.account);
@@ -51,7 +46,9 @@ impl Tx<'_> {
             agent: Some(new.agent),
             ..CallPatch::new(id, tenant, self.now())
         };
-        let call = self.tell_call(None, &patch)?;
+        let profile = new.profile;
+        let version = profile.map(|text| self.keep_texts(tenant, record.agent.name, text));
+        let call = self.tell_call_as(None, &patch, version.transpose()?)?;
         if let Some(campaign) = new.campaign {
             self.insert_campaign_call(campaign, id, new.to)?;
         }
@@ -76,8 +73,36 @@ impl Tx<'_> {
         self.placed(call)
     }
 
-    /// The number to show, of those attached, the primary one first. One without a carrier account
-    /// can show nothing.
+    /// The numbers that a call can show: those attached, the primary one first, or of one that
+    /// names no agent the tenant's.
+    fn showable(
+        &self,
+        record: &AgentRecord,
+        caller_id: CallerId,
+    ) -> Result<Vec<NumberRecord>, WriteError> {
+        let tenant = record.agent.tenant;
+        match caller_id {
+            CallerId::Any(Some(e164)) => {
+                let found = self.number_by_e164(tenant, e164)?;
+                if found.is_empty() {
+                    let message = "Is none of your numbers.";
+                    return Err(Refusal::invalid("from_number", message).into());
+                }
+                return Ok(found);
+            }
+            CallerId::Any(None) => return self.oldest_at_carrier(tenant),
+            CallerId::Named(_) | CallerId::Primary | CallerId::Sticky => {}
+        }
+        let mut numbers = Vec::with_capacity(record.numbers.len());
+        for id in &record.numbers {
+            numbers.push(self.known_number(tenant, *id)?);
+        }
+        let primary = record.primary_number;
+        numbers.sort_by_key(|number| Some(number.id) != primary);
+        Ok(numbers)
+    }
+
+    /// The number to show, of those that can be. One without a carrier account can show nothing.
     fn shown<'n>(
         &self,
         tenant: TenantId,
@@ -93,6 +118,7 @@ impl Tx<'_> {
                     Refusal::invalid("from_number", "Is not attached to the agent.")
                 })?),
                 CallerId::Primary => numbers.first(),
+                CallerId::Any(_) => numbers.iter().find(|number| number.account.is_some()),
                 CallerId::Sticky => {
                     let last = self.last_shown(tenant, new.agent, new.to)?;
                     let last = last.and_then(of_value).filter(|number| number.account.is_some());
