@@ -59,7 +59,7 @@ async fn one_file_is_planned_applied_replayed_and_taken_back() {
     let wrong = file("wrong.yaml", "agents:\n  - nam: Desk\n");
     let (code, _, said) = daemon.command(&["apply", "-f", &wrong]).await;
     assert_eq!(code, 1);
-    assert!(said.contains("agents[0].nam") && said.contains("line 2, column 5"), "{said}");
+    assert!(said.contains("agents[0].nam") && said.contains("line 2, column 10"), "{said}");
     let (code, ..) = daemon.command(&["apply", "-f", "/no/such/file"]).await;
     assert_eq!(code, 2);
 
