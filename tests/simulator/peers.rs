@@ -14,7 +14,7 @@ use crate::{
 
 #[expect(clippy::disallowed_methods, reason = "it is the test that is told, not the daemon")]
 fn python() -> String {
-    std::env::var("SWITCHBACK_PYTHON").expect("tests/peers/run.sh says where Python is")
+    std::env::var("SWITCHBACK_PYTHON").unwrap_or_else(|_| panic!("run tests/peers/run.sh"))
 }
 
 /// One act of the script; what its last line says.
