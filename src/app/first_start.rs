@@ -147,9 +147,9 @@ fn first_keys(tx: &mut Tx<'_>, config: &Config) -> Result<Vec<(&'static str, Sec
 
 fn make_tenant(tx: &mut Tx<'_>, name: &str, config: &Config) -> Result<TenantId, WriteError> {
     let tenant = tx.create_tenant(name)?.tenant.id;
-    if config.touch_retention_days != TenantSettings::TOUCH_RETENTION_DAYS {
+    if config.retention.touches != TenantSettings::TOUCH_RETENTION_DAYS {
         let retention = SettingsPatch {
-            touch_retention_days: Some(config.touch_retention_days),
+            touch_retention_days: Some(config.retention.touches),
             ..SettingsPatch::default()
         };
         tx.update_settings(tenant, retention)?;

@@ -303,7 +303,7 @@ async fn open(
 ) -> Result<(Store, Applied), StartError> {
     let settings = store::Settings {
         has_default_target: config.runtime.default_target.is_some(),
-        call_retention_days: config.call_retention_days,
+        retention: config.retention,
         words: Some(outbox::WORDS),
         ..store::Settings::at(&config.store_path)
     };

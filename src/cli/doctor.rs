@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Daemon, Failure, client::Client, data_dir, out, signature};
 use crate::{
     config::{Config, process_env},
+    domain::UnixMillis,
     telemetry::clock,
 };
 
@@ -54,6 +55,8 @@ impl Finding {
 
 /// Past this, tokens that live a minute and carriers' time windows begin to suffer.
 const CLOCK_OFF_SECONDS_MAX: i64 = 5;
+/// What is too old is deleted daily; past this it was not.
+const PURGED_SECONDS_MAX: i64 = 2 * 24 * 3600;
 
 impl Doctor {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
@@ -77,6 +80,9 @@ impl Doctor {
             Ok(status) => {
                 examine(&client, &status, &mut findings);
                 look_at_upstreams(&client, &mut findings);
+                if let Ok(kept) = client.ask(Method::GET, "/switchback/v1/retention", &[], None) {
+                    findings.push(retention(&kept, clock::now()));
+                }
             }
             Err(Failure::Refused(message) | Failure::Usage(message)) => findings.push(Finding {
                 check: "daemon",
@@ -182,6 +188,31 @@ fn look_at_upstreams(client: &Client<'_>, findings: &mut Vec<Finding>) {
             });
         }
     }
+}
+
+/// Whether what is too old is deleted.
+fn retention(kept: &Value, now: UnixMillis) -> Finding {
+    let last = text(kept, "last_run_at");
+    let at = last.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second);
+    let since = i64::try_from(now.seconds().0).unwrap_or(i64::MAX).saturating_sub(at);
+    if since > PURGED_SECONDS_MAX {
+        return Finding {
+            check: "retention",
+            health: Health::Doubtful,
+            detail: "what is too old has not been deleted for two days".to_owned(),
+            remedy: "the daemon's log says why \"old rows could not be forgotten\"",
+        };
+    }
+    let kinds = kept.get("kinds").and_then(Value::as_array).into_iter().flatten();
+    let number = |kind: &Value, key: &str| kind.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let shown: Vec<_> = kinds
+        .filter(|kind| ["touches", "calls", "transcripts"].contains(&text(kind, "kind")))
+        .map(|kind| {
+            let (days, count) = (number(kind, "keep_days"), number(kind, "purged_last_run"));
+            format!("{} {days} days ({count} purged)", text(kind, "kind"))
+        })
+        .collect();
+    Finding::well("retention", format!("kept: {}; last run {last}", shown.join(", ")))
 }
 
 fn clock_finding(check: &'static str, whose: &str, theirs: i64) -> Finding {
@@ -291,6 +322,22 @@ mod tests {
     #[track_caller]
     fn check(url: &str, health: Health) {
         assert_eq!(usable_url("public_url", url, "https://").health, health, "{url}");
+    }
+
+    #[test]
+    fn old_things_that_stay_are_doubtful() {
+        let now = UnixMillis(1_700_000_000_000);
+        let kinds = json!([{ "kind": "calls", "keep_days": 400, "purged_last_run": 7 }]);
+        for (last, health) in [
+            (json!("2023-11-14T12:00:00Z"), Health::Well),
+            (json!("2023-11-12T12:00:00Z"), Health::Doubtful),
+            (Value::Null, Health::Doubtful),
+        ] {
+            let found = retention(&json!({ "last_run_at": last, "kinds": kinds }), now);
+            assert_eq!(found.health, health, "{last}");
+            let is_shown = found.detail.contains("calls 400 days (7 purged)");
+            assert_eq!(is_shown, health == Health::Well, "{}", found.detail);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ enum Command {
     Import(import::Import),
     /// Make, list and revoke API keys
     Keys(keys::Keys),
-    /// Make and list tenants
+    /// Make, list and remove tenants
     Tenants(tenants::Tenants),
     /// Say how a hosted service's past calls would have been routed
     Shadow(shadow::Shadow),

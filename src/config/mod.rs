@@ -21,8 +21,8 @@ pub use upstream::UpstreamConfig;
 use crate::{
     carriers,
     domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ApiKey, CarrierId, Secret, SharedKey,
-        Target, TenantId,
+        Account, AccountApi, AccountId, AccountOrigin, ApiKey, CarrierId, Retention, Secret,
+        SharedKey, Target, TenantId,
     },
     edge::Network,
     telemetry::log::LogFormat,
@@ -60,10 +60,8 @@ pub struct Config {
     /// Whether what is asked on a tenant's word, webhooks and `redirect:` URLs, may be on loopback
     /// and private addresses.
     pub outbox_private: bool,
-    /// How long touches are kept, in days, unless a tenant says otherwise.
-    pub touch_retention_days: u32,
-    /// How long call rows are kept, in days.
-    pub call_retention_days: u32,
+    /// How long what is kept; touches as long unless a tenant says otherwise.
+    pub retention: Retention,
     /// How log lines look.
     pub log_format: LogFormat,
     /// What is logged.
@@ -169,8 +167,11 @@ impl Config {
             store_path: store_path(&raw.store.url, data_dir)?,
             runtime: check_runtime(&raw.runtime, data_dir)?,
             outbox_private: raw.outbox.allow_private,
-            touch_retention_days: net::days("retention.touches", &raw.retention.touches)?,
-            call_retention_days: net::days("retention.calls", &raw.retention.calls)?,
+            retention: Retention {
+                touches: net::days("retention.touches", &raw.retention.touches)?,
+                calls: net::days("retention.calls", &raw.retention.calls)?,
+                transcripts: net::days("retention.transcripts", &raw.retention.transcripts)?,
+            },
             log_format: word("telemetry.log_format", &raw.telemetry.log_format, "text, json")?,
             log_filter: raw.telemetry.log_filter.clone(),
             accounts,

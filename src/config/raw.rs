@@ -140,11 +140,13 @@ pub struct RawRetention {
     pub touches: String,
     /// How long call rows are kept.
     pub calls: String,
+    /// How long what was said in calls is kept.
+    pub transcripts: String,
 }
 
 impl Default for RawRetention {
     fn default() -> Self {
-        Self { touches: "400d".to_owned(), calls: "400d".to_owned() }
+        Self { touches: "400d".to_owned(), calls: "400d".to_owned(), transcripts: "90d".to_owned() }
     }
 }
 

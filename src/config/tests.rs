@@ -53,7 +53,7 @@ fn nothing_at_all_is_a_configuration() {
     let config = load("", &no_env).unwrap();
     assert_eq!(config.edge.media_url, "ws://127.0.0.1:8080");
     assert_eq!(config.store_path, Path::new("/data/switchback.db"));
-    assert_eq!(config.touch_retention_days, 400);
+    assert_eq!(config.retention, Retention::default());
 }
 
 #[test]
@@ -123,6 +123,7 @@ fn what_is_wrong_is_said_with_its_key() {
     check_refused("[edge]\npublic_url = \"edge.example.com\"", "https://");
     check_refused("[store]\nurl = \"mysql://x\"", "`store.url`");
     check_refused("[retention]\ntouches = \"0d\"", "`retention.touches`");
+    check_refused("[retention]\ntranscripts = \"never\"", "`retention.transcripts`");
     check_refused("[telemetry]\nlog_format = \"xml\"", "text, json");
     check_refused("[runtime]\ndefault_target = \"http://x\"", "no known scheme");
     check_refused("x = ", "test.toml");

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::domain::{
     AgentId, CallRefusal, CampaignStatus, ContactRefusal, DialFailure, FieldError, Refusal, Scope,
+    TenantTie,
 };
 
 /// Why a request is not done.
@@ -121,6 +122,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::NumberNotFound => (404, "number_not_found"),
         Refusal::CallNotFound | Refusal::NoActiveCall => (404, "call_not_found"),
         Refusal::TenantNotFound => (404, "tenant_not_found"),
+        Refusal::TenantStays(tie) => (409, of_tenant(*tie).0),
         Refusal::AccountNotFound => (404, "account_not_found"),
         Refusal::AccountFromFile => (409, "account_from_file"),
         Refusal::SigningOff => (403, "signing_off"),
@@ -191,6 +193,17 @@ const fn of_call(refusal: CallRefusal) -> (&'static str, &'static str) {
     }
 }
 
+/// Why a tenant is not removed: a code and a sentence.
+const fn of_tenant(tie: TenantTie) -> (&'static str, &'static str) {
+    match tie {
+        TenantTie::ActiveCalls => ("tenant_has_active_calls", "the tenant has calls in progress"),
+        TenantTie::File => (
+            "tenant_from_file",
+            "the configuration file keeps an account or an upstream of the tenant: remove it there",
+        ),
+    }
+}
+
 const SIGNING_OFF: &str =
     "nothing is signed here: the control API is not on loopback (see control.allow_sign)";
 
@@ -204,6 +217,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NumberNotFound => "number not found",
         Refusal::CallNotFound => "call not found",
         Refusal::TenantNotFound => "tenant not found",
+        Refusal::TenantStays(tie) => of_tenant(*tie).1,
         Refusal::AccountNotFound => "carrier account not found",
         Refusal::AccountFromFile => "the configuration file keeps this account: change it there",
         Refusal::SigningOff => SIGNING_OFF,
@@ -292,6 +306,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::DuplicateCall(_)
         | Refusal::DirectionBusy
         | Refusal::TenantNotFound
+        | Refusal::TenantStays(_)
         | Refusal::AccountNotFound
         | Refusal::AccountFromFile
         | Refusal::SigningOff

@@ -21,6 +21,7 @@ mod outcome;
 mod record;
 mod recorded;
 mod refusal;
+mod retention;
 mod revision;
 mod setup;
 mod target;
@@ -61,7 +62,8 @@ pub use recorded::{
     CampaignCall, CampaignCounts, CampaignRecord, CampaignStatus, RecordRefusal, ReleaseRecord,
     ReleaseStatus, TrunkRecord, TrunkSettings,
 };
-pub use refusal::{CallRefusal, FieldError, Refusal, Warning, WarningCode};
+pub use refusal::{CallRefusal, FieldError, Refusal, TenantTie, Warning, WarningCode};
+pub use retention::{Purge, PurgeKind, Purged, Retention};
 pub use revision::{Names, Revised, RevisionRecord, Thing, ThingKind};
 pub use setup::{
     AgentRef, AgentSetup, BelowMinRef, NumberRef, NumberSetup, SettingsSetup, Setup, TargetRef,

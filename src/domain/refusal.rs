@@ -16,6 +16,8 @@ pub enum Refusal {
     CallNotFound,
     /// No such tenant.
     TenantNotFound,
+    /// The tenant stays: why.
+    TenantStays(TenantTie),
     /// No such carrier account, or not this tenant's.
     AccountNotFound,
     /// The account is kept by the configuration file.
@@ -133,6 +135,15 @@ pub enum CallRefusal {
     NoTarget,
     /// As much as is kept of one call has been said in it.
     TranscriptFull,
+}
+
+/// What keeps a tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantTie {
+    /// It has calls in progress.
+    ActiveCalls,
+    /// The configuration file keeps an account or an upstream of it.
+    File,
 }
 
 /// What is wrong with one field.

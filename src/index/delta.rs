@@ -13,6 +13,9 @@ use crate::domain::{
 pub enum Delta {
     /// A tenant as it now is.
     Tenant(Tenant),
+    /// A tenant is gone, and every touch of it; the rest of what it had says so itself. It is said
+    /// in both streams, so that no touch comes back whichever is ahead. Its id never returns.
+    TenantRemoved(TenantId),
     /// A carrier account as it now is.
     Account(Account),
     /// An account is gone.

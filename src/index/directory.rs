@@ -21,6 +21,7 @@ pub(super) enum Change {
     /// Everything goes but the slots: a snapshot follows in the same list.
     Clear,
     Tenant(Arc<Tenant>),
+    TenantRemoved(TenantId),
     Account(Arc<Account>),
     AccountRemoved(AccountId),
     Agent(Arc<Agent>),
@@ -150,6 +151,11 @@ impl Directory {
             Change::Tenant(tenant) => {
                 if let Some(place) = self.tenants.place(tenant.id) {
                     *place = Some(Arc::clone(tenant));
+                }
+            }
+            Change::TenantRemoved(id) => {
+                if let Some(place) = self.tenants.place(*id) {
+                    *place = None;
                 }
             }
             Change::Account(account) => {

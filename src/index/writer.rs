@@ -85,6 +85,7 @@ impl Writer {
                     tenant.settings.block_list.sort_unstable();
                     changes.push(Change::Tenant(Arc::new(tenant)));
                 }
+                Delta::TenantRemoved(id) => changes.push(Change::TenantRemoved(*id)),
                 Delta::Account(account) => changes.push(Change::Account(Arc::new(account.clone()))),
                 Delta::AccountRemoved(id) => changes.push(Change::AccountRemoved(*id)),
                 Delta::Agent(agent) => changes.push(Change::Agent(Arc::new(agent.clone()))),
@@ -111,12 +112,25 @@ impl Writer {
         let table = &self.shared.touches;
         for delta in deltas {
             let touches = touches_of(delta).iter().filter_map(|touch| slots(&shown, touch));
-            if let Delta::Contact { tenant, contact, .. } = delta {
-                if let Some(tenant) = shown.tenant_slot(*tenant) {
-                    table.replace((tenant, *contact), touches.map(|(_, touch)| touch));
+            match delta {
+                Delta::Contact { tenant, contact, .. } => {
+                    if let Some(tenant) = shown.tenant_slot(*tenant) {
+                        table.replace((tenant, *contact), touches.map(|(_, touch)| touch));
+                    }
                 }
-            } else {
-                touches.for_each(|(key, touch)| table.put(key, touch));
+                Delta::TenantRemoved(gone) => {
+                    let gone = shown.tenant_slot(*gone);
+                    table.retain(|(tenant, _)| Some(*tenant) != gone);
+                }
+                Delta::Tenant(_)
+                | Delta::Account(_)
+                | Delta::AccountRemoved(_)
+                | Delta::Agent(_)
+                | Delta::AgentRemoved(_)
+                | Delta::Number(_)
+                | Delta::NumberRemoved(_)
+                | Delta::MediaKeys(_)
+                | Delta::Touches(_) => touches.for_each(|(key, touch)| table.put(key, touch)),
             }
         }
     }
@@ -126,6 +140,7 @@ fn touches_of(delta: &Delta) -> &[Touch] {
     match delta {
         Delta::Touches(touches) | Delta::Contact { touches, .. } => touches,
         Delta::Tenant(_)
+        | Delta::TenantRemoved(_)
         | Delta::Account(_)
         | Delta::AccountRemoved(_)
         | Delta::Agent(_)

@@ -272,7 +272,8 @@ fn things(deltas: &[Delta]) -> usize {
         .map(|delta| match delta {
             Delta::Tenant(_) | Delta::Account(_) | Delta::Agent(_) | Delta::Number(_) => 1,
             Delta::Touches(touches) | Delta::Contact { touches, .. } => touches.len(),
-            Delta::AccountRemoved(_)
+            Delta::TenantRemoved(_)
+            | Delta::AccountRemoved(_)
             | Delta::AgentRemoved(_)
             | Delta::NumberRemoved(_)
             | Delta::MediaKeys(_) => 0,

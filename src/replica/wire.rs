@@ -82,6 +82,7 @@ mirrors! {
 #[serde(remote = "Delta", rename_all = "snake_case")]
 enum DeltaDef {
     Tenant(#[serde_as(as = "TenantDef")] Tenant),
+    TenantRemoved(#[serde_as(as = "DisplayFromStr")] TenantId),
     Account(#[serde_as(as = "AccountDef")] Account),
     AccountRemoved(#[serde_as(as = "DisplayFromStr")] AccountId),
     Agent(#[serde_as(as = "AgentDef")] Agent),

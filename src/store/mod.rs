@@ -52,7 +52,7 @@ pub use tx::Tx;
 pub use words::{Audience, EventWords, Telling};
 
 use crate::{
-    domain::{KeyId, TenantId, UnixMillis, Warning},
+    domain::{KeyId, Purge, Retention, TenantId, UnixMillis, Warning},
     replica::feed::Frame,
 };
 
@@ -80,8 +80,8 @@ pub struct Settings {
     pub has_default_target: bool,
     /// After so long without a write the writer does what can wait.
     pub idle: Duration,
-    /// How long rows of calls and the audit trail are kept. (Touches: each tenant says.)
-    pub call_retention_days: u32,
+    /// How long what is kept; touches as long as each tenant says.
+    pub retention: Retention,
     /// How subscribers are told of calls; without words nobody is.
     pub words: Option<EventWords>,
 }
@@ -98,7 +98,7 @@ impl Settings {
             feed_max: 64,
             has_default_target: false,
             idle: Duration::from_secs(60),
-            call_retention_days: 400,
+            retention: Retention::default(),
             words: None,
         }
     }
@@ -172,6 +172,8 @@ struct Shared {
     readers: readers::Readers,
     calls: broadcast::Sender<Arc<CallChange>>,
     due: watch::Sender<u64>,
+    retention: Retention,
+    purge: watch::Receiver<Option<Purge>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -186,7 +188,8 @@ impl Store {
         let (queue, messages) = mpsc::channel();
         let (calls, _) = broadcast::channel(CALL_CHANGES_MAX);
         let (due, _) = watch::channel(0);
-        let told = writer::Told { calls: calls.clone(), due: due.clone() };
+        let (purged, purge) = watch::channel(None);
+        let told = writer::Told { calls: calls.clone(), due: due.clone(), purged };
         let writer = writer::Writer::open(settings, messages, feed, told)?;
         let readers = readers::Readers::open(settings)?;
         let thread = std::thread::Builder::new()
@@ -195,7 +198,8 @@ impl Store {
             .map_err(|error| StoreError::Io(settings.path.clone(), Arc::new(error)))?;
         let places = Arc::new(Semaphore::new(settings.queue_max.max(1)));
         let writer = Mutex::new(Some(thread));
-        let shared = Shared { queue, places, readers, calls, due, writer };
+        let retention = settings.retention;
+        let shared = Shared { queue, places, readers, calls, due, retention, purge, writer };
         Ok((Self { shared: Arc::new(shared) }, receiver))
     }
 
@@ -305,6 +309,18 @@ impl Store {
     #[must_use]
     pub fn deliveries_due(&self) -> watch::Receiver<u64> {
         self.shared.due.subscribe()
+    }
+
+    /// How long what is kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        self.shared.retention
+    }
+
+    /// What the last run of forgetting took; `None` until the first since the start is over.
+    #[must_use]
+    pub fn last_purge(&self) -> watch::Receiver<Option<Purge>> {
+        self.shared.purge.clone()
     }
 
     /// Commits what is queued and ends the writer; later writes are answered

@@ -28,6 +28,10 @@ impl Tx<'_> {
     /// Leaves one revision of each tenant that was changed.
     pub(super) fn write_revisions(&mut self) -> Result<(), WriteError> {
         for (tenant, changes) in self.all_changes()? {
+            // History goes with its tenant.
+            if self.tenant(tenant)?.is_none() {
+                continue;
+            }
             let summary = self.summary.clone().unwrap_or_else(|| told(&changes));
             let id = self.revision_of(tenant);
             self.insert_revision(id, tenant, &summary, &changes)?;

@@ -242,8 +242,12 @@ impl<'c> Tx<'c> {
         let mut removed = Vec::new();
         let mut put = Vec::new();
         for (&id, before) in &self.before.tenants {
-            let after = self.rows.tenant(id)?.map(|record| record.tenant);
-            put.extend(changed(before.as_ref(), after).map(Delta::Tenant));
+            match self.rows.tenant(id)? {
+                Some(after) => {
+                    put.extend(changed(before.as_ref(), Some(after.tenant)).map(Delta::Tenant));
+                }
+                None => removed.extend(before.as_ref().map(|_| Delta::TenantRemoved(id))),
+            }
         }
         for (&id, before) in &self.before.accounts {
             match self.rows.account(id)? {
@@ -279,6 +283,11 @@ impl<'c> Tx<'c> {
 
     fn touches_deltas(&mut self) -> Result<Vec<Delta>, WriteError> {
         let mut deltas = Vec::new();
+        for (&id, before) in &self.before.tenants {
+            if before.is_some() && self.rows.tenant(id)?.is_none() {
+                deltas.push(Delta::TenantRemoved(id));
+            }
+        }
         for &(tenant, contact) in &self.contacts {
             deltas.push(self.rows.remembered(tenant, contact)?);
         }

@@ -20,7 +20,7 @@ use super::{
     Actor, CallChange, Rows, Settings, StoreError, Tx, WriteError, files, schema, tx::Finished,
 };
 use crate::{
-    domain::UnixMillis,
+    domain::{Purge, Purged, UnixMillis},
     replica::{
         feed::Frame,
         log::{Entry, Stream},
@@ -58,6 +58,7 @@ pub(super) type Reply = Box<dyn FnOnce(Result<(), WriteError>) + Send>;
 pub(super) struct Told {
     pub(super) calls: broadcast::Sender<Arc<CallChange>>,
     pub(super) due: watch::Sender<u64>,
+    pub(super) purged: watch::Sender<Option<Purge>>,
 }
 
 pub(super) struct Writer {
@@ -302,14 +303,15 @@ impl Writer {
             return true;
         }
         self.forget_due = UnixMillis(now.0 + FORGET_EVERY_MS);
+        let mut whole = Purged::default();
         loop {
-            let (sender, more) = std::sync::mpsc::channel();
+            let (sender, done) = std::sync::mpsc::channel();
             let forget = |tx: &mut Tx<'_>| Ok((tx.forget_some()?, tx.finish()?));
             let run: Run = Box::new(move |tx| match tx.and_then(forget) {
-                Ok((more, finished)) => {
-                    let reply: Reply = Box::new(move |done| {
+                Ok((forgotten, finished)) => {
+                    let reply: Reply = Box::new(move |fate| {
                         // The receiver below outlives this.
-                        let _ = sender.send(done.is_ok() && more);
+                        let _ = sender.send(fate.map(|()| forgotten));
                     });
                     Some((finished, reply))
                 }
@@ -321,7 +323,12 @@ impl Writer {
             if !self.commit_group(Job { actor: Actor::default(), run, place: None }) {
                 return false;
             }
-            if !more.recv().unwrap_or(false) {
+            // Refused or not committed: what it says of the last run stays.
+            let Ok(Ok((purged, is_more))) = done.recv() else { return true };
+            metrics::purged(&purged);
+            whole.append(&purged);
+            if !is_more {
+                self.told.purged.send_replace(Some(Purge { at: now, purged: whole }));
                 return true;
             }
         }

@@ -15,7 +15,8 @@ use metrics::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::domain::{
-    Account, AccountId, CallStatus, CarrierId, Direction, OrphanCause, RouteReason, spelled,
+    Account, AccountId, CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, Purged,
+    RouteReason, spelled,
 };
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -86,6 +87,7 @@ fn begin() {
         }
     }
     TOUCHES_ERASED.absolute(0);
+    purged(&Purged::default());
     LazyLock::force(&MEDIA_CALLS);
     LazyLock::force(&MEDIA_RELAY);
     LazyLock::force(&DECISIONS);
@@ -118,6 +120,7 @@ fn describe() {
     describe_counter!("switchback_touches_evicted_total", "Touches a full contact forgot");
     describe_counter!("switchback_touches_orphaned_total", "Foreign calls that no agent owns");
     describe_counter!("switchback_touches_erased_total", "Late touches of erased persons, refused");
+    describe_counter!("switchback_purged_total", "What was too old and was forgotten, by kind");
     describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
     describe_counter!("switchback_outbox_deliveries_total", "Attempts to tell subscribers");
     describe_gauge!("switchback_outbox_pending", "Events that wait to be told");
@@ -429,6 +432,14 @@ static TOUCHES_ERASED: LazyLock<Counter> =
 /// Counts a touch that was refused because its person has been erased.
 pub fn touch_erased() {
     TOUCHES_ERASED.increment(1);
+}
+
+/// Counts what was forgotten for its age.
+pub fn purged(purged: &Purged) {
+    for &kind in PurgeKind::ALL {
+        counter!("switchback_purged_total", "kind" => kind.as_str())
+            .increment(purged.count(None, kind));
+    }
 }
 
 spelled! {

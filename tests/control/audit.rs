@@ -75,6 +75,37 @@ async fn every_write_is_in_the_trail_of_its_tenant() {
 }
 
 #[tokio::test]
+async fn a_tenant_goes_with_all_that_it_has() {
+    let daemon = Daemon::start().await;
+    let (gone, other) = (daemon.tenant("gone").await, daemon.tenant("other").await);
+    let number = json!({ "e164": "+14155550137", "account": "first" });
+    gone.post("/switchback/v1/numbers", number.clone()).await.is(201);
+    other.agent("B", "outbound", &[]).await;
+    let sid = format!("AC{:032}", 1);
+    let body = json!({ "name": "pool", "kind": "twilio", "account_id": sid, "secrets": ["s"] });
+    gone.post("/switchback/v1/carrier-accounts", body.clone()).await.is(201);
+    let listed = daemon.operator.get("/switchback/v1/tenants").await.is(200);
+    let named = |tenant: &&Value| tenant["name"] == "gone";
+    let id = text(&listed["data"].as_array().unwrap().iter().find(named).unwrap()["id"]).to_owned();
+    let path = format!("/switchback/v1/tenants/{id}");
+    gone.delete(&path).await.is(403);
+    daemon.operator.get(&path).await.is(200);
+
+    assert_eq!(daemon.operator.delete(&path).await.is(204), Value::Null);
+    daemon.operator.delete(&path).await.is(404);
+    gone.get("/v1/agents").await.is(401);
+    daemon.operator.get(&path).await.is(404);
+    // Number and account are free, and what another tenant has is as it was.
+    other.post("/switchback/v1/carrier-accounts", body).await.is(201);
+    other.post("/switchback/v1/numbers", number).await.is(201);
+    let agents = other.get("/v1/agents").await.is(200);
+    assert_eq!(agents["data"].as_array().unwrap().len(), 1);
+    let (trail, _) = lines(&daemon.operator, "action=tenant.remove").await;
+    assert_eq!((trail.len(), text(&trail[0]["subject"])), (1, id.as_str()));
+    assert_eq!(trail[0]["key_name"], "operator");
+}
+
+#[tokio::test]
 async fn a_role_that_was_changed_meanwhile_is_not_replaced() {
     let daemon = Daemon::start().await;
     let tenant = daemon.tenant("acme").await;

@@ -52,7 +52,11 @@ impl Daemon {
     }
 
     pub(crate) async fn start_with(settings: control::Settings) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// Starts one over a folder in which there may be a store already, as `test.db`.
+    pub(crate) async fn start_in(folder: TempDir, settings: control::Settings) -> Self {
         let at = Settings::at(folder.path().join("test.db"));
         let words = Some(outbox::WORDS);
         let (store, feed) = Store::open(&Settings { words, ..at }).unwrap();
@@ -207,10 +211,11 @@ impl Caller {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
-        let body = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+        let is_json = headers.get("content-type").is_none_or(|kind| kind == "application/json");
+        let body = match (text.is_empty(), is_json) {
+            (true, _) => Value::Null,
+            (_, true) => serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")),
+            (_, false) => Value::String(text),
         };
         Got { status, headers, body }
     }

@@ -22,6 +22,7 @@ mod keys;
 mod lives;
 mod once;
 mod own;
+mod retention;
 mod setup;
 mod sign;
 mod strangers;

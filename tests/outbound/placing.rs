@@ -263,7 +263,7 @@ async fn talkover_shows_people_the_number_they_know() {
     };
     refused(json!({}), 400, "MISSING_PHONE_NUMBER").await;
     refused(json!({ "to": "0" }), 400, "INVALID_PHONE_NUMBER").await;
-    refused(json!({ "to": PERSON, "delay_seconds": 5 }), 422, "VALIDATION_ERROR").await;
+    refused(json!({ "to": PERSON, "delay_seconds": 3601 }), 422, "VALIDATION_ERROR").await;
     let unpublish = format!("/api/v1/agents/{}/unpublish", team.caller);
     daemon.post(&unpublish, json!({})).await;
     refused(json!({ "to": PERSON }), 400, "AGENT_INACTIVE").await;

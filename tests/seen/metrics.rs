@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use switchback::{
-    domain::{CallStatus, CarrierId, Direction, OrphanCause, RouteReason},
-    telemetry::metrics::{CommandFate, MediaDirection, WebhookKind, WebhookOutcome},
+    domain::{CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, RouteReason},
+    telemetry::metrics::{
+        CommandFate, DeliveryFate, EventOutcome, MediaDirection, WebhookKind, WebhookOutcome,
+    },
 };
 
 use crate::{
@@ -25,6 +27,7 @@ const NAMES: &[&str] = &[
     "index_seq",
     "touches_evicted_total",
     "touches_orphaned_total",
+    "purged_total",
     "sync_lag_seconds",
     "sync_connected",
     "media_calls",
@@ -40,6 +43,8 @@ const NAMES: &[&str] = &[
     "dispatch_commands_total",
     "store_commit_seconds",
     "signature_failures_total",
+    "outbox_pending",
+    "outbox_deliveries_total",
 ];
 
 /// The words that a label may have.
@@ -62,11 +67,14 @@ fn words(metric: &str, label: &str) -> Vec<&'static str> {
             vec!["runtime", "builtin", "agent", "tel", "sip", "redirect", "say", "busy", "reject"]
         }
         ("targets_total", "outcome") => vec!["answered", "refused", "spoken", "abandoned", "lost"],
+        ("purged_total", "kind") => all(PurgeKind::ALL, PurgeKind::as_str),
         ("touches_orphaned_total", "cause") => all(OrphanCause::ALL, OrphanCause::as_str),
         ("dispatch_commands_total", "outcome") => all(CommandFate::ALL, CommandFate::as_str),
         ("media_dropped_total", "cause") => vec!["overflow", "gap", "malformed"],
         ("signature_failures_total", "cause") => vec!["wrong_signature", "unsigned"],
         ("media_refused_total", "cause") => vec!["malformed", "forged", "unknown_key"],
+        ("outbox_deliveries_total", "outcome") => all(DeliveryFate::ALL, DeliveryFate::as_str),
+        ("upstream_events_total", "outcome") => all(EventOutcome::ALL, EventOutcome::as_str),
         _ => panic!("{metric} has a label {label} that nobody knows"),
     }
 }

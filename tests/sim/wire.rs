@@ -75,6 +75,7 @@ fn other() -> impl Strategy<Value = Delta> {
     prop_oneof![
         account(),
         agent(),
+        any::<u128>().prop_map(|id| Delta::TenantRemoved(TenantId(Uuid::from_u128(id)))),
         any::<u128>().prop_map(|id| Delta::AccountRemoved(AccountId(Uuid::from_u128(id)))),
         vec(key, 0..3).prop_map(Delta::MediaKeys),
     ]

@@ -66,6 +66,7 @@ fn is_of(delta: &Delta, tenant: TenantId) -> bool {
         Delta::Contact { tenant: of, .. } => *of == tenant,
         // Ids of what is gone: the write could only remove its own, which `Seen` shows.
         Delta::AgentRemoved(_) | Delta::NumberRemoved(_) => true,
+        Delta::TenantRemoved(of) => *of == tenant,
         Delta::Account(_) | Delta::AccountRemoved(_) | Delta::MediaKeys(_) => false,
     }
 }

@@ -14,6 +14,7 @@ pub(super) mod numbers;
 mod orphans;
 mod replay;
 mod results;
+mod retention;
 mod revisions;
 mod route;
 mod settings;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))
         .routes(routes!(settings::read, settings::update))
         .routes(routes!(status::read))
+        .routes(routes!(retention::read))
         .routes(routes!(webhook_secret::read, webhook_secret::rotate))
         .routes(routes!(upstreams::list))
         .routes(routes!(upstreams::shadow))
@@ -57,7 +59,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
-        .routes(routes!(tenants::read, tenants::update))
+        .routes(routes!(tenants::read, tenants::update, tenants::remove))
         .routes(routes!(audit::list))
         .routes(routes!(edges::list))
         .routes(routes!(coverage::list))

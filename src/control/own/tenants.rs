@@ -14,7 +14,7 @@ use crate::{
         Page, PageFields,
         own::{TenantBody, TenantRequest, tenant_name},
     },
-    domain::{Refusal, TenantId},
+    domain::{Refusal, TenantId, TenantTie},
     store::Tx,
 };
 
@@ -60,6 +60,42 @@ pub(super) async fn update(
     let rename = move |tx: &mut Tx<'_>| tx.rename_tenant(id, &name);
     let reply = |_: &Api, record, _| Reply::ok(&TenantBody::from(&record));
     api.answer(operator.actor(), rename, reply).await
+}
+
+/// Removes a tenant with all that it has: keys, agents, numbers, accounts, webhooks, touches, calls
+/// and what was said in them. There is no way back. Only the trail of who did what stays, until it
+/// is as old as calls may be. Calls, deliveries and touches go a part at a time; who is cut off in
+/// between, or told that the tenant has a call in progress by then, asks again.
+#[utoipa::path(delete, path = "/tenants/{tenant}", tag = "tenants",
+    responses((status = 204, description = "It is gone."),
+        (status = 409, description = "It has calls in progress, or the configuration file keeps an \
+            account or an upstream of it.")))]
+pub(super) async fn remove(
+    State(api): State<Api>,
+    operator: Operator,
+    At(id): At<TenantId>,
+) -> Answer {
+    if api.upstreams.all().iter().any(|upstream| upstream.settings().tenant == id) {
+        return Err(Refusal::TenantStays(TenantTie::File).into());
+    }
+    // Whoever asks again is answered as before: then there is nothing to empty.
+    if let Some(answer) = api.answered_before(operator.actor()).await? {
+        return Ok(answer);
+    }
+    let mut is_more = true;
+    while is_more {
+        // Of a call that has just begun there may be no row yet.
+        if !api.live.of_tenant(id).is_empty() {
+            return Err(Refusal::TenantStays(TenantTie::ActiveCalls).into());
+        }
+        let part = api.store.write(operator.actor(), move |tx| tx.empty_tenant(id));
+        is_more = part.await.map_err(crate::control::problem)?.value;
+    }
+    let remove = move |tx: &mut Tx<'_>| tx.remove_tenant(id);
+    let answer = api.answer(operator.actor(), remove, |_, (), _| Reply::none()).await;
+    // Also where the answer is that it takes long: the rows may be gone.
+    api.keys.forget();
+    answer
 }
 
 /// A page of a short list that is in memory, newest first.

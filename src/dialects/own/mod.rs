@@ -14,6 +14,7 @@ mod number;
 mod orphan;
 mod replay;
 mod result;
+mod retention;
 mod revision;
 mod route;
 mod settings;
@@ -46,6 +47,7 @@ pub use number::{
 pub use orphan::OrphanBody;
 pub use replay::{ReplayBody, ReplayFields, ReplayedBody, replay};
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};
+pub use retention::{RetainedBody, RetentionBody};
 pub use revision::{
     AppliedBody, ApplyFields, RevisionBody, RevisionWholeBody, RollbackFields, apply, rollback,
 };

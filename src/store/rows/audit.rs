@@ -86,17 +86,17 @@ fn boxed(value: impl ToSql + 'static) -> Box<dyn ToSql> {
 }
 
 impl Tx<'_> {
-    /// Forgets the audit trail's lines from before; in its order, so it looks at few that it keeps.
+    /// Forgets lines of the audit trail from before; how many.
     pub(in crate::store) fn delete_aged_audit(
         &mut self,
         before: UnixMillis,
-    ) -> Result<(), WriteError> {
+        limit: u32,
+    ) -> Result<usize, WriteError> {
         self.run(
-            "DELETE FROM audit WHERE id < coalesce(
-                (SELECT id FROM audit WHERE at >= ?1 ORDER BY id LIMIT 1), 9223372036854775807)",
-            [before],
-        )?;
-        Ok(())
+            "DELETE FROM audit WHERE id IN
+                (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            params![before, limit],
+        )
     }
 
     pub(in crate::store) fn insert_audit(

@@ -5,8 +5,8 @@ use rusqlite::{Row, params};
 use super::Rows;
 use crate::{
     domain::{
-        AgentId, AgentVersion, CallId, CallResult, ResultStatus, Segment, TenantId, UnixMillis,
-        VersionId,
+        AgentId, AgentVersion, CallId, CallRecord, CallResult, ResultStatus, Segment, TenantId,
+        UnixMillis, VersionId,
     },
     store::{Tx, WriteError},
 };
@@ -106,6 +106,21 @@ impl Rows<'_> {
         Ok(found.unwrap_or_default())
     }
 
+    /// Calls from before with something left of what was said in them, the oldest first.
+    pub(in crate::store) fn aged_transcripts(
+        &self,
+        tenant: TenantId,
+        before: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<CallId>, WriteError> {
+        self.all(
+            "SELECT call FROM call_details WHERE tenant = ?1 AND transcript_at < ?2
+             ORDER BY transcript_at LIMIT ?3",
+            params![tenant, before, limit],
+            |row| row.get(0),
+        )
+    }
+
     /// When a version was last noted to be found by a call.
     pub(in crate::store) fn version_used_at(
         &self,
@@ -145,12 +160,26 @@ impl Tx<'_> {
         &mut self,
         tenant: TenantId,
         before: UnixMillis,
-    ) -> Result<(), WriteError> {
+        limit: u32,
+    ) -> Result<usize, WriteError> {
         self.run(
-            "DELETE FROM agent_versions WHERE tenant = ?1 AND used_at < ?2",
-            params![tenant, before],
+            "DELETE FROM agent_versions WHERE id IN (SELECT id FROM agent_versions
+                WHERE tenant = ?1 AND used_at < ?2 ORDER BY used_at LIMIT ?3)",
+            params![tenant, before, limit],
+        )
+    }
+
+    /// Deletes what was said in a call, and nothing else; how many segments.
+    pub(in crate::store) fn delete_transcript(
+        &mut self,
+        call: CallId,
+    ) -> Result<usize, WriteError> {
+        self.run(
+            "UPDATE call_details SET segments = 0, text_bytes = 0, transcript_at = NULL
+             WHERE call = ?1",
+            [call],
         )?;
-        Ok(())
+        self.run("DELETE FROM transcripts WHERE call = ?1", [call])
     }
 
     /// Deletes what came of a call and what was said in it; how much of each.
@@ -205,14 +234,13 @@ impl Tx<'_> {
 
     pub(in crate::store) fn put_transcript_len(
         &mut self,
-        call: CallId,
+        call: &CallRecord,
         len: TranscriptLen,
     ) -> Result<(), WriteError> {
-        let now = self.now();
         self.run(
-            "UPDATE call_details SET segments = ?2, text_bytes = ?3,
-                transcript_at = coalesce(transcript_at, ?4) WHERE call = ?1",
-            params![call, len.segments, len.bytes, now],
+            "UPDATE call_details SET segments = ?2, text_bytes = ?3, transcript_at = ?4
+             WHERE call = ?1",
+            params![call.id, len.segments, len.bytes, call.created_at],
         )?;
         Ok(())
     }

@@ -7,12 +7,47 @@ use super::{
     codec::{Words, words},
 };
 use crate::{
-    domain::{Tenant, TenantId, TenantRecord, TenantSettings, UnixMillis},
+    domain::{AgentId, NumberId, Tenant, TenantId, TenantRecord, TenantSettings, UnixMillis},
     store::{Tx, WriteError},
 };
 
 const COLUMNS: &str = "id, name, window_days, touch_retention_days, min_attestation, below_min,
     context_min_attestation, fallback_agent, last_resort, block_list, block_target, created_at";
+
+/// What goes with a tenant, those first that hang on others.
+const GOES_WITH: [&str; 31] = [
+    "DELETE FROM keys WHERE tenant = ?1",
+    "DELETE FROM kept_answers WHERE tenant = ?1",
+    "DELETE FROM attempts WHERE tenant = ?1",
+    "DELETE FROM deliveries WHERE tenant = ?1",
+    "DELETE FROM webhooks WHERE tenant = ?1",
+    "DELETE FROM webhook_secrets WHERE tenant = ?1",
+    "DELETE FROM campaign_calls WHERE campaign IN (SELECT id FROM campaigns WHERE tenant = ?1)",
+    "DELETE FROM campaigns WHERE tenant = ?1",
+    "DELETE FROM dids WHERE trunk IN (SELECT id FROM trunks WHERE tenant = ?1)",
+    "DELETE FROM trunks WHERE tenant = ?1",
+    "DELETE FROM releases WHERE tenant = ?1",
+    "DELETE FROM credits WHERE call IN (SELECT id FROM calls WHERE tenant = ?1)",
+    "DELETE FROM transcripts WHERE call IN (SELECT id FROM calls WHERE tenant = ?1)",
+    "DELETE FROM call_details WHERE call IN (SELECT id FROM calls WHERE tenant = ?1)",
+    "DELETE FROM dials WHERE call IN (SELECT id FROM calls WHERE tenant = ?1)",
+    "DELETE FROM calls WHERE tenant = ?1",
+    "DELETE FROM call_counts WHERE tenant = ?1",
+    "DELETE FROM callback_counts WHERE tenant = ?1",
+    "DELETE FROM agent_versions WHERE tenant = ?1",
+    "DELETE FROM touches WHERE tenant = ?1",
+    "DELETE FROM callers WHERE tenant = ?1",
+    "DELETE FROM erasures WHERE tenant = ?1",
+    "DELETE FROM revisions WHERE tenant = ?1",
+    "DELETE FROM upstreams WHERE tenant = ?1",
+    "DELETE FROM implicit_agents WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
+    "DELETE FROM callback_sources WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
+    "DELETE FROM callback_roles WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
+    "DELETE FROM bindings WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
+    "DELETE FROM numbers WHERE tenant = ?1",
+    "DELETE FROM agents WHERE tenant = ?1",
+    "DELETE FROM accounts WHERE tenant = ?1",
+];
 
 fn read(row: &Row<'_>) -> rusqlite::Result<TenantRecord> {
     let settings = TenantSettings {
@@ -53,6 +88,15 @@ impl Rows<'_> {
     /// The store's.
     pub fn tenants(&self) -> Result<Vec<TenantRecord>, WriteError> {
         self.all(&format!("SELECT {COLUMNS} FROM tenants ORDER BY created_at, id"), [], read)
+    }
+
+    /// Whether the tenant has calls that are not over.
+    pub(in crate::store) fn tenant_has_open_calls(&self, id: TenantId) -> Result<bool, WriteError> {
+        // By the few that anybody has: the tenant may have a million that are over.
+        let sql = "SELECT 1 FROM calls INDEXED BY calls_open
+            WHERE status IN ('queued', 'initiated', 'ringing', 'in_progress') AND tenant = ?1
+            LIMIT 1";
+        Ok(self.one(sql, [id], |_| Ok(()))?.is_some())
     }
 }
 
@@ -120,6 +164,29 @@ impl Tx<'_> {
                 settings.block_target,
             ],
         )?;
+        Ok(())
+    }
+
+    /// Deletes a tenant with every row that is its own.
+    pub(in crate::store) fn delete_tenant(&mut self, id: TenantId) -> Result<(), WriteError> {
+        let agents: Vec<AgentId> =
+            self.all("SELECT id FROM agents WHERE tenant = ?1", [id], |row| row.get(0))?;
+        for agent in agents {
+            self.touch_agent(agent)?;
+        }
+        let numbers: Vec<NumberId> =
+            self.all("SELECT id FROM numbers WHERE tenant = ?1", [id], |row| row.get(0))?;
+        for number in numbers {
+            self.touch_number(number)?;
+        }
+        for account in self.accounts_of(Some(id))? {
+            self.touch_account(account.id)?;
+        }
+        self.touch_tenant(id)?;
+        for sql in GOES_WITH {
+            self.run(sql, [id])?;
+        }
+        self.run("DELETE FROM tenants WHERE id = ?1", [id])?;
         Ok(())
     }
 }

@@ -212,23 +212,24 @@ impl Tx<'_> {
         tenant: TenantId,
         contact: E164,
         cutoff: UnixSeconds,
-    ) -> Result<(), WriteError> {
+    ) -> Result<usize, WriteError> {
         self.run(
             "DELETE FROM touches WHERE tenant = ?1 AND contact = ?2 AND at < ?3",
             params![tenant, contact, cutoff],
-        )?;
-        Ok(())
+        )
     }
 
     pub(in crate::store) fn delete_aged_callers(
         &mut self,
         tenant: TenantId,
         cutoff: UnixSeconds,
-    ) -> Result<(), WriteError> {
+        limit: u32,
+    ) -> Result<usize, WriteError> {
         self.run(
-            "DELETE FROM callers WHERE tenant = ?1 AND last_at < ?2",
-            params![tenant, cutoff],
-        )?;
-        Ok(())
+            "DELETE FROM callers WHERE tenant = ?1 AND (agent, caller_id) IN
+                (SELECT agent, caller_id FROM callers WHERE tenant = ?1 AND last_at < ?2
+                 ORDER BY last_at LIMIT ?3)",
+            params![tenant, cutoff, limit],
+        )
     }
 }

@@ -4,7 +4,7 @@ use super::{Tx, WriteError};
 use crate::{
     domain::{
         AgentId, AgentVersion, CallId, CallRecord, CallRefusal, CallResult, ContactRefusal,
-        Refusal, Segment, TenantId, VersionId,
+        Refusal, Segment, TenantId, UnixMillis, VersionId,
     },
     store::{CallChange, MergedSegments, PlacedCall, Rows},
 };
@@ -106,7 +106,7 @@ impl Tx<'_> {
         id: CallId,
         segments: &[Segment],
     ) -> Result<MergedSegments, WriteError> {
-        self.told_call(tenant, id)?;
+        let call = self.told_call(tenant, id)?;
         self.put_details(tenant, id)?;
         let mut len = self.transcript_len(id)?;
         let mut merged = MergedSegments::default();
@@ -127,8 +127,27 @@ impl Tx<'_> {
             self.put_segment(id, segment)?;
             merged.accepted += 1;
         }
-        self.put_transcript_len(id, len)?;
+        self.put_transcript_len(&call, len)?;
         Ok(merged)
+    }
+
+    /// Forgets what was said in calls from before, call by call until it has been so many segments;
+    /// how many.
+    pub(super) fn purge_transcripts(
+        &mut self,
+        tenant: TenantId,
+        before: UnixMillis,
+        segments_max: u32,
+    ) -> Result<usize, WriteError> {
+        let max = usize::try_from(segments_max).unwrap_or(usize::MAX);
+        let mut count = 0;
+        for call in self.aged_transcripts(tenant, before, segments_max)? {
+            count += self.delete_transcript(call)?;
+            if count >= max {
+                break;
+            }
+        }
+        Ok(count)
     }
 
     /// A call of which a runtime may tell.

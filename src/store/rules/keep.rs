@@ -2,19 +2,14 @@
 
 use super::{Tx, WriteError};
 use crate::{
-    domain::{UnixMillis, UnixSeconds},
+    domain::{PurgeKind, Purged, Retention, Tenant, TenantId, UnixMillis},
     replica::log::Stream,
 };
 
-/// Contacts or calls of a tenant forgotten in one write: others get their turn in between.
+/// What one write forgets in all: others get their turn in between. Contacts and transcripts go
+/// whole, so that the last of them may exceed it.
 const FORGOTTEN_MAX: u32 = 500;
-/// Kept answers forgotten in one write.
-const KEPT_MAX: u32 = 5000;
 const DAY_SECONDS: u64 = 24 * 3600;
-/// A day's grace, so that nothing goes that a decision at this moment still sees.
-const GRACE_SECONDS: u64 = DAY_SECONDS;
-/// Deliveries and their logs are kept at most this long after they were over.
-const DELIVERIES_DAYS_MAX: u32 = 30;
 /// What requests were answered is kept this long: who repeats one later asks anew.
 pub(super) const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
 /// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
@@ -22,37 +17,68 @@ const ENTRIES_MIN: u64 = 10_000;
 /// Log entries are kept at least this long.
 const ENTRIES_KEPT_SECONDS: u64 = DAY_SECONDS;
 
+/// What a write has forgotten by now, and how much more it may.
+struct Round {
+    purged: Purged,
+    left: u32,
+}
+
+impl Round {
+    fn note(&mut self, tenant: Option<TenantId>, kind: PurgeKind, count: usize) {
+        self.left = self.left.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
+        self.purged.add(tenant, kind, u64::try_from(count).unwrap_or(u64::MAX));
+    }
+}
+
 impl Tx<'_> {
-    /// Forgets some of what is too old: touches, calls, the history of the configuration, the audit
-    /// trail, kept answers, log entries. Whether there
-    /// may be more.
-    pub(in crate::store) fn forget_some(&mut self) -> Result<bool, WriteError> {
-        let calls_before = self.ago(days(self.settings().call_retention_days));
-        let kept_days = self.settings().call_retention_days.min(DELIVERIES_DAYS_MAX);
-        let deliveries_before = self.ago(days(kept_days));
-        let mut is_more = false;
+    /// Forgets some of what is too old: how much, and whether there may be more.
+    pub(in crate::store) fn forget_some(&mut self) -> Result<(Purged, bool), WriteError> {
+        let mut round = Round { purged: Purged::default(), left: FORGOTTEN_MAX };
+        let retention = self.settings().retention;
         for record in self.tenants()? {
-            let tenant = record.tenant.id;
-            let kept = days(record.tenant.settings.touch_retention_days);
-            let cutoff: UnixSeconds = self.ago(kept + GRACE_SECONDS).seconds();
-            is_more |= !self.purge_touches(tenant, cutoff, FORGOTTEN_MAX)?.is_empty();
-            self.delete_aged_callers(tenant, cutoff)?;
-            let erased = self.delete_aged_erasures(tenant, cutoff.millis(), FORGOTTEN_MAX)?;
-            is_more |= erased > 0;
-            is_more |= self.delete_aged_deliveries(tenant, deliveries_before, FORGOTTEN_MAX)? > 0;
-            is_more |= self.delete_aged_calls(tenant, calls_before, FORGOTTEN_MAX)? > 0;
-            is_more |= self.delete_aged_revisions(tenant, calls_before, FORGOTTEN_MAX)? > 0;
-            // It is noted once a day that calls still find a version.
-            let unused = UnixMillis(calls_before.0.saturating_sub(2 * DAY_SECONDS * 1000));
-            self.delete_aged_versions(tenant, unused)?;
+            let Tenant { id, settings, .. } = record.tenant;
+            let retention = retention.of(&settings);
+            for kind in PurgeKind::ALL.iter().copied().filter(|kind| kind.is_of_tenants()) {
+                let before = self.cutoff(retention, kind);
+                let count = self.forget_of_tenant(id, kind, before, round.left)?;
+                round.note(Some(id), kind, count);
+            }
         }
-        self.delete_aged_audit(calls_before)?;
-        let answered_before = self.ago(ANSWERS_KEPT_SECONDS);
-        is_more |= self.delete_aged_kept(answered_before, KEPT_MAX)? > 0;
+        let before = self.cutoff(retention, PurgeKind::Audit);
+        let audit = self.delete_aged_audit(before, round.left)?;
+        round.note(None, PurgeKind::Audit, audit);
+        let before = self.cutoff(retention, PurgeKind::Answers);
+        let answers = self.delete_aged_kept(before, round.left)?;
+        round.note(None, PurgeKind::Answers, answers);
         for stream in Stream::ALL {
             self.trim(stream, ENTRIES_MIN, self.ago(ENTRIES_KEPT_SECONDS))?;
         }
-        Ok(is_more)
+        Ok((round.purged, round.left == 0))
+    }
+
+    fn forget_of_tenant(
+        &mut self,
+        tenant: TenantId,
+        kind: PurgeKind,
+        before: UnixMillis,
+        max: u32,
+    ) -> Result<usize, WriteError> {
+        match kind {
+            PurgeKind::Touches => self.purge_touches(tenant, before.seconds(), max),
+            PurgeKind::Callers => self.delete_aged_callers(tenant, before.seconds(), max),
+            PurgeKind::Erasures => self.delete_aged_erasures(tenant, before, max),
+            PurgeKind::Deliveries => self.delete_aged_deliveries(tenant, before, max),
+            PurgeKind::Transcripts => self.purge_transcripts(tenant, before, max),
+            PurgeKind::Calls => self.delete_aged_calls(tenant, before, max),
+            PurgeKind::Revisions => self.delete_aged_revisions(tenant, before, max),
+            PurgeKind::AgentVersions => self.delete_aged_versions(tenant, before, max),
+            PurgeKind::Audit | PurgeKind::Answers => Ok(0),
+        }
+    }
+
+    /// What is of a kind and from before this goes.
+    fn cutoff(&self, retention: Retention, kind: PurgeKind) -> UnixMillis {
+        self.ago(u64::from(retention.days(kind) + grace_days(kind)) * DAY_SECONDS)
     }
 
     const fn ago(&self, seconds: u64) -> UnixMillis {
@@ -60,6 +86,18 @@ impl Tx<'_> {
     }
 }
 
-fn days(days: u32) -> u64 {
-    u64::from(days) * DAY_SECONDS
+/// Days that are given on top.
+const fn grace_days(kind: PurgeKind) -> u32 {
+    match kind {
+        // So that nothing goes that a decision at this moment still sees.
+        PurgeKind::Touches | PurgeKind::Callers | PurgeKind::Erasures => 1,
+        // It is noted once a day that calls still find a version.
+        PurgeKind::AgentVersions => 2,
+        PurgeKind::Deliveries
+        | PurgeKind::Transcripts
+        | PurgeKind::Calls
+        | PurgeKind::Revisions
+        | PurgeKind::Audit
+        | PurgeKind::Answers => 0,
+    }
 }

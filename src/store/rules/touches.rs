@@ -2,7 +2,7 @@
 
 use super::{Tx, WriteError};
 use crate::{
-    domain::{E164, Refusal, TenantId, Touch, TouchRecord, UnixSeconds},
+    domain::{Refusal, TenantId, Touch, TouchRecord, UnixSeconds},
     store::{MergedTouches, Rows},
     telemetry::metrics,
 };
@@ -85,7 +85,7 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Forgets touches before the cutoff, of so many contacts at most.
+    /// Forgets touches before the cutoff, of so many contacts at most; how many.
     ///
     /// # Errors
     /// The store's.
@@ -94,12 +94,12 @@ impl Tx<'_> {
         tenant: TenantId,
         cutoff: UnixSeconds,
         contacts_max: u32,
-    ) -> Result<Vec<E164>, WriteError> {
-        let contacts = self.aged_contacts(tenant, cutoff, contacts_max)?;
-        for &contact in &contacts {
-            self.delete_aged(tenant, contact, cutoff)?;
+    ) -> Result<usize, WriteError> {
+        let mut count = 0;
+        for contact in self.aged_contacts(tenant, cutoff, contacts_max)? {
+            count += self.delete_aged(tenant, contact, cutoff)?;
             self.touch_contact(tenant, contact);
         }
-        Ok(contacts)
+        Ok(count)
     }
 }

@@ -15,7 +15,8 @@ CREATE TABLE agent_versions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX agent_versions_by_use ON agent_versions (tenant, used_at);
 
--- Only of calls that have a result or a transcript.
+-- Only of calls that have a result or a transcript; transcript_at is when a call began of which a
+-- transcript is kept.
 CREATE TABLE call_details (
     call BLOB NOT NULL PRIMARY KEY REFERENCES calls (id),
     tenant BLOB NOT NULL REFERENCES tenants (id),

@@ -5,6 +5,7 @@ ALTER TABLE agents ADD COLUMN context_min_attestation TEXT;
 
 CREATE INDEX accounts_by_tenant ON accounts (tenant, name);
 CREATE INDEX numbers_by_account ON numbers (account);
+CREATE INDEX callers_by_age ON callers (tenant, last_at);
 
 -- The person of the call has been erased; nothing told of it later brings them back.
 ALTER TABLE calls ADD COLUMN is_erased INTEGER NOT NULL DEFAULT 0;
