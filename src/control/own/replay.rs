@@ -47,7 +47,7 @@ pub(super) struct ReplayQuery {
 /// The recorded calls that would go elsewhere if a document were applied.
 #[utoipa::path(post, path = "/replay", tag = "configuration", params(ReplayQuery),
     request_body(description = "The document, in YAML or JSON.",
-        content((SetupRequest = "application/json"), (String = "application/yaml"))),
+        content((SetupRequest = "application/json"), (SetupRequest = "application/yaml"))),
     responses((status = 200, body = ReplayBody)))]
 pub(super) async fn replay(
     State(api): State<Api>,

@@ -45,7 +45,7 @@ pub(super) type Came = (Vec<Revised>, Names, Option<RevisionId>);
     params(ApplyQuery, ("If-Match" = Option<String>, Header,
         description = "The revision that the document was written against, as export tells it.")),
     request_body(description = "The document, in YAML or JSON.",
-        content((SetupRequest = "application/json"), (String = "application/yaml"))),
+        content((SetupRequest = "application/json"), (SetupRequest = "application/yaml"))),
     responses((status = 200, body = AppliedBody),
         (status = 412, description = "The configuration has been changed since that revision.")))]
 pub(super) async fn apply(
@@ -129,7 +129,7 @@ pub(super) struct ExportQuery {
 /// applied to another it makes the same decisions.
 #[utoipa::path(get, path = "/export", tag = "configuration", params(ExportQuery),
     responses((status = 200, content((SetupRequest = "application/json"),
-        (String = "application/yaml")))))]
+        (SetupRequest = "application/yaml")))))]
 pub(super) async fn export(
     State(api): State<Api>,
     caller: Caller,
