@@ -42,8 +42,8 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         // Whoever leaves out the country means the other number's.
-        let from = Spelled::read(&self.from, E164::parse(&self.to));
-        let to = Spelled::read(&self.to, E164::parse(from.said()));
+        let to = Spelled::read(&self.to, E164::parse(&self.from));
+        let from = Spelled::read(&self.from, E164::parse(to.said()));
         let mut query = vec![("from", from.said().to_owned()), ("to", to.said().to_owned())];
         for (name, value) in [
             ("at", self.at),
