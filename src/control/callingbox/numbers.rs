@@ -101,11 +101,7 @@ pub(super) async fn purchase(State(api): State<Api>, caller: Caller, body: Body)
     let account = Some(account.name);
     let new = NewNumber { e164, account, friendly_name: None, passthrough: None };
     let add = move |tx: &mut Tx<'_>| tx.add_number(tenant, new);
-    let reply = |api: &Api, (record, is_new), warnings| {
-        let body = api.number_body(&record).warns(warnings);
-        if is_new { Reply::created(&body) } else { Reply::ok(&body) }
-    };
-    api.answer(caller.actor(), add, reply).await
+    api.answer(caller.actor(), add, own::numbers::added).await
 }
 
 /// Sets how a number itself says that it is answered, whole, in the place of an agent.

@@ -10,10 +10,11 @@ use crate::{
         receive::{At, Body},
     },
     dialects::{
+        WarningBody,
         callingbox::NumberBody,
         own::{NumberPatchRequest, NumberRequest, number, number_patch},
     },
-    domain::NumberId,
+    domain::{NumberId, NumberRecord},
     store::{NewNumber, NumberPatch, Tx},
 };
 
@@ -36,11 +37,17 @@ pub(in crate::control) async fn add(
         passthrough: fields.passthrough,
     };
     let add = move |tx: &mut Tx<'_>| tx.add_number(caller.tenant, new);
-    let reply = |api: &Api, (record, is_new), warnings| {
-        let body = api.number_body(&record).warns(warnings);
-        if is_new { Reply::created(&body) } else { Reply::ok(&body) }
-    };
-    api.answer(caller.actor(), add, reply).await
+    api.answer(caller.actor(), add, added).await
+}
+
+/// A number, as new or as it was there already.
+pub(in crate::control) fn added(
+    api: &Api,
+    (record, is_new): (NumberRecord, bool),
+    warnings: Vec<WarningBody>,
+) -> Reply {
+    let body = api.number_body(&record).warns(warnings);
+    if is_new { Reply::created(&body) } else { Reply::ok(&body) }
 }
 
 /// Changes a number. What is not given stays.

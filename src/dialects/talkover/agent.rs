@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema, openapi::Object};
 use uuid::Uuid;
 
-use super::{PAGE_MAX, PER_PAGE, PER_PAGE_MAX, number::NumberOfAgent};
+use super::{number::NumberOfAgent, page};
 use crate::{
     dialects::{
-        AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, ids, integer, member,
+        AgentFields, AgentOwnRequest, AgentShown, PrivateHosts, Reader, ids, member,
         profile::{self, As, Field, Rule},
         rfc3339, schema, text,
     },
@@ -208,14 +208,13 @@ pub struct AgentFilterFields {
 /// A parameter is not understood.
 pub fn filter(mut query: Reader) -> Result<AgentFilterFields, Refusal> {
     let state = query.filter("status", member::<AgentState>("draft, published"));
+    let (page, per_page) = page(&mut query);
     let filter = AgentFilterFields {
         state: state.map(|state| state.0),
         direction: query.filter("direction", member("inbound, outbound")),
         search: query.filter("search", text(255)),
-        page: query.filter("page", integer(1..=PAGE_MAX)).unwrap_or(1),
-        per_page: query
-            .filter("per_page", integer(1..=PAGE_MAX))
-            .map_or(PER_PAGE, |rows| rows.min(PER_PAGE_MAX)),
+        page,
+        per_page,
     };
     query.finish().map(|()| filter)
 }

@@ -5,9 +5,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{PAGE_MAX, PER_PAGE, PER_PAGE_MAX};
+use super::page;
 use crate::{
-    dialects::{NumberShown, Reader, date, id, integer, member, rfc3339, schema, text},
+    dialects::{NumberShown, Reader, date, id, member, rfc3339, schema, text},
     domain::{
         AgentId, AgentRecord, CallId, CallRecord, CallStatus, Direction, E164, Refusal,
         RouteReason, UnixDay, UnixMillis,
@@ -125,6 +125,7 @@ pub struct CallListFields {
 /// # Errors
 /// A parameter is not understood.
 pub fn call_list(mut query: Reader) -> Result<CallListFields, Refusal> {
+    let (page, per_page) = page(&mut query);
     let fields = CallListFields {
         statuses: query
             .filter("status", member::<Statuses>(STATUSES))
@@ -135,10 +136,8 @@ pub fn call_list(mut query: Reader) -> Result<CallListFields, Refusal> {
         from: query.filter("date_from", date),
         to: query.filter("date_to", date),
         search: query.filter("search", text(255)),
-        page: query.filter("page", integer(1..=PAGE_MAX)).unwrap_or(1),
-        per_page: query
-            .filter("per_page", integer(1..=PAGE_MAX))
-            .map_or(PER_PAGE, |rows| rows.min(PER_PAGE_MAX)),
+        page,
+        per_page,
     };
     query.finish().map(|()| fields)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{PAGE_MAX, PER_PAGE, PER_PAGE_MAX};
+use super::page;
 use crate::{
     dialects::{
         Reader, Wrong, boolean, brief, date, id, integer, member, phone,
@@ -348,6 +348,7 @@ pub struct CampaignListFields {
 /// A parameter is not understood.
 pub fn campaign_list(mut query: Reader) -> Result<CampaignListFields, Refusal> {
     let kind = Rule::Word(KINDS);
+    let (page, per_page) = page(&mut query);
     let fields = CampaignListFields {
         status: query.filter("status", member(STATUSES)),
         kind: query
@@ -357,10 +358,8 @@ pub fn campaign_list(mut query: Reader) -> Result<CampaignListFields, Refusal> {
         from: query.filter("date_from", date),
         to: query.filter("date_to", date),
         search: query.filter("search", text(255)),
-        page: query.filter("page", integer(1..=PAGE_MAX)).unwrap_or(1),
-        per_page: query
-            .filter("per_page", integer(1..=PAGE_MAX))
-            .map_or(PER_PAGE, |rows| rows.min(PER_PAGE_MAX)),
+        page,
+        per_page,
     };
     query.finish().map(|()| fields)
 }

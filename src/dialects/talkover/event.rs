@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::call_list;
 use crate::{
     dialects::{brief, rfc3339},
-    domain::{CallRecord, CallStatus, CallStep, DialRecord, UnixMillis, Webhook},
+    domain::{CallRecord, CallStep, DialRecord, UnixMillis, Webhook},
 };
 
 /// Bytes of a body that a template makes at most.
@@ -109,7 +110,7 @@ pub fn event(frame: &Frame<'_>, call: &CallRecord, dial: Option<&DialRecord>) ->
         direction: call.direction.as_str(),
         from: call.ani.map(|number| number.to_string()),
         to: call.dnis.map(|number| number.to_string()),
-        status: status(call.status),
+        status: call_list::word(call.status),
         duration,
     };
     let echo = dial.and_then(|dial| dial.brief.echo.as_deref());
@@ -124,19 +125,6 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
         object.insert(name.to_owned(), value);
     }
     object
-}
-
-/// Their words for where a call stands.
-const fn status(status: CallStatus) -> &'static str {
-    match status {
-        CallStatus::Queued | CallStatus::Initiated => "initiated",
-        CallStatus::Ringing => "ringing",
-        CallStatus::InProgress => "answered",
-        CallStatus::Completed => "completed",
-        CallStatus::NoAnswer => "no-answer",
-        CallStatus::Busy => "busy",
-        CallStatus::Canceled | CallStatus::Failed => "failed",
-    }
 }
 
 /// A template with each `{{path}}` replaced by what the body has there. In a JSON text it goes

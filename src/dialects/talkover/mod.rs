@@ -51,7 +51,7 @@ pub use webhook::{
     WebhookRequest, WebhooksBody, log_page, webhook, webhook_patch,
 };
 
-use super::WarningBody;
+use super::{Reader, WarningBody, integer};
 
 /// Rows of a page where the client does not say.
 const PER_PAGE: u32 = 20;
@@ -59,6 +59,13 @@ const PER_PAGE: u32 = 20;
 const PER_PAGE_MAX: u32 = 100;
 /// The highest number of a page, and of its rows: what a client's 32 bits hold.
 const PAGE_MAX: u32 = 0x7fff_ffff;
+
+/// Reads which page of a list is asked for, and how many rows of it.
+fn page(query: &mut Reader) -> (u32, u32) {
+    let page = query.filter("page", integer(1..=PAGE_MAX)).unwrap_or(1);
+    let rows = query.filter("per_page", integer(1..=PAGE_MAX));
+    (page, rows.map_or(PER_PAGE, |rows| rows.min(PER_PAGE_MAX)))
+}
 
 /// A success. Absent parts are not written.
 #[derive(Debug, Serialize, ToSchema)]
