@@ -18,7 +18,7 @@ use crate::{
     store::{NewNumber, NumberPatch, Tx},
 };
 
-/// Adds a number; one that the tenant has already is changed.
+/// Adds a number; one that the tenant has already is answered as it is.
 #[utoipa::path(post, path = "/numbers", tag = "numbers", request_body = NumberRequest,
     responses((status = 201, body = NumberBody),
         (status = 200, body = NumberBody, description = "The tenant had it already."),
