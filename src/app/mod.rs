@@ -200,7 +200,8 @@ impl Bound {
         );
         let api = api.knowing(upstreams.clone());
         let edge = Edge::new(settings, index.clone(), live, strays, dialer, context);
-        let edge = Arc::new(edge.taking_events(take_event(upstreams.clone())));
+        let edge = edge.taking_events(take_event(upstreams.clone()));
+        let edge = Arc::new(edge.ending_calls(end_at_carrier(dispatch.clone())));
         Ok(Self {
             config,
             store,
@@ -348,6 +349,11 @@ async fn reached(stop: &mut watch::Receiver<u8>, presses: u8) {
 /// Where the edge hands on what hosted services tell.
 fn take_event(upstreams: Upstreams) -> edge::TakeEvent {
     Arc::new(move |name, headers, body| upstreams.take_event(name, headers, body, clock::now()))
+}
+
+/// How the edge has carriers end calls.
+fn end_at_carrier(dispatch: Dispatch) -> edge::EndAtCarrier {
+    Arc::new(move |account, carrier_call_id| dispatch.hang_up(account, carrier_call_id))
 }
 
 async fn upkeep(edge: Arc<Edge>, index: Index, upstreams: Upstreams) {

@@ -236,6 +236,11 @@ impl Live {
                 Event::Tried(tried) => inner.1.tried.push(tried.clone()),
                 Event::Carried(session) => inner.1.carried.push(session.clone()),
                 Event::MediaStarted => inner.1.audible_at = Some(now),
+                Event::Status { status: CallStatus::Completed | CallStatus::Canceled, .. } => {
+                    // The carrier does not say who had it end the call.
+                    let by = inner.1.hang_up;
+                    inner.0.wanted_over(by);
+                }
                 Event::Status { .. } | Event::Asked | Event::Ending(_) | Event::MediaStopped => {}
             }
             inner.0.handle(event, now)

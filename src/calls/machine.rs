@@ -152,6 +152,11 @@ impl Machine {
         Some(self.end(status, self.over_since.unwrap_or(now), patch))
     }
 
+    /// Who wanted it over, where it is over before that was told.
+    pub fn wanted_over(&mut self, by: Option<CallEnd>) {
+        self.ended_by = self.ended_by.or(by);
+    }
+
     fn advance(
         &mut self,
         status: CallStatus,

@@ -245,13 +245,24 @@ impl LiveCall {
     }
 
     /// Asks for the call to be ended: its media socket closes, and `/resume` answers a hang-up. A
-    /// call that has no media socket needs the carrier to be told besides.
-    pub fn hang_up(&self, by: CallEnd) {
-        self.note(|state| {
+    /// call that [has no socket](Self::has_socket) needs the carrier to be told besides. Whether
+    /// nobody had asked for it before.
+    pub fn hang_up(&self, by: CallEnd) -> bool {
+        let is_first = {
+            let state = &mut self.lock().1;
             state.resume = Resume::HangUp;
+            let is_first = state.hang_up.is_none();
             state.hang_up.get_or_insert(by);
-        });
+            is_first
+        };
         self.asked.notify_one();
+        is_first
+    }
+
+    /// Whether a media socket is open, by which the call can be ended or taken elsewhere.
+    #[must_use]
+    pub fn has_socket(&self) -> bool {
+        matches!(self.lock().1.media, MediaState::Connecting | MediaState::Joined)
     }
 
     /// Asks for the call to go on at the first of these rungs: its media socket is taken there, or

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Api, party::Party};
 use crate::{
-    calls::{LiveCall, MediaState},
+    calls::LiveCall,
     carriers,
     dialects::Problem,
     domain::{CallEnd, CallRefusal, CallStatus, Direction, Refusal, Rung},
@@ -71,7 +71,7 @@ impl Api {
 
     /// Has the carrier end the call or take it to a place, where no socket of ours can be closed.
     fn tell_carrier(&self, call: &LiveCall, place: Option<usize>) {
-        if !matches!(call.state().media, MediaState::None | MediaState::Over) {
+        if call.has_socket() {
             return;
         }
         let facts = &call.facts;

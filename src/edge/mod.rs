@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::{
     calls::{Live, Strays},
     carriers::Endpoint,
+    domain::Account,
     index::Index,
     runtime::{ContextSource, Dialer},
     telemetry::metrics::EventOutcome,
@@ -42,6 +43,9 @@ const ANSWER_LIFE: Duration = Duration::from_secs(45);
 
 /// Answers kept at once: a thousand calls a second for their life. About 60 MiB when full.
 const ANSWERS_MAX: u64 = 45_000;
+
+/// Has the carrier end the call that it knows by this id.
+pub type EndAtCarrier = Arc<dyn Fn(&Arc<Account>, &str) + Send + Sync>;
 
 /// Where carriers believe us to be.
 #[derive(Clone, Debug)]
@@ -64,6 +68,7 @@ pub struct Edge {
     answers: Cache<Uuid, Bytes>,
     media: Arc<MediaSockets>,
     take_event: TakeEvent,
+    end_at_carrier: EndAtCarrier,
 }
 
 impl Edge {
@@ -81,13 +86,20 @@ impl Edge {
         let media = MediaSockets::new(index.clone(), wiring, settings.media_url.clone());
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
-        Self { settings, index, live, strays, answers, media: Arc::new(media), take_event }
+        let (media, end_at_carrier) = (Arc::new(media), Arc::new(|_: &Arc<Account>, _: &str| {}));
+        Self { settings, index, live, strays, answers, media, take_event, end_at_carrier }
     }
 
     /// The same, handing on what hosted services tell.
     #[must_use]
     pub fn taking_events(self, take_event: TakeEvent) -> Self {
         Self { take_event, ..self }
+    }
+
+    /// The same, having carriers end the calls that no socket of ours could end.
+    #[must_use]
+    pub fn ending_calls(self, end_at_carrier: EndAtCarrier) -> Self {
+        Self { end_at_carrier, ..self }
     }
 
     /// The live calls.

@@ -55,8 +55,10 @@ impl Edge {
     ) -> WebhookOutcome {
         let leg = progress.from.zip(progress.to);
         if let Some(call) = self.ours(account, carrier_call_id, progress.call, leg, now) {
-            if let Some(who) = progress.answered_by {
-                self.note_machine(&call, who, now);
+            if progress.answered_by.is_some_and(|who| self.note_machine(&call, who, now))
+                && !progress.status.is_final()
+            {
+                self.end_without_socket(&call);
             }
             let status = CallEvent::Status { status: progress.status, at: now };
             self.live.apply(&call, status, now);
@@ -93,7 +95,9 @@ impl Edge {
     ) -> WebhookOutcome {
         let call = call_id(target);
         if let Some(call) = self.live.by_carrier(account.id, carrier_call_id) {
-            self.note_machine(&call, who, now);
+            if self.note_machine(&call, who, now) {
+                self.end_without_socket(&call);
+            }
         } else if who.is_machine() {
             self.strays.tell(StrayEvent {
                 account: account.id,
@@ -124,15 +128,26 @@ impl Edge {
     }
 
     /// A machine is noted in the row and its touch, whenever that is told. Its agent may talk to
-    /// none.
-    fn note_machine(&self, call: &LiveCall, who: AnsweredBy, now: UnixMillis) {
-        if who.is_machine() {
-            let (id, tenant) = (call.facts.id, call.facts.tenant);
-            let patch = CallPatch { by_machine: true, ..CallPatch::new(id, tenant, now) };
-            self.live.record_late(patch);
-            if call.facts.errand.as_ref().is_some_and(|errand| errand.hangs_up_on_machine) {
-                call.hang_up(CallEnd::Machine);
-            }
+    /// none: whether the call is to end for that, and was not before.
+    fn note_machine(&self, call: &LiveCall, who: AnsweredBy, now: UnixMillis) -> bool {
+        if !who.is_machine() {
+            return false;
+        }
+        let (id, tenant) = (call.facts.id, call.facts.tenant);
+        let patch = CallPatch { by_machine: true, ..CallPatch::new(id, tenant, now) };
+        self.live.record_late(patch);
+        let errand = call.facts.errand.as_ref();
+        errand.is_some_and(|errand| errand.hangs_up_on_machine) && call.hang_up(CallEnd::Machine)
+    }
+
+    /// Ends a call that is dialling on, is spoken to, or was handed over: no socket of ours could,
+    /// and nothing asks what follows. Where a socket is open, closing it ends the call.
+    fn end_without_socket(&self, call: &LiveCall) {
+        if call.has_socket() {
+            return;
+        }
+        if let Some(account) = self.index.view().account_by_id(call.facts.account) {
+            (self.end_at_carrier)(account, &call.facts.carrier_call_id);
         }
     }
 }

@@ -129,6 +129,53 @@ async fn a_machine_is_nobody() {
 }
 
 #[tokio::test]
+async fn a_machine_is_hung_up_on_where_no_socket_could_be_closed() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let path = format!("/v1/agents/{}", team.caller);
+    let targets = [
+        ("tel:+14155550199", "hangup"),
+        ("sip:desk@pbx.example.com", "hangup"),
+        ("say:Good morning.", "hangup"),
+        ("redirect:https://ivr.example.com/voice", "hangup"),
+        ("say:Please ring us back.", "leave_message"),
+    ];
+    let mut hung_up = Vec::new();
+    for (n, (target, action)) in targets.into_iter().enumerate() {
+        let person = person(n);
+        let change = json!({ "targets": [target], "voicemail_action": action });
+        let (status, body) = daemon.api(Method::PATCH, &path, Some(change)).await;
+        assert_eq!(status, 200, "{body}");
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        assert!(!daemon.carrier.ask(&placed).await.contains("<Connect>"));
+        let verdict = [
+            ("CallSid", placed.sid.as_str()),
+            ("AccountSid", crate::daemon::ACCOUNT_SID),
+            ("AnsweredBy", "machine_start"),
+        ];
+        // A carrier that tells it twice is not told twice.
+        for _ in 0..2 {
+            let url = placed.one("AsyncAmdStatusCallback");
+            assert_eq!(daemon.carrier.post(url, &verdict).await.0, 204);
+        }
+        if action == "hangup" {
+            hung_up.push(placed.sid.clone());
+            daemon.until(target, || async { daemon.carrier.hung_up() == hung_up }).await;
+        }
+        daemon.carrier.tell(&placed, "completed", &[]).await;
+        daemon.becomes(&id, "status", "no_answer").await;
+        daemon.becomes(&id, "answered_by", "machine").await;
+        daemon.remembers(&person, &["voicemail"]).await;
+        if target.starts_with("tel:") {
+            let row = daemon.get(&format!("/switchback/v1/calls/{id}")).await;
+            assert_eq!(row["ended_by"], "machine", "{row}");
+        }
+    }
+    assert_eq!(daemon.carrier.hung_up(), hung_up, "a message is left in peace");
+}
+
+#[tokio::test]
 async fn who_answers_meets_the_agent() {
     let daemon = Daemon::start().await;
     let team = daemon.team().await;

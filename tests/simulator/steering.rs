@@ -159,6 +159,34 @@ async fn a_machine_is_hung_up_on_and_the_unanswered_cannot_be_moved() {
 }
 
 #[tokio::test]
+async fn a_message_is_left_on_a_machine() {
+    let scene = Scene::new().await;
+    let message = audio::chime(523.0, 659.0);
+    let runtime = Runtime::start(Behaviour::Greeting(message.clone())).await.unwrap();
+    let agent = scene.agent("Renewals", "outbound", &[&scene.number], &runtime.url()).await;
+    let path = format!("/v1/agents/{agent}");
+    let leaves = json!({ "voicemail_action": "leave_message" });
+    scene.daemon.ask(Method::PATCH, &path, leaves).await;
+    // It records for a while, and then hangs up itself.
+    let voice = Voice { stays: Some(Duration::from_millis(1500)), ..Voice::default() };
+    let then = Pickup::Machine(voice);
+    scene.exchange.people(PERSON, Person { then, ..Person::default() });
+    let id = scene.daemon.make("/v1/calls", json!({ "agent_id": agent, "to": PERSON })).await;
+    let leg = scene.exchange.calls()[0].clone();
+    let state = leg.over(WAIT).await.unwrap();
+    assert_eq!(state.answered_by, Some("machine_start"), "it was asked who answers");
+    assert!(audio::contains(&audio::audible(&state.heard), &message), "{:?}", state.moments);
+    assert!(!state.has(|what| matches!(what, What::Closed(_))), "{:?}", state.moments);
+    let row = scene.becomes("status", "completed").await;
+    assert_eq!(row["ended_by"], "caller", "{row}");
+    let call = scene.daemon.ask(Method::GET, &format!("/v1/calls/{id}"), json!(null)).await;
+    assert_eq!((&call["status"], &call["answered_by"]), (&json!("no_answer"), &json!("machine")));
+    let contact = scene.daemon.read(&format!("/switchback/v1/contacts/{PERSON}"));
+    let contact: Value = contact.send().await.unwrap().json().await.unwrap();
+    assert_eq!(contact["touches"][0]["outcome"], "voicemail", "{contact}");
+}
+
+#[tokio::test]
 async fn a_call_waits_for_its_time_whatever_ends_the_daemon() {
     let mut scene = Scene::new().await;
     let agent = scene.agent("Renewals", "outbound", &[&scene.number], "builtin:echo").await;
