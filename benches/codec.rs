@@ -14,13 +14,13 @@ use heap::Heap;
 use http::{HeaderMap, Method, header::CONTENT_TYPE};
 use switchback::{
     carriers::{
-        Answer, CarrierId, Endpoint, Request, room,
+        Answer, CarrierId, Endpoint, Leg, Request, room,
         shared::{
             form::Form,
             hmac::{Algorithm, MacText},
         },
     },
-    domain::{Account, AccountApi, AccountId, AccountOrigin, Secret, UnixMillis},
+    domain::{Account, AccountApi, AccountId, AccountOrigin, MediaFormat, Secret, UnixMillis},
     media::{
         bridge::Bridge,
         messages::{self, Message, Start},
@@ -110,7 +110,7 @@ fn webhook(criterion: &mut Criterion) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
     let request = Request { method: &Method::POST, url: URL, headers: &headers, body: &body };
-    let mut signed = twilio.sign(&request, &account);
+    let mut signed = twilio.sign(&request, &account, UnixMillis(0));
     signed.extend(headers.clone());
     let request = Request { headers: &signed, ..request };
     let answer = Answer::Media {
@@ -123,7 +123,15 @@ fn webhook(criterion: &mut Criterion) {
             "https://edge.example.com/carriers/main/resume",
             "?call=0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c&attempt=0",
         ),
+        format: MediaFormat::PCMU_8000,
         parameters: &[("call_id", "0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c")],
+    };
+    let leg = Leg {
+        account: &account,
+        carrier_call_id: "CA",
+        event_id: None,
+        is_answered: false,
+        number: None,
     };
     let mut out = Vec::with_capacity(1024);
     let receive = || twilio.receive(Endpoint::Voice, &request, &account, UnixMillis(0)).unwrap();
@@ -133,14 +141,14 @@ fn webhook(criterion: &mut Criterion) {
     group.bench_function("webhook", |bencher| {
         bencher.iter(|| {
             black_box(receive());
-            twilio.answer(black_box(&answer), &mut out);
+            black_box(twilio.answer(black_box(&answer), &leg, &mut out));
             black_box(&out);
         });
     });
     group.bench_function("receive", |bencher| bencher.iter(receive));
     group.bench_function("answer", |bencher| {
         bencher.iter(|| {
-            twilio.answer(black_box(&answer), &mut out);
+            black_box(twilio.answer(black_box(&answer), &leg, &mut out));
             black_box(&out);
         });
     });
@@ -171,6 +179,7 @@ fn account() -> Account {
         tenant: None,
         account_id: "AC66acdc865fff60921f34dac80d62be2f".to_owned(),
         secrets: vec![Secret::new("3f1c0a9e7b5d48264c8e1f2a6b3d5c70".to_owned())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,

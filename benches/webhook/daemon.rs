@@ -13,7 +13,7 @@ use switchback::carriers::{CarrierId, Request, room};
 use switchback::config::Config;
 use switchback::domain::{
     Account, AccountApi, AccountId, AccountOrigin, AgentId, AgentState, Direction, E164, NumberId,
-    Outcome, Secret, Target, TenantId, Touch, TouchId, TouchRecord, UnixSeconds,
+    Outcome, Secret, Target, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
 };
 use switchback::store::{
     Actor, CallbackChange, NewAgent, NewNumber, Role, Settings, Sharing, Store, Tx, WriteError,
@@ -158,6 +158,7 @@ fn account() -> Account {
         tenant: None,
         account_id: ACCOUNT_SID.to_owned(),
         secrets: vec![Secret::new(TOKEN.to_owned())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,
@@ -219,7 +220,7 @@ impl Calls {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
         let (method, bytes) = (&Method::POST, body.as_bytes());
         let unsigned = Request { method, url: &url, headers: &headers, body: bytes };
-        let signed = room(CarrierId::Twilio).sign(&unsigned, account);
+        let signed = room(CarrierId::Twilio).sign(&unsigned, account, UnixMillis(0));
         let signature = signed.get("x-twilio-signature").unwrap().to_str().unwrap();
         // The other headers are those that Twilio sends.
         format!(

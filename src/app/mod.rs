@@ -187,7 +187,6 @@ impl Bound {
             media_url: config.edge.media_url.clone(),
             trusted_proxies: config.edge.trusted_proxies.clone(),
         };
-        let context = journal::context_source(store.clone());
         let (upstreams, following) = first_start::follow_upstreams(&store, &config).await?;
         let api = control::Api::new(
             store.clone(),
@@ -199,7 +198,8 @@ impl Bound {
             api_settings(&config, addresses),
         );
         let api = api.knowing(upstreams.clone());
-        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context);
+        let (context, orders) = (journal::context_source(store.clone()), dispatch.orders());
+        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context, orders);
         let edge = edge.taking_events(take_event(upstreams.clone()));
         let edge = Arc::new(edge.ending_calls(end_at_carrier(dispatch.clone())));
         Ok(Self {

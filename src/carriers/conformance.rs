@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 
 use super::*;
-use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani};
+use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani, Secret};
 
 const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
 const URL: &str = "https://edge.example.com/carriers/main/voice";
@@ -47,6 +47,7 @@ fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
         tenant: None,
         account_id: peer(carrier).account_id.to_owned(),
         secrets: secrets.iter().map(|&secret| Secret::new(secret.to_owned())).collect(),
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,
@@ -64,7 +65,7 @@ fn receive<T>(
     let account = account(carrier, &["the first", "the second"]);
     let plain = headers(carrier);
     let request = post(&plain, signed);
-    let mut headers = room(carrier).sign(&request, &account);
+    let mut headers = room(carrier).sign(&request, &account, NOW);
     headers.extend(plain.clone());
     then(room(carrier).receive(endpoint, &post(&headers, received), &account, NOW))
 }
@@ -102,14 +103,14 @@ fn only_what_the_accounts_carrier_signed_is_received() {
             room(carrier).receive(Endpoint::Voice, request, &ours, NOW).map(drop)
         };
         assert_eq!(receive(&unsigned), Err(Refused::Unsigned), "{carrier}");
-        let upgrade = room(carrier).verify_upgrade(&unsigned, &ours);
+        let upgrade = room(carrier).verify_upgrade(&unsigned, &ours, NOW);
         assert_eq!(upgrade, Err(Refused::Unsigned), "{carrier}: upgrade");
 
-        let mut foreign = room(carrier).sign(&unsigned, &account(carrier, &["theirs"]));
+        let mut foreign = room(carrier).sign(&unsigned, &account(carrier, &["theirs"]), NOW);
         foreign.extend(plain.clone());
         let wrong = receive(&post(&foreign, &body));
         assert_eq!(wrong, Err(Refused::WrongSignature), "{carrier}: secret");
-        let mut signed = room(carrier).sign(&unsigned, &ours);
+        let mut signed = room(carrier).sign(&unsigned, &ours, NOW);
         signed.extend(plain.clone());
         let url = "https://edge.example.com/carriers/other/voice";
         let wrong = receive(&Request { url, ..post(&signed, &body) });
@@ -191,16 +192,30 @@ fn no_text_breaks_out_of_an_answer() {
 /// Every answer that holds a text, with this text in every place.
 fn answers(text: &str) -> [Answer<'_>; 4] {
     [
-        Answer::Media { url: text, status_url: text, resume_url: text, parameters: &[] },
+        Answer::Media {
+            url: text,
+            status_url: text,
+            resume_url: text,
+            format: MediaFormat::PCMU_8000,
+            parameters: &[],
+        },
         Answer::DialSip { address: text, resume_url: text },
         Answer::Redirect { url: text },
-        Answer::Say { text },
+        Answer::Say { text, resume_url: text },
     ]
 }
 
 fn document(carrier: CarrierId, answer: &Answer<'_>) -> String {
     let mut out = Vec::new();
-    room(carrier).answer(answer, &mut out);
+    let account = account(carrier, &["ours"]);
+    let leg = Leg {
+        account: &account,
+        carrier_call_id: "call",
+        event_id: None,
+        is_answered: false,
+        number: None,
+    };
+    room(carrier).answer(answer, &leg, &mut out);
     String::from_utf8(out).unwrap()
 }
 

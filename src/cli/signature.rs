@@ -61,6 +61,7 @@ impl Signature {
             tenant: None,
             account_id: String::new(),
             secrets: self.secret.iter().cloned().map(Secret::new).collect(),
+            application_id: String::new(),
             shared_keys,
             api: AccountApi::default(),
             origin: AccountOrigin::File,

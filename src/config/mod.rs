@@ -267,6 +267,7 @@ fn check_account(
         tenant: None,
         account_id: raw.account_id.clone(),
         secrets,
+        application_id: String::new(),
         shared_keys,
         api: check_api(raw, &key, data_dir, env)?,
         origin: AccountOrigin::File,
@@ -301,7 +302,7 @@ fn check_api(
         let problem = "would place no call at all; the carrier's own limit is 1 by default";
         return Err(ConfigError::value(&key("calls_per_second"), "0", problem));
     };
-    Ok(AccountApi { url, key: api_key, calls_per_second })
+    Ok(AccountApi { url, key: api_key, calls_per_second, ..AccountApi::default() })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use http::header;
 use reqwest::redirect::Policy;
+use uuid::Uuid;
 
+use super::tokens::Tokens;
 use crate::{
-    carriers::{self, Command, CommandOutcome},
+    carriers::{self, ApiRequest, Authorization, Command, CommandOutcome, Order},
     domain::Account,
+    telemetry::clock,
 };
 
 /// How long a connection may take: the carrier is a few round trips away, or not there.
@@ -18,6 +21,7 @@ const REPLY_LEN_MAX: usize = 8 * 1024 * 1024;
 
 pub(super) struct Client {
     http: reqwest::Client,
+    tokens: Tokens,
 }
 
 /// What came of sending a command.
@@ -41,43 +45,81 @@ impl Client {
             .tls_backend_preconfigured(tls())
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http })
+        Ok(Self { http, tokens: Tokens::default() })
     }
 
     pub(super) async fn send(&self, account: &Account, command: &Command<'_>) -> Sent {
         let room = carriers::room(account.carrier);
-        let request = room.request(command, account);
-        let base = account.api.url.as_deref().unwrap_or_else(|| room.api_url());
+        let request = room.request(command, account, clock::now(), Uuid::now_v7());
+        match self.exchange(account, request).await {
+            Ok(reply) => {
+                let outcome = room.outcome(command, reply.status, &reply.body);
+                sent(outcome, reply.after)
+            }
+            Err(sent) => sent,
+        }
+    }
+
+    /// Sends an answer that is a request.
+    pub(super) async fn order(&self, order: &Order) -> Sent {
+        match self.exchange(&order.account, order.request.clone()).await {
+            Ok(reply) => {
+                let room = carriers::room(order.account.carrier);
+                sent(room.reply_outcome(reply.status, &reply.body), reply.after)
+            }
+            Err(sent) => sent,
+        }
+    }
+
+    /// Sends a request, and reads the reply; or what is known without one.
+    async fn exchange(&self, account: &Account, request: ApiRequest) -> Result<Reply, Sent> {
+        let usual = request.host.unwrap_or_else(|| carriers::room(account.carrier).api_url());
+        let base = account.api.url.as_deref().unwrap_or(usual);
+        let authorization = match &request.authorization {
+            Authorization::Header(header) => header.clone(),
+            Authorization::ClientCredentials { .. } => {
+                self.tokens.of(&self.http, account, &request.authorization).await?
+            }
+        };
         let request = self
             .http
             .request(request.method, format!("{base}{}", request.path))
-            .header(header::AUTHORIZATION, request.authorization.reveal())
+            .header(header::AUTHORIZATION, authorization.reveal())
             .header(header::CONTENT_TYPE, request.content_type)
             .body(request.body);
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) if error.is_connect() || error.is_builder() => {
-                // Without its URL: that holds the account.
-                let error = error.without_url();
-                tracing::warn!(account = account.name, %error, "a carrier's API is not reached");
-                return Sent::Unreachable;
-            }
-            Err(error) => {
-                let error = error.without_url();
-                tracing::warn!(account = account.name, %error, "a carrier's API did not answer");
-                return Sent::Outcome(CommandOutcome::Unclear);
-            }
-        };
+        let response = request.send().await.map_err(|error| lost(account, error))?;
         let status = response.status().as_u16();
         let after = retry_after(&response);
-        let body = read(response).await;
-        let outcome = room.outcome(command, status, &body);
-        if outcome == CommandOutcome::Busy { Sent::Later(after) } else { Sent::Outcome(outcome) }
+        Ok(Reply { status, after, body: read(response).await })
     }
 }
 
+/// What came back.
+struct Reply {
+    status: u16,
+    after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+fn sent(outcome: CommandOutcome, after: Option<Duration>) -> Sent {
+    if outcome == CommandOutcome::Busy { Sent::Later(after) } else { Sent::Outcome(outcome) }
+}
+
+/// What is known of a request without a reply.
+pub(super) fn lost(account: &Account, error: reqwest::Error) -> Sent {
+    let is_unsent = error.is_connect() || error.is_builder();
+    // Without its URL: that holds the account.
+    let error = error.without_url();
+    if is_unsent {
+        tracing::warn!(account = account.name, %error, "a carrier's API is not reached");
+        return Sent::Unreachable;
+    }
+    tracing::warn!(account = account.name, %error, "a carrier's API did not answer");
+    Sent::Outcome(CommandOutcome::Unclear)
+}
+
 /// A reply that breaks off is one that cannot be read.
-async fn read(mut response: reqwest::Response) -> Vec<u8> {
+pub(super) async fn read(mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(part)) = response.chunk().await {
         if body.len() + part.len() > REPLY_LEN_MAX {

@@ -8,16 +8,20 @@
 mod client;
 mod due;
 mod lane;
+mod orders;
 mod placing;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
 use dashmap::DashMap;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::{
     calls::Live,
-    carriers::{CallPage, Command, CommandOutcome, NumberOrder, NumberSearch, OfferedNumber},
+    carriers::{
+        CallPage, Command, CommandOutcome, NumberOrder, NumberSearch, OfferedNumber, Order,
+    },
     domain::{Account, AccountId, CallId, DialFailure, DialRecord, E164, UnixMillis},
     store::{Heads, Store},
 };
@@ -74,6 +78,7 @@ pub struct Placing {
 #[derive(Clone)]
 pub struct Dispatch {
     shared: Arc<Shared>,
+    orders: mpsc::Sender<Order>,
 }
 
 struct Shared {
@@ -98,7 +103,9 @@ impl Dispatch {
         let lanes = DashMap::new();
         let waiting = Notify::new();
         let shared = Shared { settings, store, live, client, lanes, stopped, waiting };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        let orders = orders::open(&shared);
+        Ok(Self { shared, orders })
     }
 
     /// Places a call in its turn. What becomes of it is kept whether or not anybody waits for the
@@ -110,6 +117,12 @@ impl Dispatch {
             self.shared.refuse(&placing.dial, DialFailure::Busy, String::new(), verdict).await;
         }
         answer
+    }
+
+    /// Where answers go that are requests to a carrier's API.
+    #[must_use]
+    pub fn orders(&self) -> mpsc::Sender<Order> {
+        self.orders.clone()
     }
 
     /// Ends a live call at the carrier, ahead of calls that wait to be placed.

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use super::{AccountId, TenantId, spelled};
+use super::{AccountId, ByteOrder, TenantId, spelled};
 
 spelled! {
     /// The kinds of carrier account, each with a room of its own under `carriers/`.
@@ -57,9 +57,14 @@ pub struct Account {
     pub carrier: CarrierId,
     /// The one tenant it serves; `None` where tenants share it and each number names its own.
     pub tenant: Option<TenantId>,
-    /// The carrier's name for it (Twilio: `AC...`).
+    /// The carrier's name for it (Twilio: `AC...`; Vonage: the API key); empty where the carrier
+    /// has none that its webhooks tell (Telnyx).
     pub account_id: String,
-    /// The first signs or sends, all verify.
+    /// The carrier's name for the application that its numbers are put to (Telnyx: connection;
+    /// Vonage, Bandwidth: application); empty where calls come without one.
+    pub application_id: String,
+    /// What webhooks prove themselves by: all of them verify, the first signs. (Telnyx: public
+    /// keys, which sign nothing; Bandwidth: `user:password`.)
     pub secrets: Vec<Secret>,
     /// Customer keys for SHA-256 signatures, by the id the carrier names them by.
     pub shared_keys: Vec<SharedKey>,
@@ -76,6 +81,11 @@ pub struct AccountApi {
     pub url: Option<String>,
     /// A key in place of the account's first secret.
     pub key: Option<ApiKey>,
+    /// The key that tokens for the API are signed with, as PEM, at carriers that take such tokens
+    /// (Vonage).
+    pub private_key: Option<Secret>,
+    /// Which byte of linear audio comes first at the carrier, where that is not settled.
+    pub byte_order: ByteOrder,
     /// Calls placed a second at most: what the carrier starts at once, it does not queue.
     pub calls_per_second: NonZeroU32,
 }
@@ -87,14 +97,21 @@ impl AccountApi {
 
 impl Default for AccountApi {
     fn default() -> Self {
-        Self { url: None, key: None, calls_per_second: Self::CALLS_PER_SECOND }
+        Self {
+            url: None,
+            key: None,
+            private_key: None,
+            byte_order: ByteOrder::Little,
+            calls_per_second: Self::CALLS_PER_SECOND,
+        }
     }
 }
 
 /// A key to a carrier's API that is not the account's own secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// The carrier's id for it (Twilio: `SK...`).
+    /// The carrier's id for it (Twilio: `SK...`; Bandwidth: the user); empty where the key alone is
+    /// shown (Telnyx).
     pub id: String,
     /// The key.
     pub secret: Secret,

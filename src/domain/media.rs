@@ -7,10 +7,24 @@ spelled! {
     pub enum Codec {
         /// G.711 mu-law.
         Pcmu = "PCMU",
+        /// G.711 A-law.
+        Pcma = "PCMA",
+        /// Linear samples of 16 bits, the low byte first.
+        L16 = "L16",
     }
 }
 
-/// A codec with its rate.
+spelled! {
+    /// Which byte of a linear sample comes first. RFC 3551 says the high one; carriers disagree.
+    pub enum ByteOrder {
+        /// The low byte first.
+        Little = "little",
+        /// The high byte first.
+        Big = "big",
+    }
+}
+
+/// A codec with its rate. One channel, always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MediaFormat {
     /// How samples are coded.
@@ -22,12 +36,33 @@ pub struct MediaFormat {
 impl MediaFormat {
     /// What telephone networks speak, and every runtime unless it asks otherwise.
     pub const PCMU_8000: Self = Self { codec: Codec::Pcmu, sample_rate_hz: 8000 };
+    /// What telephone networks outside North America and Japan speak.
+    pub const PCMA_8000: Self = Self { codec: Codec::Pcma, sample_rate_hz: 8000 };
+    /// Linear, at the rate of telephone networks.
+    pub const L16_8000: Self = Self::l16(8000);
+    /// Linear, wideband.
+    pub const L16_16000: Self = Self::l16(16_000);
+    /// Linear, at the rate that speech models speak.
+    pub const L16_24000: Self = Self::l16(24_000);
+
+    /// Linear samples at a rate.
+    #[must_use]
+    pub const fn l16(sample_rate_hz: u32) -> Self {
+        Self { codec: Codec::L16, sample_rate_hz }
+    }
+
+    /// The bytes of one sample.
+    #[must_use]
+    pub const fn sample_len(self) -> usize {
+        match self.codec {
+            Codec::Pcmu | Codec::Pcma => 1,
+            Codec::L16 => 2,
+        }
+    }
 
     /// The bytes of `ms` milliseconds of it.
     #[must_use]
     pub const fn bytes_of_ms(self, ms: u32) -> usize {
-        match self.codec {
-            Codec::Pcmu => (self.sample_rate_hz / 1000 * ms) as usize,
-        }
+        (self.sample_rate_hz / 1000 * ms) as usize * self.sample_len()
     }
 }

@@ -7,17 +7,27 @@ use bytes::Bytes;
 use super::{Edge, token};
 use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
-    carriers::{self, Answer, DialOutcome, VoiceRequest},
+    carriers::{self, Answer, DialOutcome, Leg, Order, Reply, VoiceRequest},
     domain::{
-        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
-        Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
+        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, Direction, InboundCall,
+        MediaFormat, RouteReason, Rung, Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
     },
     routing,
-    telemetry::{clock, metrics, redact},
+    telemetry::{
+        clock,
+        metrics::{self, CommandFate},
+        redact,
+    },
 };
 
-/// A document for a carrier.
-pub(super) type Reply = Bytes;
+/// What a carrier has been answered.
+#[derive(Clone, Debug)]
+pub(super) enum Answered {
+    /// A document, of this media type.
+    Document(&'static str, Bytes),
+    /// Nothing; a request to its API is under way.
+    Ordered,
+}
 
 /// A documents' usual size: none of ours but a long `say:` is larger.
 const DOCUMENT_LEN: usize = 1024;
@@ -26,13 +36,15 @@ const DOCUMENT_LEN: usize = 1024;
 pub(super) struct Asked<'a> {
     pub(super) account: &'a Arc<Account>,
     pub(super) carrier_call_id: &'a str,
+    /// The carrier's id for the event, where it has one.
+    pub(super) event_id: Option<&'a str>,
     pub(super) voice: &'a VoiceRequest,
     pub(super) now: UnixMillis,
 }
 
 impl Edge {
     /// Decides, enters the call among the living, and answers its first rung.
-    pub(super) fn decide(self: &Arc<Self>, asked: &Asked<'_>, id: CallId) -> Reply {
+    pub(super) fn decide(self: &Arc<Self>, asked: &Asked<'_>, id: CallId) -> Answered {
         let call = asked.voice.call;
         let view = self.index.view();
         let started = clock::instant();
@@ -71,11 +83,16 @@ impl Edge {
     }
 
     /// Answers what follows when a rung has ended.
-    pub(super) fn resume(self: &Arc<Self>, asked: &Asked<'_>, id: CallId, attempt: usize) -> Reply {
+    pub(super) fn resume(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        id: CallId,
+        attempt: usize,
+    ) -> Answered {
         let talked = asked.voice.dial == Some(DialOutcome::Answered);
         let Some(live) = self.live.by_carrier(asked.account.id, asked.carrier_call_id) else {
             // Its process is gone. Who talked is done; anybody else is decided once more.
-            return if talked { self.hang_up(asked.account) } else { self.decide(asked, id) };
+            return if talked { self.hang_up(asked) } else { self.decide(asked, id) };
         };
         self.live.apply(&live, CallEvent::Asked, asked.now);
         if let Some(dial) = asked.voice.dial {
@@ -94,13 +111,13 @@ impl Edge {
         }
         if talked {
             self.live.apply(&live, CallEvent::Ending(CallEnd::Caller), asked.now);
-            return self.hang_up(asked.account);
+            return self.hang_up(asked);
         }
         match live.resume() {
             Resume::HangUp => {
                 let by = live.state().hang_up.unwrap_or(CallEnd::Agent);
                 self.live.apply(&live, CallEvent::Ending(by), asked.now);
-                self.hang_up(asked.account)
+                self.hang_up(asked)
             }
             // The carrier may know better: a socket it could not open counts as tried.
             Resume::At(place) => self.rung(asked, &live, place.max(attempt)),
@@ -108,20 +125,14 @@ impl Edge {
     }
 
     /// Answers the rung at `place`: past the ladder's end the last resort, past that good-bye.
-    pub(super) fn rung(&self, asked: &Asked<'_>, live: &Arc<LiveCall>, place: usize) -> Reply {
+    pub(super) fn rung(&self, asked: &Asked<'_>, live: &Arc<LiveCall>, place: usize) -> Answered {
         if place > live.rungs() {
             self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
-            return self.hang_up(asked.account);
+            return self.hang_up(asked);
         }
         live.note(|state| state.resume = Resume::At(place));
         let target = &live.target(place);
-        let resume_url = format!(
-            "{}/carriers/{}/resume?call={}&attempt={}",
-            self.settings.public_url,
-            asked.account.name,
-            live.facts.id,
-            place + 1
-        );
+        let resume_url = self.step(asked, live, place + 1);
         match target {
             Target::Runtime(_) | Target::Builtin(_) => {
                 return self.media(asked, live, place, &resume_url);
@@ -140,7 +151,7 @@ impl Edge {
         }
         let (answer, outcome) = match target {
             Target::Redirect(url) => (Answer::Redirect { url }, "redirected"),
-            Target::Say(text) => (Answer::Say { text }, "spoken"),
+            Target::Say(text) => (Answer::Say { text, resume_url: &resume_url }, "spoken"),
             Target::Busy => (Answer::Busy, "refused"),
             Target::Reject => (Answer::Reject, "refused"),
             Target::Runtime(_)
@@ -149,12 +160,29 @@ impl Edge {
             | Target::Sip(_)
             | Target::Agent(_) => (Answer::HangUp, "skipped"),
         };
+        let is_answered = asked.voice.is_answered;
+        if !is_answered && carriers::room(asked.account.carrier).picks_up_first(&answer) {
+            return self
+                .write(asked, &Answer::PickUp { resume_url: &self.step(asked, live, place) });
+        }
         self.tried(live, place, outcome, asked.now);
         self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
         self.write(asked, &answer)
     }
 
-    fn media(&self, asked: &Asked<'_>, live: &LiveCall, place: usize, resume_url: &str) -> Reply {
+    /// Where a carrier asks for the rung at `place`.
+    fn step(&self, asked: &Asked<'_>, live: &LiveCall, place: usize) -> String {
+        let (base, account) = (&self.settings.public_url, &asked.account.name);
+        format!("{base}/carriers/{account}/resume?call={}&attempt={place}", live.facts.id)
+    }
+
+    fn media(
+        &self,
+        asked: &Asked<'_>,
+        live: &LiveCall,
+        place: usize,
+        resume_url: &str,
+    ) -> Answered {
         let id = live.facts.id;
         let agent = live.agent(place);
         let mut url = format!("{}/media/", self.settings.media_url);
@@ -169,9 +197,17 @@ impl Edge {
             "{}/carriers/{}/status?call={id}",
             self.settings.public_url, asked.account.name
         );
-        let answer =
-            Answer::Media { url: &url, status_url: &status_url, resume_url, parameters: &[] };
-        self.write(asked, &answer)
+        let room = carriers::room(asked.account.carrier);
+        self.write(
+            asked,
+            &Answer::Media {
+                url: &url,
+                status_url: &status_url,
+                resume_url,
+                format: room.media_format(MediaFormat::PCMU_8000),
+                parameters: &[],
+            },
+        )
     }
 
     fn tried(&self, live: &LiveCall, place: usize, outcome: &'static str, now: UnixMillis) {
@@ -204,20 +240,45 @@ impl Edge {
         });
     }
 
-    /// A document that ends the call.
-    pub(super) fn hang_up(&self, account: &Account) -> Reply {
-        let mut out = Vec::with_capacity(DOCUMENT_LEN);
-        carriers::room(account.carrier).answer(&Answer::HangUp, &mut out);
-        out.into()
+    /// Ends the call.
+    pub(super) fn hang_up(&self, asked: &Asked<'_>) -> Answered {
+        self.write(asked, &Answer::HangUp)
     }
 
-    fn write(&self, asked: &Asked<'_>, answer: &Answer<'_>) -> Reply {
+    fn write(&self, asked: &Asked<'_>, answer: &Answer<'_>) -> Answered {
         // Once somebody has answered, a call cannot be refused any more.
         let is_refusal = matches!(answer, Answer::Busy | Answer::Reject);
         let answer = if is_refusal && asked.voice.is_answered { &Answer::HangUp } else { answer };
+        let Asked { account, carrier_call_id, event_id, voice, now: _ } = *asked;
+        let number = match voice.direction {
+            Direction::Inbound => voice.call.dnis,
+            Direction::Outbound => voice.call.ani.number(),
+        };
+        let is_answered = voice.is_answered;
+        let leg = Leg { account, carrier_call_id, event_id, is_answered, number };
         let mut out = Vec::with_capacity(DOCUMENT_LEN);
-        carriers::room(asked.account.carrier).answer(answer, &mut out);
-        out.into()
+        match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
+            Reply::Document(content_type) => Answered::Document(content_type, out.into()),
+            Reply::Request(request) => {
+                self.order(Order {
+                    account: Arc::clone(account),
+                    carrier_call_id: carrier_call_id.to_owned(),
+                    request,
+                });
+                Answered::Ordered
+            }
+        }
+    }
+
+    /// Hands a request to who sends it.
+    fn order(&self, order: Order) {
+        let (carrier, account) = (order.account.carrier, Arc::clone(&order.account));
+        if self.orders.try_send(order).is_err() {
+            // So many are under way that the carrier's API must be gone: its own time limit ends
+            // the call.
+            metrics::dispatched(carrier, CommandFate::Refused);
+            tracing::error!(account = account.name, "a call is not answered: too many wait");
+        }
     }
 }
 

@@ -112,7 +112,7 @@ impl MediaSockets {
         let request = carriers::Request { method: &Method::GET, url: &url, headers, body: &[] };
         let verify = |account: &Arc<Account>| {
             carriers::room(account.carrier)
-                .verify_upgrade(&request, account)
+                .verify_upgrade(&request, account, now)
                 .map(|()| Arc::clone(account))
         };
         let account = if let Some(call) = &call {

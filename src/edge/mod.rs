@@ -21,11 +21,12 @@ use http::{StatusCode, header};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming};
 use moka::sync::Cache;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
     calls::{Live, Strays},
-    carriers::Endpoint,
+    carriers::{Endpoint, Order},
     domain::Account,
     index::Index,
     runtime::{ContextSource, Dialer},
@@ -35,6 +36,7 @@ use crate::{
 pub use events::TakeEvent;
 pub use network::Network;
 
+use answering::Answered;
 use media_socket::MediaSockets;
 use session::Wiring;
 
@@ -64,15 +66,18 @@ pub struct Edge {
     index: Index,
     live: Arc<Live>,
     strays: Strays,
-    /// Answers already given, by call and request target.
-    answers: Cache<Uuid, Bytes>,
+    /// Answers already given, by call and request target or event.
+    answers: Cache<Uuid, Answered>,
+    /// Answers that are requests to a carrier's API.
+    orders: mpsc::Sender<Order>,
     media: Arc<MediaSockets>,
     take_event: TakeEvent,
     end_at_carrier: EndAtCarrier,
 }
 
 impl Edge {
-    /// An edge that has answered nobody yet.
+    /// An edge that has answered nobody yet. Carriers that take no documents are answered through
+    /// `orders`.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -81,13 +86,14 @@ impl Edge {
         strays: Strays,
         dialer: Dialer,
         context: ContextSource,
+        orders: mpsc::Sender<Order>,
     ) -> Self {
         let wiring = Wiring { live: Arc::clone(&live), dialer, context };
         let media = MediaSockets::new(index.clone(), wiring, settings.media_url.clone());
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
         let (media, end_at_carrier) = (Arc::new(media), Arc::new(|_: &Arc<Account>, _: &str| {}));
-        Self { settings, index, live, strays, answers, media, take_event, end_at_carrier }
+        Self { settings, index, live, strays, answers, orders, media, take_event, end_at_carrier }
     }
 
     /// The same, handing on what hosted services tell.
@@ -137,12 +143,7 @@ impl Edge {
         }
         let rest = path.strip_prefix("/carriers/").and_then(|rest| rest.split_once('/'));
         let found = rest.and_then(|(name, endpoint)| {
-            let endpoint = match endpoint {
-                "voice" => Endpoint::Voice,
-                "status" => Endpoint::Status,
-                "resume" => Endpoint::Resume,
-                _ => return None,
-            };
+            let endpoint = Endpoint::named(endpoint)?;
             Some((Arc::clone(self.index.view().account(name)?), endpoint))
         });
         match found {

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     Edge,
-    answering::{Asked, Reply},
+    answering::{Answered, Asked},
 };
 use crate::{
     calls::{Event as CallEvent, LiveCall, Resume},
@@ -19,7 +19,7 @@ use crate::{
 impl Edge {
     /// The call placed here that a carrier asks instructions for.
     pub(super) fn placed(&self, asked: &Asked<'_>, target: &str) -> Option<Arc<LiveCall>> {
-        let Asked { account, carrier_call_id, voice, now } = *asked;
+        let Asked { account, carrier_call_id, voice, now, event_id: _ } = *asked;
         if let Some(call) = self.live.by_carrier(account.id, carrier_call_id) {
             return Some(call);
         }
@@ -28,7 +28,7 @@ impl Edge {
     }
 
     /// Somebody has answered a call placed here: its agent's ladder, from where it stands.
-    pub(super) fn instruct_placed(&self, asked: &Asked<'_>, call: &Arc<LiveCall>) -> Reply {
+    pub(super) fn instruct_placed(&self, asked: &Asked<'_>, call: &Arc<LiveCall>) -> Answered {
         let now = asked.now;
         let answered = CallEvent::Status { status: CallStatus::InProgress, at: now };
         self.live.apply(call, answered, now);
@@ -40,7 +40,7 @@ impl Edge {
             Resume::HangUp => {
                 let by = call.state().hang_up.unwrap_or(CallEnd::Agent);
                 self.live.apply(call, CallEvent::Ending(by), now);
-                self.hang_up(asked.account)
+                self.hang_up(asked)
             }
         }
     }

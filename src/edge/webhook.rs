@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Edge,
-    answering::{Asked, Reply},
+    answering::{Answered, Asked},
 };
 use crate::{
     calls::Event as CallEvent,
@@ -99,15 +99,21 @@ impl Edge {
             Err(refused) => return refuse(account, refused),
         };
         let call_id = webhook.carrier_call_id.as_ref();
+        let event_id = webhook.event_id.as_deref();
+        let step = webhook.step.as_deref().map(step);
+        let Some((endpoint, target)) = step.unwrap_or(Some((endpoint, sent.target))) else {
+            return refuse(account, Refused::Malformed("the step is none of ours"));
+        };
         match webhook.event {
             Event::Voice(voice) => {
-                let asked = Asked { account, carrier_call_id: call_id, voice: &voice, now };
-                let (reply, outcome) =
-                    self.instruct(&asked, endpoint, sent.target, webhook.is_fallback);
-                (document(room.content_type(), reply), outcome)
+                let asked =
+                    Asked { account, carrier_call_id: call_id, event_id, voice: &voice, now };
+                let (answered, outcome) =
+                    self.instruct(&asked, endpoint, target, webhook.is_fallback);
+                (answer(answered), outcome)
             }
             Event::Progress(progress) => {
-                (nothing(), self.progress(account, call_id, sent.target, &progress, now))
+                (nothing(), self.progress(account, call_id, target, &progress, now))
             }
             Event::Stream(event) => {
                 if let StreamEvent::Failed(why) = event {
@@ -123,7 +129,7 @@ impl Edge {
                 (nothing(), WebhookOutcome::Accepted)
             }
             Event::AnsweredBy(who) => {
-                (nothing(), self.answered_by(account, call_id, sent.target, who, now))
+                (nothing(), self.answered_by(account, call_id, target, who, now))
             }
             Event::Unknown => (nothing(), WebhookOutcome::Unknown),
         }
@@ -137,7 +143,7 @@ impl Edge {
         endpoint: Endpoint,
         target: &str,
         is_fallback: bool,
-    ) -> (Reply, WebhookOutcome) {
+    ) -> (Answered, WebhookOutcome) {
         let id = CallId::of_carrier_call(asked.account.id, asked.carrier_call_id);
         let mut outcome = None;
         let mut make = || {
@@ -149,7 +155,8 @@ impl Edge {
         let reply = if is_fallback {
             make()
         } else {
-            self.answers.get_with(Uuid::new_v5(&id.0, target.as_bytes()), make)
+            let key = asked.event_id.unwrap_or(target);
+            self.answers.get_with(Uuid::new_v5(&id.0, key.as_bytes()), make)
         };
         (reply, outcome.unwrap_or(WebhookOutcome::Repeated))
     }
@@ -161,12 +168,12 @@ impl Edge {
         id: CallId,
         endpoint: Endpoint,
         target: &str,
-    ) -> (Reply, bool) {
+    ) -> (Answered, bool) {
         let VoiceRequest { direction, is_over, .. } = *asked.voice;
         let attempt = || query_number(target, "attempt");
         let reply = match (direction, endpoint) {
             // Over: nobody hears it.
-            _ if is_over => self.hang_up(asked.account),
+            _ if is_over => self.hang_up(asked),
             (Direction::Inbound, Endpoint::Resume) => self.resume(asked, id, attempt()),
             (Direction::Inbound, Endpoint::Voice | Endpoint::Status) => self.decide(asked, id),
             (Direction::Outbound, _) => {
@@ -175,7 +182,7 @@ impl Edge {
                 return match placed {
                     Some(_) if is_resume => (self.resume(asked, id, attempt()), true),
                     Some(call) => (self.instruct_placed(asked, &call), true),
-                    None => (self.hang_up(asked.account), false),
+                    None => (self.hang_up(asked), false),
                 };
             }
         };
@@ -241,14 +248,29 @@ impl Edge {
 
 fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, WebhookOutcome) {
     tracing::debug!(account = account.name, cause = refused.cause(), "refused a request");
+    let status = carriers::room(account.carrier).refusal_status(refused);
     if let Refused::Malformed(what) = refused {
-        return (super::plain(StatusCode::BAD_REQUEST, what), WebhookOutcome::Malformed);
+        return (super::plain(status, what), WebhookOutcome::Malformed);
     }
     metrics::signature_failure(account.carrier, refused.cause());
-    (super::plain(StatusCode::FORBIDDEN, refused.cause()), WebhookOutcome::Refused)
+    (super::plain(status, refused.cause()), WebhookOutcome::Refused)
 }
 
-fn document(content_type: &'static str, body: Reply) -> Response<Full<Bytes>> {
+/// The step that a URL of ours stands for.
+fn step(url: &str) -> Option<(Endpoint, &str)> {
+    let from = url.find("/carriers/")?;
+    let target = url.get(from..)?;
+    let path = target.split('?').next()?;
+    let (_, endpoint) = path.rsplit_once('/')?;
+    Some((Endpoint::named(endpoint)?, target))
+}
+
+fn answer(answered: Answered) -> Response<Full<Bytes>> {
+    let (content_type, body) = match answered {
+        Answered::Document(content_type, body) => (content_type, body),
+        // Some carriers ask for this very status.
+        Answered::Ordered => return Response::new(Full::default()),
+    };
     let mut response = Response::new(Full::new(body));
     let value = header::HeaderValue::from_static(content_type);
     response.headers_mut().insert(header::CONTENT_TYPE, value);

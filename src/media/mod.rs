@@ -7,5 +7,6 @@
 //! [`Duration`]: std::time::Duration
 
 pub mod bridge;
+pub mod framing;
 pub mod liveness;
 pub mod messages;

@@ -10,7 +10,7 @@ use serde_with::{As, DeserializeAs, DisplayFromStr, SerializeAs, serde_as};
 
 use crate::domain::{
     Account, AccountApi, AccountId, AccountOrigin, Agent, AgentId, AgentState, ApiKey, Attestation,
-    BelowMin, Callback, CarrierId, Direction, E164, MediaKey, Number, NumberId, Outcome,
+    BelowMin, ByteOrder, Callback, CarrierId, Direction, E164, MediaKey, Number, NumberId, Outcome,
     OutcomeSet, Owner, Secret, SharedKey, Target, Tenant, TenantId, TenantSettings, Touch, TouchId,
     UnixSeconds,
 };
@@ -155,6 +155,8 @@ struct AccountDef {
     #[serde_as(as = "Option<DisplayFromStr>")]
     tenant: Option<TenantId>,
     account_id: String,
+    #[serde(default)]
+    application_id: String,
     #[serde_as(as = "Vec<SecretText>")]
     secrets: Vec<Secret>,
     #[serde_as(as = "Vec<SharedKeyDef>")]
@@ -173,7 +175,18 @@ struct AccountApiDef {
     url: Option<String>,
     #[serde_as(as = "Option<ApiKeyDef>")]
     key: Option<ApiKey>,
+    #[serde(default)]
+    #[serde_as(as = "Option<SecretText>")]
+    private_key: Option<Secret>,
+    #[serde(default = "little")]
+    #[serde_as(as = "DisplayFromStr")]
+    byte_order: ByteOrder,
     calls_per_second: NonZeroU32,
+}
+
+/// What is meant where nothing is said.
+const fn little() -> ByteOrder {
+    ByteOrder::Little
 }
 
 #[serde_as]

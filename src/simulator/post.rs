@@ -232,7 +232,7 @@ impl Post {
         match &self.signer {
             Signer::Account(account) => {
                 let request = Request { method, url, headers, body: body.as_bytes() };
-                Ok(carriers::room(account.carrier).sign(&request, account))
+                Ok(carriers::room(account.carrier).sign(&request, account, clock::now()))
             }
             Signer::Daemon { url: api, key, account } => {
                 let target = format!("{api}/switchback/v1/carrier-accounts/{account}/sign");

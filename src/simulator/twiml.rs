@@ -226,16 +226,41 @@ fn only(node: Node<'_, '_>, known: &[&str]) -> Result<(), Problem> {
 mod tests {
     use super::*;
     use crate::{
-        carriers::{self, Answer, CarrierId},
-        domain::E164,
+        carriers::{self, Answer, CarrierId, Leg, Reply},
+        domain::{Account, AccountApi, AccountId, AccountOrigin, E164, MediaFormat},
     };
+
+    fn account() -> Account {
+        Account {
+            id: AccountId::of_name("main"),
+            name: "main".to_owned(),
+            carrier: CarrierId::Twilio,
+            tenant: None,
+            account_id: "AC0123".to_owned(),
+            application_id: String::new(),
+            secrets: Vec::new(),
+            shared_keys: Vec::new(),
+            api: AccountApi::default(),
+            origin: AccountOrigin::File,
+        }
+    }
 
     #[track_caller]
     fn check(answer: &Answer<'_>, expected: &[Verb]) {
         let room = carriers::room(CarrierId::Twilio);
+        let account = account();
+        let leg = Leg {
+            account: &account,
+            carrier_call_id: "CA0123",
+            event_id: None,
+            is_answered: false,
+            number: None,
+        };
         let mut body = Vec::new();
-        room.answer(answer, &mut body);
-        assert_eq!(parse(room.content_type(), &body).as_deref(), Ok(expected));
+        let Reply::Document(content_type) = room.answer(answer, &leg, &mut body) else {
+            panic!("no document")
+        };
+        assert_eq!(parse(content_type, &body).as_deref(), Ok(expected));
     }
 
     #[test]
@@ -247,6 +272,7 @@ mod tests {
                 url: "wss://edge.example.com/media/7f3a",
                 status_url: "https://edge.example.com/status",
                 resume_url,
+                format: MediaFormat::PCMU_8000,
                 parameters: &[("note", "ñ & <ok>")],
             },
             &[
@@ -270,7 +296,10 @@ mod tests {
                 action,
             })],
         );
-        check(&Answer::Say { text: "a < b" }, &[Verb::Say("a < b".to_owned()), Verb::HangUp]);
+        check(
+            &Answer::Say { text: "a < b", resume_url },
+            &[Verb::Say("a < b".to_owned()), Verb::HangUp],
+        );
         check(&Answer::Busy, &[Verb::Reject { is_busy: true }]);
         check(&Answer::Reject, &[Verb::Reject { is_busy: false }]);
         check(&Answer::HangUp, &[Verb::HangUp]);

@@ -144,6 +144,7 @@ fn account(name: &str) -> Account {
         tenant: None,
         account_id: format!("AC{name}"),
         secrets: vec![Secret::new("secret".to_owned())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,

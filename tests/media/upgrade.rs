@@ -8,7 +8,7 @@ use switchback::calls::Live;
 use switchback::carriers::{self, CarrierId};
 use switchback::domain::{
     Account, AccountApi, AccountOrigin, CallStatus, MediaKey, Secret, Tenant, TenantId,
-    TenantSettings,
+    TenantSettings, UnixMillis,
 };
 use switchback::edge::media_socket::MediaSockets;
 use switchback::edge::session::Wiring;
@@ -39,6 +39,7 @@ fn twilio() -> Account {
         tenant: None,
         account_id: "AC66acdc865fff60921f34dac80d62be2f".to_owned(),
         secrets: vec![Secret::new("3f1c0a9e7b5d48264c8e1f2a6b3d5c70".to_owned())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,
@@ -91,7 +92,7 @@ fn signed(path: &str, account: &Account) -> HeaderMap {
     let headers = HeaderMap::new();
     let request =
         carriers::Request { method: &Method::GET, url: &url, headers: &headers, body: &[] };
-    carriers::room(CarrierId::Twilio).sign(&request, account)
+    carriers::room(CarrierId::Twilio).sign(&request, account, UnixMillis(0))
 }
 
 type Ws = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;

@@ -28,6 +28,7 @@ fn account() -> impl Strategy<Value = Delta> {
                 tenant,
                 account_id: "AC1".to_owned(),
                 secrets: secrets.into_iter().map(Secret::new).collect(),
+                application_id: String::new(),
                 shared_keys: keys.into_iter().map(shared).collect(),
                 api: AccountApi {
                     url: calls_per_second.map(|n| format!("http://127.0.0.1:{n}")),
@@ -38,6 +39,7 @@ fn account() -> impl Strategy<Value = Delta> {
                     calls_per_second: calls_per_second
                         .and_then(NonZeroU32::new)
                         .unwrap_or(AccountApi::CALLS_PER_SECOND),
+                    ..AccountApi::default()
                 },
                 origin: AccountOrigin::Api,
             })

@@ -34,6 +34,7 @@ pub fn account() -> Account {
         tenant: None,
         account_id: ACCOUNT_SID.to_owned(),
         secrets: vec![Secret::new(TOKEN.to_owned())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::Api,

@@ -181,6 +181,7 @@ pub(crate) fn account(name: &str, tenant: Option<TenantId>) -> Account {
         tenant,
         account_id: format!("AC-{name}"),
         secrets: vec![Secret::new(format!("secret of {name}"))],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,

@@ -39,7 +39,7 @@ pub(super) const fn can(target: &Target) -> bool {
 /// Writes the document in place of what `out` holds.
 pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
     Xml::document(out).element("Response", &[], |xml| match *answer {
-        Answer::Media { url, status_url, resume_url, parameters } => {
+        Answer::Media { url, status_url, resume_url, parameters, format: _ } => {
             connect(xml, url, status_url, parameters);
             redirect(xml, resume_url);
         }
@@ -54,8 +54,9 @@ pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
                 xml.text(address);
             });
         }),
-        Answer::Redirect { url } => redirect(xml, url),
-        Answer::Say { text } => {
+        // Whatever is said picks up.
+        Answer::PickUp { resume_url: url } | Answer::Redirect { url } => redirect(xml, url),
+        Answer::Say { text, resume_url: _ } => {
             let end = text.char_indices().nth(SAY_CHARS_MAX).map_or(text.len(), |(at, _)| at);
             xml.text_element("Say", &[], text.get(..end).unwrap_or_default());
             xml.empty("Hangup", &[]);
@@ -99,7 +100,7 @@ mod tests {
     use roxmltree::{Document, Node};
 
     use super::*;
-    use crate::domain::E164;
+    use crate::domain::{E164, MediaFormat};
 
     fn written(answer: &Answer<'_>) -> String {
         let mut out = b"what was there before".to_vec();
@@ -122,6 +123,7 @@ mod tests {
                 url: "wss://edge.example.com/media/7f3a",
                 status_url: "https://edge.example.com/carriers/main/status",
                 resume_url,
+                format: MediaFormat::PCMU_8000,
                 parameters: &[("call_id", "1"), ("note", "ñ & <ok>")],
             },
             concat!(
@@ -149,14 +151,20 @@ mod tests {
             &Answer::Redirect { url: "https://example.com/voice" },
             r#"<Redirect method="POST">https://example.com/voice</Redirect>"#,
         );
-        check(&Answer::Say { text: "Sorry." }, "<Say>Sorry.</Say><Hangup/>");
+        check(&Answer::Say { text: "Sorry.", resume_url }, "<Say>Sorry.</Say><Hangup/>");
         check(&Answer::Busy, r#"<Reject reason="busy"/>"#);
         check(&Answer::Reject, "<Reject/>");
         check(&Answer::HangUp, "<Hangup/>");
     }
 
     fn media<'a>(text: &'a str, parameters: &'a [(&'a str, &'a str)]) -> Answer<'a> {
-        Answer::Media { url: text, status_url: text, resume_url: text, parameters }
+        Answer::Media {
+            url: text,
+            status_url: text,
+            resume_url: text,
+            format: MediaFormat::PCMU_8000,
+            parameters,
+        }
     }
 
     #[test]
@@ -176,7 +184,7 @@ mod tests {
         Document::parse(&document).unwrap();
 
         let text = "ü".repeat(5000);
-        let document = written(&Answer::Say { text: &text });
+        let document = written(&Answer::Say { text: &text, resume_url: "" });
         assert_eq!(document.matches('ü').count(), 4096);
     }
 
@@ -229,7 +237,7 @@ mod tests {
             let response = element("Response", &[], "");
             let parameters = [(&*name, &*value)];
             let (url, status_url, resume_url) = (&*a, &*b, &*c);
-            let answer = Answer::Media { url, status_url, resume_url, parameters: &parameters };
+            let answer = Answer::Media { url, status_url, resume_url, format: MediaFormat::PCMU_8000, parameters: &parameters };
             prop_assert_eq!(outline(&written(&answer)), [
                 response.clone(),
                 element("Connect", &[], ""),
@@ -249,7 +257,7 @@ mod tests {
                 [response.clone(), redirect]
             );
             prop_assert_eq!(
-                outline(&written(&Answer::Say { text: &a })),
+                outline(&written(&Answer::Say { text: &a, resume_url: "" })),
                 [response, element("Say", &[], &a), element("Hangup", &[], "")]
             );
         }

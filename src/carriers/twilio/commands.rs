@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::webhook;
 use crate::{
     carriers::{
-        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
-        NumberSearch, OfferedNumber,
+        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
+        NumberOrder, NumberSearch, OfferedNumber,
     },
     domain::{Account, DialFailure, E164, Secret, UnixMillis},
 };
@@ -69,7 +69,8 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
         }
     };
     let content_type = "application/x-www-form-urlencoded";
-    ApiRequest { method, path, authorization: authorization(account), content_type, body }
+    let authorization = Authorization::Header(authorization(account));
+    ApiRequest { method, host: None, path, authorization, content_type, body }
 }
 
 /// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
@@ -334,6 +335,13 @@ mod tests {
         domain::{ApiKey, CallStatus},
     };
 
+    fn shown(request: &ApiRequest) -> &str {
+        match &request.authorization {
+            Authorization::Header(header) => header.reveal(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     const HANG_UP: Command<'_> = Command::HangUp { carrier_call_id: "CA0123" };
 
     #[test]
@@ -342,10 +350,10 @@ mod tests {
         assert_eq!(request.method, Method::POST);
         assert_eq!(request.path, format!("/2010-04-01/Accounts/{ACCOUNT_SID}/Calls/CA0123.json"));
         assert_eq!(request.body, "Status=completed");
-        let credentials = request.authorization.reveal().strip_prefix("Basic ").unwrap();
+        let credentials = shown(&request).strip_prefix("Basic ").unwrap();
         let credentials = STANDARD.decode_to_vec(credentials).unwrap();
         assert_eq!(credentials, format!("{ACCOUNT_SID}:{TOKEN}").into_bytes());
-        assert!(!format!("{request:?}").contains(request.authorization.reveal()));
+        assert!(!format!("{request:?}").contains(shown(&request)));
     }
 
     #[test]
@@ -451,7 +459,7 @@ mod tests {
         let key = ApiKey { id: "SK1".to_owned(), secret: Secret::new("s3cret".to_owned()) };
         account.api.key = Some(key);
         let request = request(&Command::Dial(dial()), &account);
-        let credentials = request.authorization.reveal().strip_prefix("Basic ").unwrap();
+        let credentials = shown(&request).strip_prefix("Basic ").unwrap();
         assert_eq!(STANDARD.decode_to_vec(credentials).unwrap(), b"SK1:s3cret");
         assert!(request.path.contains(ACCOUNT_SID));
     }

@@ -10,12 +10,15 @@ mod signature;
 mod webhook;
 
 use http::HeaderMap;
+use uuid::Uuid;
 
 use crate::{
     carriers::{
-        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Refused, Request, Webhook,
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
+        Request, Webhook,
     },
     domain::{Account, MediaFormat, Target, UnixMillis},
+    media::framing::Framing,
 };
 
 /// Twilio's room.
@@ -34,16 +37,18 @@ impl Carrier for Twilio {
         webhook::parse(endpoint, form, request.query(), account)
     }
 
-    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
+    fn verify_upgrade(
+        &self,
+        request: &Request<'_>,
+        account: &Account,
+        _now: UnixMillis,
+    ) -> Result<(), Refused> {
         media::verify_upgrade(request, account)
     }
 
-    fn answer(&self, answer: &Answer<'_>, out: &mut Vec<u8>) {
+    fn answer(&self, answer: &Answer<'_>, _leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply {
         answer::write(answer, out);
-    }
-
-    fn content_type(&self) -> &'static str {
-        "text/xml"
+        Reply::Document("text/xml")
     }
 
     fn is_account_id(&self, text: &str) -> bool {
@@ -55,11 +60,15 @@ impl Carrier for Twilio {
         answer::can(target)
     }
 
-    fn media_format(&self) -> MediaFormat {
+    fn media_format(&self, _wanted: MediaFormat) -> MediaFormat {
         media::FORMAT
     }
 
-    fn sign(&self, request: &Request<'_>, account: &Account) -> HeaderMap {
+    fn framing(&self, _format: MediaFormat, _account: &Account) -> Option<Box<dyn Framing>> {
+        None
+    }
+
+    fn sign(&self, request: &Request<'_>, account: &Account, _now: UnixMillis) -> HeaderMap {
         signature::sign(request, account)
     }
 
@@ -67,7 +76,13 @@ impl Carrier for Twilio {
         commands::API_URL
     }
 
-    fn request(&self, command: &Command<'_>, account: &Account) -> ApiRequest {
+    fn request(
+        &self,
+        command: &Command<'_>,
+        account: &Account,
+        _now: UnixMillis,
+        _nonce: Uuid,
+    ) -> ApiRequest {
         commands::request(command, account)
     }
 

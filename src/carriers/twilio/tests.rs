@@ -39,6 +39,7 @@ pub(super) fn account(secrets: &[&str]) -> Account {
         tenant: None,
         account_id: ACCOUNT_SID.to_owned(),
         secrets: secrets.iter().map(|&secret| Secret::new(secret.to_owned())).collect(),
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::File,
@@ -109,7 +110,7 @@ impl Case {
 /// their parameters afterwards is another matter.
 fn signature_verdict(case: &Case) -> Result<(), Refused> {
     if case.url.starts_with("ws") {
-        return Twilio.verify_upgrade(&case.request(), &case.account);
+        return Twilio.verify_upgrade(&case.request(), &case.account, UnixMillis(0));
     }
     match Twilio.receive(Endpoint::Voice, &case.request(), &case.account, NOW) {
         Ok(_) | Err(Refused::Malformed(_) | Refused::AccountMismatch) => Ok(()),
@@ -153,14 +154,14 @@ fn refusals_name_their_cause() {
     let (url, _) = case.url.split_once("?body").unwrap();
     case.url = url.to_owned();
     case.headers = HeaderMap::new();
-    case.headers = Twilio.sign(&case.request(), &case.account);
+    case.headers = Twilio.sign(&case.request(), &case.account, UnixMillis(0));
     assert_eq!(signature_verdict(&case), Err(Refused::BodyMismatch), "an unsigned body");
 }
 
 #[test]
 fn we_sign_as_the_official_library_does() {
     for case in Case::all().into_iter().filter(|case| case.account.shared_keys.is_empty()) {
-        let headers = Twilio.sign(&case.request(), &case.account);
+        let headers = Twilio.sign(&case.request(), &case.account, UnixMillis(0));
         assert_eq!(headers[&signature::SIGNATURE], case.expected_signature, "{}", case.id);
     }
 }
@@ -173,9 +174,9 @@ fn any_of_several_secrets_verifies_and_the_first_signs() {
     assert!(receive(account(&["other", TOKEN])).is_ok());
     assert_eq!(receive(account(&["other"])), Err(Refused::WrongSignature));
     assert_eq!(receive(account(&[])), Err(Refused::WrongSignature));
-    let signed = Twilio.sign(&request, &account(&[TOKEN, "other"]));
+    let signed = Twilio.sign(&request, &account(&[TOKEN, "other"]), UnixMillis(0));
     assert_eq!(signed[&signature::SIGNATURE], case.expected_signature);
-    assert!(Twilio.sign(&request, &account(&[])).is_empty());
+    assert!(Twilio.sign(&request, &account(&[]), UnixMillis(0)).is_empty());
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn the_recorded_upgrade_verifies_with_and_without_a_slash() {
     headers.insert(signature::SIGNATURE.clone(), value.parse().unwrap());
     let verify = |url: &str, headers: &HeaderMap| {
         let request = Request { method: &Method::GET, url, headers, body: b"" };
-        Twilio.verify_upgrade(&request, &account(&[TOKEN]))
+        Twilio.verify_upgrade(&request, &account(&[TOKEN]), UnixMillis(0))
     };
     assert_eq!(verify(url, &headers), Ok(()));
     assert_eq!(verify(&format!("{url}/"), &headers), Err(Refused::WrongSignature));
@@ -212,7 +213,7 @@ fn with_signed<T>(url: &str, body: &[u8], then: impl FnOnce(&Request<'_>) -> T) 
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
     let request = Request { method: &Method::POST, url, headers: &headers, body };
-    let mut signed = Twilio.sign(&request, &account(&[TOKEN]));
+    let mut signed = Twilio.sign(&request, &account(&[TOKEN]), UnixMillis(0));
     signed.extend(headers.clone());
     then(&Request { headers: &signed, ..request })
 }
@@ -387,7 +388,7 @@ fn a_get_is_read_from_its_query() {
     let unsigned = HeaderMap::new();
     let request =
         Request { method: &Method::GET, url: &url, headers: &unsigned, body: b"never read" };
-    let headers = Twilio.sign(&request, &account(&[TOKEN]));
+    let headers = Twilio.sign(&request, &account(&[TOKEN]), UnixMillis(0));
     let request = Request { headers: &headers, ..request };
     let webhook = Twilio.receive(Endpoint::Voice, &request, &account(&[TOKEN]), NOW).unwrap();
     let Event::Voice(voice) = webhook.event else { panic!("{webhook:?}") };
@@ -508,7 +509,7 @@ proptest! {
         let request = Request { method: &method, url: &url, headers: &headers, body: &body };
         let account = account(&[TOKEN]);
         prop_assert!(Twilio.receive(endpoint, &request, &account, NOW).is_err());
-        prop_assert!(Twilio.verify_upgrade(&request, &account).is_err());
+        prop_assert!(Twilio.verify_upgrade(&request, &account, UnixMillis(0)).is_err());
     }
 
     #[test]

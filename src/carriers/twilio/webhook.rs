@@ -65,7 +65,7 @@ pub(super) fn parse<'a>(
     } else {
         status_event(&mut form, query)
     };
-    Ok(Webhook { carrier_call_id: call_sid, is_fallback, event })
+    Ok(Webhook { carrier_call_id: call_sid, event_id: None, step: None, is_fallback, event })
 }
 
 fn voice_request(form: &Form<'_>, account: &Account) -> VoiceRequest {

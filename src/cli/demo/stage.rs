@@ -179,6 +179,7 @@ fn account() -> Account {
         tenant: None,
         account_id: format!("AC{}", Uuid::new_v4().simple()),
         secrets: vec![Secret::new(Uuid::new_v4().simple().to_string())],
+        application_id: String::new(),
         shared_keys: Vec::new(),
         api: AccountApi::default(),
         origin: AccountOrigin::Api,

@@ -22,6 +22,7 @@ use crate::{
     },
     domain::{Account, AccountId, Refusal},
     store::Tx,
+    telemetry::clock,
 };
 
 /// An account by its name or its id.
@@ -164,7 +165,7 @@ fn signed(asked: &SignFields, account: &Account) -> SignedBody {
     }
     let body = asked.body.as_bytes();
     let request = Request { method: &method, url: &asked.url, headers: &headers, body };
-    let signed = carriers::room(account.carrier).sign(&request, account);
+    let signed = carriers::room(account.carrier).sign(&request, account, clock::now());
     let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let headers = signed.iter().map(|(name, value)| (name.to_string(), text(value)));
     SignedBody { headers: headers.collect() }

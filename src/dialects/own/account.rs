@@ -117,7 +117,19 @@ pub fn account(body: Value, owner: Option<TenantId>) -> Result<Account, Refusal>
     reader.finish()?;
     let id = AccountId::of_name(&name);
     let origin = AccountOrigin::Api;
-    Ok(Account { id, name, carrier, tenant, account_id, secrets, shared_keys, api, origin })
+    let application_id = String::new();
+    Ok(Account {
+        id,
+        name,
+        carrier,
+        tenant,
+        account_id,
+        application_id,
+        secrets,
+        shared_keys,
+        api,
+        origin,
+    })
 }
 
 /// What changes of an account; `None` stays as it is.
@@ -199,6 +211,7 @@ fn api(reader: &mut Reader, default: AccountApi, is_operator: bool) -> AccountAp
         calls_per_second: reader
             .present("calls_per_second", calls_per_second)
             .unwrap_or(default.calls_per_second),
+        ..default
     }
 }
 

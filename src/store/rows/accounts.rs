@@ -16,7 +16,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, name, carrier, tenant, account_id, secrets, shared_keys, origin,
-    api_url, api_key, calls_per_second";
+    api_url, api_key, calls_per_second, application_id, private_key, byte_order";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
     let secrets: Json<Vec<String>> = row.get(5)?;
@@ -31,9 +31,16 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
         carrier: row.get(2)?,
         tenant: row.get(3)?,
         account_id: row.get(4)?,
+        application_id: row.get(11)?,
         secrets: secrets.0.into_iter().map(Secret::new).collect(),
         shared_keys: shared_keys.0.into_iter().map(shared).collect(),
-        api: AccountApi { url: row.get(8)?, key: api_key.map(key), calls_per_second },
+        api: AccountApi {
+            url: row.get(8)?,
+            key: api_key.map(key),
+            private_key: row.get::<_, Option<String>>(12)?.map(Secret::new),
+            byte_order: row.get(13)?,
+            calls_per_second,
+        },
         origin: row.get(7)?,
     })
 }
@@ -116,10 +123,11 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT INTO accounts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-                    ?11)
+                    ?11, ?12, ?13, ?14)
                  ON CONFLICT (id) DO UPDATE SET name = ?2, carrier = ?3, tenant = ?4,
                     account_id = ?5, secrets = ?6, shared_keys = ?7, origin = ?8,
-                    api_url = ?9, api_key = ?10, calls_per_second = ?11"
+                    api_url = ?9, api_key = ?10, calls_per_second = ?11, application_id = ?12,
+                    private_key = ?13, byte_order = ?14"
             ),
             params![
                 account.id,
@@ -133,6 +141,9 @@ impl Tx<'_> {
                 account.api.url,
                 api_key.map(Json),
                 account.api.calls_per_second.get(),
+                account.application_id,
+                account.api.private_key.as_ref().map(Secret::reveal),
+                account.api.byte_order,
             ],
         )?;
         Ok(())
