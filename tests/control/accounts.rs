@@ -63,6 +63,29 @@ async fn an_account_is_its_owners_alone() {
 }
 
 #[tokio::test]
+async fn accounts_are_listed_in_parts() {
+    let daemon = Daemon::start().await;
+    let one = daemon.tenant("one").await;
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c"] {
+        let made = one.post(PATH, body(name)).await.is(201);
+        ids.push(made["id"].as_str().unwrap().to_owned());
+    }
+    for (query, expected, has_more) in [
+        (String::new(), vec!["a", "b", "c"], false),
+        ("limit=2".to_owned(), vec!["a", "b"], true),
+        (format!("limit=2&starting_after={}", ids[1]), vec!["c"], false),
+        (format!("limit=1&ending_before={}", ids[2]), vec!["b"], true),
+    ] {
+        let page = one.get(&format!("{PATH}?{query}")).await.is(200);
+        let found: Vec<_> = page["data"].as_array().unwrap().iter().map(|a| &a["name"]).collect();
+        assert_eq!(found, expected, "{query}");
+        assert_eq!(page["has_more"], has_more, "{query}");
+    }
+    one.get(&format!("{PATH}?limit=0")).await.is(422);
+}
+
+#[tokio::test]
 async fn a_shared_account_is_the_operators_and_every_tenants_to_use() {
     let daemon = Daemon::start().await;
     let (one, two) = (daemon.tenant("one").await, daemon.tenant("two").await);

@@ -214,9 +214,9 @@ impl Call {
         let operator = Client::new(&operator)?;
         let accounts = operator.ask(Method::GET, "/switchback/v1/carrier-accounts", &[], None)?;
         let name = self.account_name(client, list(&accounts))?;
-        let account = list(&accounts).iter().find(|account| text(account, "name") == name);
-        let account = account
-            .ok_or_else(|| Failure::Refused(format!("the daemon has no carrier account {name}")))?;
+        // The list is one page: which account it is need not be on it.
+        let path = format!("/switchback/v1/carrier-accounts/{}", segment(&name));
+        let account = operator.ask(Method::GET, &path, &[], None)?;
         let status = operator.ask(Method::GET, "/switchback/v1/status", &[], None)?;
         let (public_url, media_url) = (text(&status, "public_url"), text(&status, "media_url"));
         let own = format!("{public_url}/carriers/{name}/");
@@ -226,7 +226,7 @@ impl Call {
             [(public_url.to_owned(), edge.to_owned()), (media_url.to_owned(), socket)]
         });
         let exchange = Exchange::new(Settings {
-            account_sid: text(account, "account_id").to_owned(),
+            account_sid: text(&account, "account_id").to_owned(),
             signer: Signer::Daemon {
                 url: self.daemon.url.trim_end_matches('/').to_owned(),
                 key: Secret::new(operator_key.unwrap_or_default()),

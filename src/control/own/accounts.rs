@@ -5,16 +5,17 @@ use std::{convert::Infallible, str::FromStr};
 use axum::extract::State;
 use http::{HeaderMap, HeaderValue, Method, header};
 
+use super::tenants::part;
 use crate::{
     carriers::{self, Request},
     control::{
         Api,
         answer::{self, Answer, Reply},
         auth::{Anybody, Operator},
-        receive::{At, Body, Named},
+        receive::{At, Body, Named, Params},
     },
     dialects::{
-        Page,
+        Page, PageFields,
         own::{
             AccountBody, AccountPatchRequest, AccountRequest, SignFields, SignRequest, SignedBody,
             account, account_patch, sign as to_sign,
@@ -41,13 +42,13 @@ impl Named for NameOrId {
     const GONE: Refusal = Refusal::AccountNotFound;
 }
 
-/// The carrier accounts that the key may use.
-#[utoipa::path(get, path = "/carrier-accounts", tag = "carrier-accounts",
+/// Carrier accounts by name: the tenant's own, or for operators all.
+#[utoipa::path(get, path = "/carrier-accounts", tag = "carrier-accounts", params(PageFields),
     responses((status = 200, body = Page<AccountBody>)))]
-pub(super) async fn list(State(api): State<Api>, who: Anybody) -> Answer {
+pub(super) async fn list(State(api): State<Api>, who: Anybody, query: Params) -> Answer {
+    let page = PageFields::read(query.0)?;
     let found = api.read(move |rows| rows.accounts_of(who.tenant)).await?;
-    let data: Vec<AccountBody> = found.iter().map(AccountBody::from).collect();
-    Ok(answer::read(Page { data, has_more: false }))
+    Ok(answer::read(part::<_, AccountBody>(&found, page, |account| account.id.0)))
 }
 
 /// A carrier account, by its name or its id.

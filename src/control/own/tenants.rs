@@ -98,7 +98,7 @@ pub(super) async fn remove(
     answer
 }
 
-/// A page of a short list that is in memory, newest first.
+/// A page of a short list that is in memory, in its own order; what comes first counts as newer.
 pub(super) fn part<T, B>(all: &[T], page: PageFields, id: impl Fn(&T) -> Uuid) -> Page<B>
 where
     B: for<'a> From<&'a T>,
