@@ -159,6 +159,13 @@ impl CallRecord {
         self.ani == Some(contact) || self.dnis == Some(contact)
     }
 
+    /// Where it stands for people: who has talked to a machine has reached nobody.
+    #[must_use]
+    pub fn standing(&self) -> CallStatus {
+        let is_nobody = self.by_machine && self.status == CallStatus::Completed;
+        if is_nobody { CallStatus::NoAnswer } else { self.status }
+    }
+
     /// Takes the person out of it. That there was a call, by whom it was taken and how it ended,
     /// stays.
     pub fn erase(&mut self, contact: E164) {

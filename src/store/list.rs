@@ -64,6 +64,8 @@ pub struct AgentFilter {
 pub struct CallFilter {
     /// Where they stand.
     pub status: Option<CallStatus>,
+    /// Where they stand for people: see [`CallRecord::standing`](crate::domain::CallRecord).
+    pub standing: Option<CallStatus>,
     /// Which way they go.
     pub direction: Option<Direction>,
     /// Who was decided on.

@@ -271,6 +271,47 @@ async fn calls_are_listed_by_page() {
 }
 
 #[tokio::test]
+async fn a_voicemail_is_found_by_what_each_dialect_calls_it() {
+    let daemon = Daemon::start().await;
+    let acme = desk(&daemon, "acme", N).await;
+    let back = RouteReason::Callback;
+    let machine = CallPatch { by_machine: true, ..came(&acme, 2, CallStatus::Completed, back) };
+    let talking = CallPatch { by_machine: true, ..came(&acme, 4, CallStatus::InProgress, back) };
+    let patches = vec![
+        came(&acme, 1, CallStatus::Completed, back),
+        machine,
+        came(&acme, 3, CallStatus::NoAnswer, back),
+        talking,
+    ];
+    write(&daemon, patches).await;
+    for (path, found) in [
+        ("/api/v1/calls?status=completed", vec![1, 2]),
+        ("/api/v1/calls?status=no-answer", vec![3]),
+        ("/api/v1/calls?status=answered", vec![4]),
+        ("/v1/calls?status=completed", vec![1]),
+        ("/v1/calls?status=no_answer", vec![2, 3]),
+        ("/v1/calls?status=no_answer&limit=1", vec![2]),
+        ("/v1/calls?status=in_progress", vec![4]),
+        // Ours says beside the status who answered.
+        ("/switchback/v1/calls?status=completed", vec![1, 2]),
+    ] {
+        let list = acme.caller.get(path).await.is(200);
+        let rows = list["data"].as_array().unwrap();
+        let ids: Vec<_> = rows.iter().map(|row| row["id"].clone()).collect();
+        let expected: Vec<_> =
+            found.iter().map(|n| json!(call_id(acme.tenant, *n).to_string())).collect();
+        assert_eq!(ids, expected, "{path}");
+        let status = path.split_once("status=").unwrap().1.split('&').next().unwrap();
+        assert!(rows.iter().all(|row| row["status"] == status), "{path}: {list}");
+        let total = list["pagination"].get("total");
+        assert!(total.is_none_or(|total| *total == json!(found.len())), "{path}: {list}");
+    }
+    let after = format!("?status=no_answer&starting_after={}", call_id(acme.tenant, 2));
+    let older = acme.caller.get(&format!("/v1/calls{after}")).await.is(200);
+    assert_eq!(older["data"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn a_call_alone_says_what_it_returns() {
     let daemon = Daemon::start().await;
     let acme = desk(&daemon, "acme", N).await;

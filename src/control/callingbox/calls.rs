@@ -21,7 +21,7 @@ use crate::{
         own::{CallQuery, call_filter},
     },
     domain::{CallId, CallRefusal, CallStatus, Refusal},
-    store::{CallerId, NewCall, PlacedCall},
+    store::{CallFilter, CallerId, NewCall, PlacedCall},
 };
 
 /// Places a call.
@@ -66,7 +66,9 @@ pub(super) async fn place(State(api): State<Api>, caller: Caller, Body(body): Bo
 pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = call_filter(query.0)?;
     let page = paging(fields.page);
-    let filter = filter(fields);
+    // It is found by what it is shown as.
+    let (standing, filter) = (fields.status, filter(fields));
+    let filter = CallFilter { status: None, standing, ..filter };
     let listed = api
         .read(move |rows| {
             let listed = rows.calls(caller.tenant, &filter, &page)?;

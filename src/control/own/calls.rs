@@ -44,6 +44,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
 pub(in crate::control) fn filter(fields: CallFilterFields) -> CallFilter {
     CallFilter {
         status: fields.status,
+        standing: None,
         direction: fields.direction,
         agent: fields.agent,
         ani: fields.ani,

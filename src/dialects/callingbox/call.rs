@@ -215,7 +215,7 @@ impl CallBody {
         version: Option<&AgentVersion>,
         result: Option<&CallResult>,
     ) -> Self {
-        let status = status(&call);
+        let status = call.standing();
         let talked = call.answered_at.zip(call.ended_at);
         let is_test = dial.as_ref().is_some_and(|dial| dial.is_test);
         let error_message = dial.as_ref().and_then(|dial| dial.error_message.clone());
@@ -293,17 +293,11 @@ const AS_IT_WAS: &[Field] = &[
     field("returns", Rule::Returns),
 ];
 
-/// To whom it matters, a machine is nobody.
-fn status(call: &CallRecord) -> CallStatus {
-    let is_nobody = call.by_machine && call.status == CallStatus::Completed;
-    if is_nobody { CallStatus::NoAnswer } else { call.status }
-}
-
 /// The result; of a call that ended without a word, every field as null.
 fn result_of(call: &CallRecord, returns: &Value, result: Option<&CallResult>) -> Value {
     match (result, returns) {
         (Some(result), _) => brief::opaque(result.fields()),
-        (None, Value::Object(fields)) if status(call).is_final() && !has_talked(call) => {
+        (None, Value::Object(fields)) if call.standing().is_final() && !has_talked(call) => {
             fields.keys().map(|name| (name.clone(), Value::Null)).collect()
         }
         (None, _) => Value::Null,

@@ -23,6 +23,10 @@ const COLUMNS: &str = "id, tenant, account, carrier_call_id, direction, status, 
     updated_at, ended_by, error_code, caller_verified, media, version, ringing_at, by_machine,
     is_erased";
 
+/// Where a call stands for people ([`CallRecord::standing`]), as its index has it.
+const STANDING: &str =
+    "CASE WHEN by_machine AND status = 'completed' THEN 'no_answer' ELSE status END";
+
 /// A step as its row has it: step, result, detail.
 type StepRow = (String, String, String);
 
@@ -198,6 +202,7 @@ impl Rows<'_> {
     ) -> Result<Listed<CallRecord>, WriteError> {
         let selection = Selection::of("calls", tenant)
             .and_some("status = ?", filter.status)
+            .and_some(&format!("{STANDING} = ?"), filter.standing)
             .and_some("direction = ?", filter.direction)
             .and_some("agent = ?", filter.agent)
             .and_some("ani = ?", filter.ani)
@@ -293,5 +298,15 @@ impl Tx<'_> {
             ],
         )?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_has_the_expression_that_is_asked_for() {
+        assert!(include_str!("../schema/13.sql").contains(STANDING));
     }
 }
