@@ -220,6 +220,8 @@ pub struct AgentShown {
     context_min_attestation: Option<&'static str>,
     /// How far back its callback role looks; null is the tenant's own window.
     window_days: Option<u32>,
+    /// The name of the upstream that it is mirrored from; it is changed there, not here.
+    managed_by: Option<String>,
 }
 
 impl From<&AgentRecord> for AgentShown {
@@ -235,6 +237,7 @@ impl From<&AgentRecord> for AgentShown {
             min_attestation: agent.min_attestation.map(Attestation::as_str),
             context_min_attestation: agent.context_min_attestation.map(Attestation::as_str),
             window_days: agent.callback.as_ref().and_then(|callback| callback.window_days),
+            managed_by: record.upstream.clone(),
         }
     }
 }

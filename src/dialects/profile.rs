@@ -27,6 +27,7 @@ const RESERVED: &[&str] = &[
     "is_ready_to_publish",
     "is_sandbox",
     "label",
+    "managed_by",
     "min_attestation",
     "name",
     "number_ids",

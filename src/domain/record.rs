@@ -25,6 +25,8 @@ pub struct AgentRecord {
     pub updated_at: UnixMillis,
     /// When it was archived, if it is.
     pub archived_at: Option<UnixMillis>,
+    /// The name of the upstream that it is mirrored from, and that changes it.
+    pub upstream: Option<String>,
 }
 
 /// A number with everything the control APIs show of it.
@@ -52,6 +54,8 @@ pub struct NumberRecord {
     pub created_at: UnixMillis,
     /// When it was last written.
     pub updated_at: UnixMillis,
+    /// The name of the upstream that it is mirrored from, and that takes it away.
+    pub upstream: Option<String>,
 }
 
 /// What a number says itself of how it is answered: kept as an agent that nobody named.

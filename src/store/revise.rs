@@ -96,6 +96,7 @@ fn same_agent(before: &AgentRecord, after: &AgentRecord) -> bool {
         created_at: _,
         updated_at: _,
         archived_at,
+        upstream: _,
     } = before;
     *agent == after.agent
         && *label == after.label

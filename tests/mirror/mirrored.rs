@@ -126,6 +126,17 @@ async fn edits_and_deletions_arrive() {
     }
 }
 
+/// Agents and numbers say so, not only the refusal of a write.
+async fn say_whose_they_are(here: &Daemon, front: &str) {
+    let agent = here.get(&format!("/v1/agents/{front}")).await;
+    assert_eq!(agent["managed_by"], "source");
+    let theirs = here.get(&format!("/api/v1/agents/{front}")).await;
+    assert_eq!(theirs["data"]["managed_by"], "source");
+    let numbers = here.get("/v1/numbers").await["data"].clone();
+    let mut names = numbers.as_array().unwrap().iter().map(|number| &number["managed_by"]);
+    assert!(names.len() > 0 && names.all(|name| name == "source"), "{numbers}");
+}
+
 #[tokio::test]
 async fn what_is_mirrored_is_written_at_its_owner_only() {
     for kind in KINDS {
@@ -162,6 +173,7 @@ async fn what_is_mirrored_is_written_at_its_owner_only() {
             let default = json!({ "default_agent_id": desk });
             refused.push((Method::PATCH, own(&format!("/numbers/{line}")), default));
         }
+        say_whose_they_are(here, front).await;
         for (method, path, body) in refused {
             let (status, answer) = here.ask(method.clone(), &path, Some(body.clone())).await;
             assert_eq!(status, 409, "{kind} {method} {path} {body}: {answer}");
@@ -192,7 +204,8 @@ async fn without_its_section_what_was_mirrored_is_ours() {
     let here = scene.here.restart("").await;
     assert_eq!(here.get("/switchback/v1/upstreams").await["data"], json!([]));
     assert_eq!(here.lands(STRANGER, LINE).await, ("default".to_owned(), front.clone()));
-    here.patch(&format!("/v1/agents/{front}"), json!({ "name": "Mine" })).await;
+    let mine = here.patch(&format!("/v1/agents/{front}"), json!({ "name": "Mine" })).await;
+    assert_eq!(mine["managed_by"], json!(null));
     // Mirrored again, the source's word counts.
     let here = here.restart(&upstream("talkover", &source, OFTEN)).await;
     until("the first pull", async || here.upstream().await["last_success_at"].is_string()).await;

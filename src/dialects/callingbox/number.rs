@@ -10,7 +10,7 @@ use crate::{
     domain::{NumberRecord, Target},
 };
 
-/// A number. `account` and `passthrough` are ours.
+/// A number. `account`, `passthrough` and `managed_by` are ours.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = callingbox::Number)]
 pub struct NumberBody {
@@ -31,6 +31,8 @@ pub struct NumberBody {
     /// What becomes of a call that is no return call.
     #[schema(value_type = Option<schema::Target>)]
     passthrough: Option<String>,
+    /// The name of the upstream that it is mirrored from; it is given up there, not here.
+    managed_by: Option<String>,
     /// What the number says itself of how it is answered.
     #[serde(flatten)]
     #[schema(inline)]
@@ -59,6 +61,7 @@ impl NumberBody {
             outbound_agent_ids: shown.outbound,
             account: account.map(str::to_owned),
             passthrough: record.passthrough.as_ref().map(Target::to_string),
+            managed_by: record.upstream.clone(),
             inbound: InboundShown::new(record.inbound.as_ref()),
             warnings: None,
         }

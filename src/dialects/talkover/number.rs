@@ -111,6 +111,8 @@ pub struct NumberBody {
     is_due_for_monthly_renewal: bool,
     created_at: String,
     updated_at: String,
+    /// Ours: the name of the upstream that it is mirrored from; it is given up there, not here.
+    managed_by: Option<String>,
 }
 
 impl From<&NumberRecord> for NumberBody {
@@ -139,6 +141,7 @@ impl From<&NumberRecord> for NumberBody {
             is_due_for_monthly_renewal: false,
             created_at: shown.created_at,
             updated_at: shown.updated_at,
+            managed_by: record.upstream.clone(),
         }
     }
 }

@@ -20,7 +20,7 @@ const COLUMNS: &str = "id, tenant, name, label, direction, state, targets, runti
     first_audio_timeout_ms, profile, primary_number, created_at, updated_at, archived_at,
     min_attestation, context_min_attestation";
 
-/// The row alone: numbers and role are still missing.
+/// The row alone: numbers, role and upstream are still missing.
 fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
     let agent = Agent {
         id: row.get(0)?,
@@ -44,6 +44,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         created_at: row.get(11)?,
         updated_at: row.get(12)?,
         archived_at: row.get(13)?,
+        upstream: None,
     })
 }
 
@@ -216,6 +217,7 @@ impl Rows<'_> {
     fn whole(&self, mut record: AgentRecord) -> Result<AgentRecord, WriteError> {
         record.agent.callback = self.callback(record.agent.id)?;
         record.numbers = self.numbers_of(record.agent.id)?;
+        record.upstream = self.upstream_name_of_agent(record.agent.id)?;
         Ok(record)
     }
 

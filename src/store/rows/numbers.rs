@@ -15,7 +15,7 @@ use crate::{
 const COLUMNS: &str =
     "id, tenant, account, e164, friendly_name, passthrough, created_at, updated_at";
 
-/// The row alone: bindings and default are still missing.
+/// The row alone: bindings, default and upstream are still missing.
 fn read(row: &Row<'_>) -> rusqlite::Result<NumberRecord> {
     Ok(NumberRecord {
         id: row.get(0)?,
@@ -29,6 +29,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<NumberRecord> {
         inbound: None,
         created_at: row.get(6)?,
         updated_at: row.get(7)?,
+        upstream: None,
     })
 }
 
@@ -135,6 +136,7 @@ impl Rows<'_> {
         record.bindings = bound.iter().map(|(binding, _)| *binding).collect();
         record.default_agent = default_agent(&routed(&record).owners, is_live);
         record.inbound = self.inbound_config(record.id)?;
+        record.upstream = self.upstream_name_of_number(record.id)?;
         Ok(record)
     }
 }

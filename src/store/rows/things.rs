@@ -152,6 +152,7 @@ fn agent_text(record: &AgentRecord) -> AgentText {
         created_at,
         updated_at: _,
         archived_at,
+        upstream: _,
     } = record.clone();
     let Agent {
         id: _,
@@ -219,6 +220,7 @@ fn agent_record(tenant: TenantId, id: AgentId, text: AgentText) -> AgentRecord {
         created_at,
         updated_at: created_at,
         archived_at: text.archived_at.map(UnixMillis),
+        upstream: None,
     }
 }
 
@@ -235,6 +237,7 @@ fn number_text(record: &NumberRecord) -> NumberText {
         inbound,
         created_at,
         updated_at: _,
+        upstream: _,
     } = record.clone();
     let bindings = bindings.into_iter().map(|binding| {
         let BindingRecord { agent, number: _, direction, attached, claim, place } = binding;
@@ -276,6 +279,7 @@ fn number_record(tenant: TenantId, number: NumberId, text: NumberText) -> Number
         }),
         created_at,
         updated_at: created_at,
+        upstream: None,
     }
 }
 

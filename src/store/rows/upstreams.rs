@@ -115,6 +115,21 @@ impl Rows<'_> {
         self.one(&sql, [id], read)
     }
 
+    /// The name of the upstream whose agent it is.
+    pub(super) fn upstream_name_of_agent(&self, id: AgentId) -> Result<Option<String>, WriteError> {
+        let sql = "SELECT upstream FROM mirrored_agents WHERE agent = ?1";
+        self.one(sql, [id], |row| row.get(0))
+    }
+
+    /// The name of the upstream whose number it is.
+    pub(super) fn upstream_name_of_number(
+        &self,
+        id: NumberId,
+    ) -> Result<Option<String>, WriteError> {
+        let sql = "SELECT upstream FROM mirrored_numbers WHERE number = ?1";
+        self.one(sql, [id], |row| row.get(0))
+    }
+
     /// Whose number it is, where it is mirrored.
     pub(in crate::store) fn upstream_of_number(
         &self,

@@ -220,6 +220,7 @@ mod tests {
             created_at: told.created_at,
             updated_at: told.created_at,
             archived_at: None,
+            upstream: None,
         };
         let number = |told: &HostedNumber| NumberRecord {
             id: told.id,
@@ -245,6 +246,7 @@ mod tests {
             inbound: None,
             created_at: UnixMillis(1),
             updated_at: UnixMillis(1),
+            upstream: None,
         };
         Mirrored {
             agents: picture.agents.iter().map(agent).collect(),
