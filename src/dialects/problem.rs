@@ -158,6 +158,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::NotInbound | Refusal::NotOutbound => (422, "invalid_agent_direction"),
         Refusal::AgentInactive => (409, "agent_inactive"),
         Refusal::NoCallerId => (409, "no_caller_id"),
+        Refusal::NoDefaultTarget => (422, "no_target"),
         Refusal::PhoneMissing => (422, "missing_phone_number"),
         Refusal::PhoneInvalid => (422, "invalid_phone_number"),
         // Whoever asks may ask again, later; all else is between the carrier and its customer.
@@ -206,6 +207,9 @@ const fn of_tenant(tie: TenantTie) -> (&'static str, &'static str) {
 
 const SIGNING_OFF: &str =
     "nothing is signed here: the control API is not on loopback (see control.allow_sign)";
+
+const NO_DEFAULT_TARGET: &str = "a call that names no agent goes to runtime.default_target, and \
+    none is set: set it, or name an agent that has targets";
 
 fn claimed(agent: AgentId) -> String {
     format!("the number is attached to another inbound agent, {agent}")
@@ -256,6 +260,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NotOutbound => "the agent must be outbound",
         Refusal::AgentInactive => "the agent is not published",
         Refusal::NoCallerId => "the agent has no number at a carrier account to show",
+        Refusal::NoDefaultTarget => NO_DEFAULT_TARGET,
         Refusal::PhoneMissing => "to: is required",
         Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
@@ -340,6 +345,7 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::NotOutbound
         | Refusal::AgentInactive
         | Refusal::NoCallerId
+        | Refusal::NoDefaultTarget
         | Refusal::VersionOther
         | Refusal::KeyReused
         | Refusal::NotPlaced(..)

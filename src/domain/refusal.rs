@@ -42,6 +42,8 @@ pub enum Refusal {
     AgentInactive,
     /// The agent has no number that a carrier account delivers, so nothing to show.
     NoCallerId,
+    /// A call that names no agent has nowhere to go: no default target is configured.
+    NoDefaultTarget,
     /// The number to call is missing.
     PhoneMissing,
     /// The number to call is none.

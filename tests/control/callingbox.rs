@@ -194,6 +194,20 @@ async fn one_inbound_agent_answers_on_a_number() {
 }
 
 #[tokio::test]
+async fn a_call_without_an_agent_needs_a_default_target() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    tenant.number("+14155550100").await;
+    let call = json!({ "to": "+14155550137", "prompt": "Ask whether they got our letter." });
+    // What a request lacks is 400 in this dialect.
+    let refused = tenant.post("/v1/calls", call).await.is(400);
+    assert_eq!(refused["code"], "no_target");
+    let remedy = refused["error"].as_str().unwrap();
+    assert!(remedy.contains("set it, or name an agent that has targets"), "{remedy}");
+    assert_eq!(tenant.get("/v1/calls").await.is(200)["data"], json!([]));
+}
+
+#[tokio::test]
 async fn lists_go_by_key() {
     let daemon = Daemon::start().await;
     let tenant = daemon.tenant("acme").await;

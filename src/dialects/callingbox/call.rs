@@ -33,7 +33,8 @@ const OF_ANY_AGENT: &[&str] = &["persona", "voice"];
 #[schema(as = callingbox::CallRequest)]
 pub struct CallRequest {
     /// Who calls: an outbound agent. Without one the call says itself, by `prompt`, what an agent
-    /// would.
+    /// would, and who answers it is connected to the daemon's `runtime.default_target`: with
+    /// none configured, such a call is refused (`no_target`).
     pub agent_id: Option<Uuid>,
     /// Who is called.
     pub to: schema::Phone,

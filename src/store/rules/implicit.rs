@@ -3,7 +3,7 @@
 
 use super::{Tx, WriteError};
 use crate::{
-    domain::{AgentId, AgentState, Direction, NumberId, NumberRecord, TenantId},
+    domain::{AgentId, AgentState, Direction, NumberId, NumberRecord, Refusal, TenantId},
     store::{AgentPatch, InboundChange, NewAgent, Sharing},
 };
 
@@ -62,8 +62,11 @@ impl Tx<'_> {
     /// Who makes the tenant's calls that name no agent; made when first needed.
     ///
     /// # Errors
-    /// Unknown tenant.
+    /// Unknown tenant; there is no target but agents' own.
     pub fn caller_without_name(&mut self, tenant: TenantId) -> Result<AgentId, WriteError> {
+        if !self.settings().has_default_target {
+            return Err(Refusal::NoDefaultTarget.into());
+        }
         if let Some(known) = self.implicit_caller(tenant)? {
             return Ok(known);
         }
