@@ -42,9 +42,7 @@ pub(super) const fn message(refusal: RecordRefusal) -> &'static str {
         RecordRefusal::DidInUse => "DID is still assigned to agents",
         RecordRefusal::ReleaseNotFound => "release request not found",
         RecordRefusal::ReleasePending => "a release of this number is requested already",
-        RecordRefusal::ReleaseResolved => {
-            "release request already resolved and cannot be cancelled"
-        }
+        RecordRefusal::ReleaseResolved => "release request already resolved",
         RecordRefusal::ReleaseInUse => "the phone number is attached to agents; detach it first",
     }
 }

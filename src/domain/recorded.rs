@@ -139,6 +139,8 @@ spelled! {
         Pending = "pending",
         /// The number has been removed.
         Approved = "approved",
+        /// It stays: an operator has decided so.
+        Rejected = "rejected",
         /// Taken back.
         Cancelled = "cancelled",
     }

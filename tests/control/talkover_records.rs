@@ -99,6 +99,71 @@ async fn giving_a_number_back_is_recorded_for_people() {
     assert_eq!(statuses, [json!("approved"), json!("cancelled")]);
 }
 
+#[tokio::test]
+async fn an_operator_decides_whether_a_number_goes() {
+    let daemon = Daemon::start().await;
+    let (tenant, other) = two(&daemon).await;
+    let why = json!({ "reason": "No longer needed." });
+    let ask = async |caller: &Caller, e164: &str| {
+        let number = caller.number(e164).await;
+        let path = format!("/api/v1/phone-numbers/{number}/request-release");
+        let asked = caller.post(&path, why.clone()).await.is(201);
+        (number, asked["data"]["id"].as_str().unwrap().to_owned())
+    };
+    let (gone, first) = ask(&tenant, "+14155550100").await;
+    let (_, second) = ask(&tenant, "+14155550101").await;
+    let (_, third) = ask(&other, "+14155550102").await;
+    let all = "/switchback/v1/release-requests";
+    let ids = async |caller: &Caller, query: &str| {
+        let page = caller.get(&format!("{all}{query}")).await.is(200);
+        let rows = page["data"].as_array().unwrap().clone();
+        let ids: Vec<_> = rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        (ids, page["has_more"] == true)
+    };
+    let operator = &daemon.operator;
+    let (one, two, three) = (first.clone(), second.clone(), third.clone());
+    assert_eq!(ids(operator, "").await, (vec![three.clone(), two.clone(), one.clone()], false));
+    assert_eq!(ids(&tenant, "").await, (vec![two.clone(), one.clone()], false));
+    assert_eq!(ids(operator, "?limit=1").await, (vec![three.clone()], true));
+    let older = format!("?limit=1&status=pending&starting_after={third}");
+    assert_eq!(ids(operator, &older).await, (vec![two.clone()], true));
+    // Of others' requests a tenant's key does not even know that they are there.
+    tenant.get(&format!("{all}?starting_after={third}")).await.is(422);
+    tenant.get(&format!("{all}?status=open")).await.is(422);
+
+    let path = |id: &str| format!("{all}/{id}");
+    let (approve, reject) = (json!({ "status": "approved" }), json!({ "status": "rejected" }));
+    tenant.patch(&path(&first), approve.clone()).await.is(403);
+    operator.patch(&path(&first), json!({ "status": "cancelled" })).await.is(422);
+    operator.patch(&path("nope"), approve.clone()).await.is(404);
+    let told = operator.patch(&path(&first), approve.clone()).await.is(200);
+    for (field, value) in [
+        ("status", json!("approved")),
+        ("number_id", json!(gone)),
+        ("e164", json!("+14155550100")),
+        ("reason", why["reason"].clone()),
+    ] {
+        assert_eq!(told[field], value, "{field}");
+    }
+    assert!(told["resolved_at"].is_string());
+    let numbers = tenant.get("/api/v1/phone-numbers").await.is(200);
+    assert_eq!(numbers["data"].as_array().map(Vec::len), Some(1));
+    let again = operator.patch(&path(&first), reject.clone()).await.is(409);
+    assert_eq!(again["code"], "release_already_resolved");
+    assert_eq!(operator.patch(&path(&second), reject).await.is(200)["status"], "rejected");
+    let theirs = tenant.get("/api/v1/phone-numbers/release-requests").await.is(200);
+    let statuses: Vec<_> =
+        theirs["data"].as_array().unwrap().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(statuses, [json!("rejected"), json!("approved")]);
+    // Whose number has found use meanwhile is asked again.
+    let numbers = other.get("/api/v1/phone-numbers").await.is(200);
+    let number = numbers["data"][0]["id"].as_str().unwrap().to_owned();
+    other.agent("Desk", "inbound", &[&number]).await;
+    let kept = operator.patch(&path(&third), approve).await.is(409);
+    assert_eq!(kept["code"], "number_in_use");
+    assert_eq!(ids(operator, "?status=pending").await, (vec![three], false));
+}
+
 fn trunk() -> Value {
     json!({ "name": "Primary", "provider_name": "carrier-x", "domain": "sip.carrier-x.com",
             "username": "user_42", "password": "hunter2-hunter2" })

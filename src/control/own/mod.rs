@@ -12,6 +12,7 @@ mod import;
 mod keys;
 pub(super) mod numbers;
 mod orphans;
+mod releases;
 mod replay;
 mod results;
 mod retention;
@@ -39,6 +40,8 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(touches::contact, touches::erase))
         .routes(routes!(numbers::add))
         .routes(routes!(numbers::update, numbers::remove))
+        .routes(routes!(releases::list))
+        .routes(routes!(releases::decide))
         .routes(routes!(callbacks::read, callbacks::set, callbacks::remove))
         .routes(routes!(settings::read, settings::update))
         .routes(routes!(status::read))

@@ -1,5 +1,6 @@
-//! Requests to give numbers back. They are recorded for people to decide on: nothing is released at
-//! a carrier. Removing the number is what fulfils one.
+//! Requests to give numbers back. They are recorded for operators to decide on
+//! (`/switchback/v1/release-requests`): nothing is released at a carrier. Removing the number is
+//! what fulfils one.
 
 use axum::extract::State;
 
@@ -18,7 +19,8 @@ use crate::{
 /// Rows read at a time.
 const PART: u32 = 1000;
 
-/// Request Phone Release. It is recorded; the number stays until somebody removes it.
+/// Request Phone Release. It is recorded; the number stays until an operator approves of that, or
+/// somebody removes it.
 #[utoipa::path(post, path = "/phone-numbers/{number}/request-release", tag = "numbers",
     request_body = ReleaseRequest, responses((status = 201, body = Envelope<ReleaseBody>),
         (status = 409, description = "That is requested already.")))]
@@ -46,7 +48,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Answer {
             let (mut data, mut starting_after) = (Vec::new(), None);
             loop {
                 let part = Paging::Keyset { limit: PART, starting_after, ending_before: None };
-                let listed = rows.releases(caller.tenant, &part)?;
+                let listed = rows.releases(Some(caller.tenant), None, &part)?;
                 data.extend(listed.rows.iter().map(ReleaseBody::from));
                 starting_after = listed.rows.last().map(|record| record.id.0);
                 if !listed.has_more || starting_after.is_none() {

@@ -12,6 +12,7 @@ mod import;
 mod key;
 mod number;
 mod orphan;
+mod release;
 mod replay;
 mod result;
 mod retention;
@@ -45,6 +46,7 @@ pub use number::{
     NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
 };
 pub use orphan::OrphanBody;
+pub use release::{ReleaseBody, ReleaseDecision, ReleaseQuery, release_decision, release_filter};
 pub use replay::{ReplayBody, ReplayFields, ReplayedBody, replay};
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};
 pub use retention::{RetainedBody, RetentionBody};

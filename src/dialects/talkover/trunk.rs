@@ -395,7 +395,7 @@ pub struct ReleaseBody {
     #[schema(value_type = schema::Phone)]
     phone_number: String,
     reason: String,
-    /// `pending`; `approved` once the number has been removed; `cancelled`.
+    /// `pending`; `approved` once the number has been removed; `rejected`; `cancelled`.
     status: &'static str,
     requested_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,18 +12,24 @@ use crate::{
 /// Rows a page holds at most, whatever is asked.
 const ROWS_MAX: u32 = 1000;
 
-/// A tenant's rows of a table that has `id` and `created_at`, and which of them are meant.
+/// Rows of a table that has `id` and `created_at`, a tenant's or everybody's, and which of them are
+/// meant.
 pub(super) struct Selection {
     table: &'static str,
-    tenant: TenantId,
+    tenant: Option<TenantId>,
     conditions: String,
     params: Vec<Box<dyn ToSql>>,
 }
 
 impl Selection {
     pub(super) fn of(table: &'static str, tenant: TenantId) -> Self {
-        let conditions = "tenant = ?1".to_owned();
-        Self { table, tenant, conditions, params: vec![Box::new(tenant)] }
+        Self::of_any(table, Some(tenant))
+    }
+
+    /// The same of everybody where no tenant is named.
+    pub(super) fn of_any(table: &'static str, tenant: Option<TenantId>) -> Self {
+        let everybody = Self { table, tenant, conditions: "1".to_owned(), params: Vec::new() };
+        everybody.and_some("tenant = ?", tenant)
     }
 
     /// Adds a condition; each `?` in it stands for the value.
@@ -101,7 +107,8 @@ impl Rows<'_> {
     ) -> Result<Listed<Uuid>, WriteError> {
         if let Some((field, id)) = cursor {
             let table = selection.table;
-            let known = format!("SELECT 1 FROM {table} WHERE id = ?1 AND tenant = ?2");
+            let known =
+                format!("SELECT 1 FROM {table} WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)");
             self.one(&known, (id.as_bytes(), selection.tenant), |_| Ok(()))?
                 .ok_or_else(|| Refusal::invalid(field, "There is no such row."))?;
             let after = format!(

@@ -92,17 +92,27 @@ impl Rows<'_> {
         self.one(&sql, params![id, tenant], release)
     }
 
-    /// Requests to give numbers back, newest first.
+    /// Anybody's request to give a number back.
+    pub(in crate::store) fn any_release(
+        &self,
+        id: ReleaseId,
+    ) -> Result<Option<ReleaseRecord>, WriteError> {
+        self.one(&format!("SELECT {RELEASE} FROM releases WHERE id = ?1"), [id], release)
+    }
+
+    /// Requests to give numbers back, newest first: a tenant's, or everybody's.
     ///
     /// # Errors
     /// The store's; a cursor that names no row is refused.
     pub fn releases(
         &self,
-        tenant: TenantId,
+        tenant: Option<TenantId>,
+        status: Option<ReleaseStatus>,
         paging: &Paging,
     ) -> Result<Listed<ReleaseRecord>, WriteError> {
         let sql = format!("SELECT {RELEASE} FROM releases WHERE id = ?1");
-        self.page(Selection::of("releases", tenant), paging)?.try_map(|id: Uuid| {
+        let selection = Selection::of_any("releases", tenant).and_some("status = ?", status);
+        self.page(selection, paging)?.try_map(|id: Uuid| {
             Ok::<_, WriteError>(self.prepared(&sql)?.query_row([id.as_bytes()], release)?)
         })
     }

@@ -338,4 +338,30 @@ impl Tx<'_> {
         self.put_release(&record)?;
         self.insert_audit(Some(tenant), "release.cancel", Some(id.0))
     }
+
+    /// Decides on anybody's request: the number goes, or stays.
+    ///
+    /// # Errors
+    /// Unknown request; it is decided, or taken back; see [`Tx::remove_number`].
+    pub fn decide_release(
+        &mut self,
+        id: ReleaseId,
+        goes: bool,
+    ) -> Result<ReleaseRecord, WriteError> {
+        let record = self.any_release(id)?.ok_or(RecordRefusal::ReleaseNotFound)?;
+        if record.status != ReleaseStatus::Pending {
+            return Err(RecordRefusal::ReleaseResolved.into());
+        }
+        if goes {
+            self.remove_number(record.tenant, record.number)?;
+        }
+        let (status, action) = match goes {
+            true => (ReleaseStatus::Approved, "release.approve"),
+            false => (ReleaseStatus::Rejected, "release.reject"),
+        };
+        let record = ReleaseRecord { status, resolved_at: Some(self.now()), ..record };
+        self.put_release(&record)?;
+        self.insert_audit(Some(record.tenant), action, Some(id.0))?;
+        Ok(record)
+    }
 }
