@@ -4,11 +4,21 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::domain::{UnixDay, UnixMillis};
 
-/// Writes `2026-05-02T09:00:00Z`, with milliseconds where there are any.
+/// Writes `2026-05-02T09:00:00.125Z`: always milliseconds, as there are parsers that take three
+/// digits or six, and no other number of them.
 #[must_use]
 pub fn rfc3339(at: UnixMillis) -> String {
+    format!("{:.3}", timestamp(at))
+}
+
+/// Writes `2026-05-02T09:00:00.125000Z`.
+pub(super) fn rfc3339_micros(at: UnixMillis) -> String {
+    format!("{:.6}", timestamp(at))
+}
+
+fn timestamp(at: UnixMillis) -> Timestamp {
     let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX).to_string()
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
 /// Reads an RFC 3339 text of any offset, from 1970 on.
@@ -58,12 +68,14 @@ mod tests {
 
     #[test]
     fn times_are_read_and_written_alike() {
-        for text in ["1970-01-01T00:00:00Z", "2026-05-02T09:00:00Z", "2026-05-02T09:00:00.125Z"] {
+        for text in ["1970-01-01T00:00:00.000Z", "2026-05-02T09:00:00.120Z"] {
             assert_eq!(parse_rfc3339(text).map(rfc3339).as_deref(), Some(text));
         }
+        let at = parse_rfc3339("2026-05-02T09:00:00.12Z").unwrap();
+        assert_eq!(rfc3339_micros(at), "2026-05-02T09:00:00.120000Z");
         assert_eq!(
             parse_rfc3339("2026-05-02T11:00:00+02:00").map(rfc3339).unwrap(),
-            "2026-05-02T09:00:00Z"
+            "2026-05-02T09:00:00.000Z"
         );
         for text in ["", "yesterday", "1969-12-31T23:59:59Z", "2026-05-02T09:00:00"] {
             assert_eq!(parse_rfc3339(text), None, "{text:?}");
@@ -72,9 +84,12 @@ mod tests {
 
     #[test]
     fn a_day_has_both_its_ends() {
-        assert_eq!(day_start("2026-05-02").map(rfc3339).unwrap(), "2026-05-02T00:00:00Z");
+        assert_eq!(day_start("2026-05-02").map(rfc3339).unwrap(), "2026-05-02T00:00:00.000Z");
         assert_eq!(day_end("2026-05-02").map(rfc3339).unwrap(), "2026-05-02T23:59:59.999Z");
-        assert_eq!(day_end("2026-05-02T09:00:00Z").map(rfc3339).unwrap(), "2026-05-02T09:00:00Z");
+        assert_eq!(
+            day_end("2026-05-02T09:00:00Z").map(rfc3339).unwrap(),
+            "2026-05-02T09:00:00.000Z"
+        );
         assert_eq!(day_start("2026-02-30"), None);
     }
 }

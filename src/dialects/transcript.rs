@@ -184,7 +184,7 @@ mod tests {
         let read = segments(one.to_string().as_bytes()).unwrap();
         let shown = serde_json::to_value(shown(read)).unwrap();
         assert_eq!(shown[0]["duration_ms"], 1500);
-        assert_eq!(shown[0]["started_at"], "2026-05-02T09:00:00Z");
+        assert_eq!(shown[0]["started_at"], "2026-05-02T09:00:00.000Z");
         assert_eq!(shown[0]["source"], Value::Null);
     }
 

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn a_runtime_is_told_what_the_caller_is_entitled_to() {
         let id = "00000000-0000-0000-0000-000000000003";
-        let at = "2023-11-14T22:13:20Z";
+        let at = "2023-11-14T22:13:20.000Z";
         check(
             Some(&summary()),
             true,

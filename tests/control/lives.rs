@@ -204,7 +204,7 @@ async fn what_is_said_is_kept_in_order_and_who_reads_it_is_noted() {
     assert_eq!(
         read["segments"][0],
         json!({ "sequence_no": 1, "role": "agent", "text": "Hi.", "source": "stt",
-            "started_at": "2026-05-02T09:00:00Z", "ended_at": "2026-05-02T09:00:01.5Z",
+            "started_at": "2026-05-02T09:00:00.000Z", "ended_at": "2026-05-02T09:00:01.500Z",
             "duration_ms": 1500 })
     );
     assert_eq!(scene.runtime.get(&path).await.is(200), read);

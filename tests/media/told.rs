@@ -129,7 +129,7 @@ async fn a_return_call_comes_with_its_context() {
     };
     let (context, _) = told(known(), Attestation::A).await;
     assert_eq!(context["touch"]["source_agent"]["name"], "Sales");
-    assert_eq!(context["touch"]["at"], "2023-11-14T22:13:20Z");
+    assert_eq!(context["touch"]["at"], "2023-11-14T22:13:20.000Z");
     assert_eq!(context["call"]["variables"]["first_name"], "Ann");
     assert_eq!(context["caller_verified"], true);
     assert_eq!(context["partial"], false);

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::EVENTS;
 use crate::{
     dialects::{
-        Given, PrivateHosts, Reader, Wrong, boolean, integer, member, rfc3339, text, web_url,
+        Given, PrivateHosts, Reader, Wrong, boolean, integer, member, rfc3339, text,
+        time::rfc3339_micros, web_url,
     },
     domain::{
         AgentId, AgentWebhook, Attempt, AttemptId, HookAuthorization, HookMethod, Refusal, Secret,
@@ -327,8 +328,8 @@ impl From<&Webhook> for WebhookBody {
                 .as_str(),
             custom_headers: headers.iter().map(header).collect(),
             payload_templates: templates.iter().cloned().collect(),
-            created_at: rfc3339(webhook.created_at),
-            updated_at: rfc3339(webhook.updated_at),
+            created_at: rfc3339_micros(webhook.created_at),
+            updated_at: rfc3339_micros(webhook.updated_at),
         }
     }
 }
