@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use utoipa::openapi::{Array, Object, ObjectBuilder, Schema, Type, schema::SchemaType};
 
 use super::{
-    reader::{Reader, Wrong},
+    reader::{Reader, Wrong, whole},
     returns,
 };
 
@@ -83,7 +83,7 @@ impl Rule {
             Self::Text(max) => value.as_str().is_some_and(|text| text.chars().count() <= *max),
             Self::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Number(low, high) => value.as_f64().is_some_and(|n| (*low..=*high).contains(&n)),
-            Self::Integer(low, high) => value.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            Self::Integer(low, high) => whole(value).is_some_and(|n| (*low..=*high).contains(&n)),
             Self::Bool => value.is_boolean(),
             Self::Object => value.is_object(),
             Self::Objects(max) => value

@@ -264,11 +264,22 @@ pub fn member<T: FromStr>(words: &'static str) -> impl Fn(&Value) -> Result<T, W
 pub fn integer(range: RangeInclusive<u32>) -> impl Fn(&Value) -> Result<u32, Wrong> {
     move |value| {
         let digits = || value.as_str().and_then(|text| text.parse().ok());
-        let found = value.as_u64().or_else(digits).and_then(|n| u32::try_from(n).ok());
+        let found = whole(value).or_else(digits).and_then(|n| u32::try_from(n).ok());
         found.filter(|n| range.contains(n)).ok_or_else(|| {
             format!("must be an integer from {} to {}", range.start(), range.end()).into()
         })
     }
+}
+
+/// A JSON number without a fraction, however it is written: 1.0 is an integer (JSON Schema
+/// 2020-12 §6.1.1), and some clients' numbers are all written so.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    /// Up to here every integer is a double of its own.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let is_whole = |n: &f64| n.fract() == 0.0 && n.abs() < EXACT_MAX;
+    // Formatted without a fraction, for there is no cast that cannot lose anything.
+    let of_double = || value.as_f64().filter(is_whole).and_then(|n| format!("{n:.0}").parse().ok());
+    value.as_i64().or_else(of_double)
 }
 
 /// True or false; in a query also `1` and `0`.
