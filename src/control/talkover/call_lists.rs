@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    calls::LiveCall,
+    calls::{ActiveCall, LiveCall},
     control::{
         Api,
         answer::{self, Answer},
@@ -100,7 +100,8 @@ pub(super) async fn read(State(api): State<Api>, caller: Caller, At(id): At<Call
     Ok(answer::read(Envelope::of(body)))
 }
 
-/// The calls in progress between an agent and a person, whoever called whom.
+/// The calls in progress between an agent and a person, whoever called whom, and those that wait
+/// for their time.
 #[utoipa::path(get, path = "/agents/{agent}/active-call/{phone}", tag = "calls",
     params(("phone" = schema::Phone, Path, description = "The person's number (E.164).")),
     responses((status = 200, body = Envelope<Vec<ActiveBody>>),
@@ -111,15 +112,24 @@ pub(super) async fn active(
     At(id): At<AgentId>,
     AtPhone(phone): AtPhone,
 ) -> Answer {
-    api.read(move |rows| current(rows, caller.tenant, id)).await?;
+    let waiting = api.read(move |rows| {
+        current(rows, caller.tenant, id)?;
+        rows.waiting_calls(caller.tenant, id, phone)
+    });
+    let waiting = waiting.await?;
+    let live = api.live.between(id, phone);
     let now = clock::now();
-    let data: Vec<_> = api
-        .live
-        .between(id, phone)
-        .into_iter()
-        .filter(|call| !call.status.is_final())
-        .map(|call| ActiveBody::new(call.id, id, call.dnis, call.status, call.created_at, now))
-        .collect();
+    let body = |call: &ActiveCall| {
+        ActiveBody::new(call.id, id, call.dnis, call.status, call.created_at, now)
+    };
+    // One whose time has come may be in both.
+    let is_live = |call: &CallRecord| live.iter().any(|live| live.id == call.id);
+    let later = waiting.into_iter().filter(|call| !is_live(call)).map(|call| {
+        let CallRecord { id, dnis, status, created_at, .. } = call;
+        body(&ActiveCall { id, dnis, status, created_at })
+    });
+    let open = live.iter().filter(|call| !call.status.is_final()).map(body);
+    let data: Vec<_> = open.chain(later).collect();
     if data.is_empty() {
         return Err(Refusal::NoActiveCall.into());
     }

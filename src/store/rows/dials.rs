@@ -5,7 +5,8 @@ use rusqlite::{Row, params};
 use super::Rows;
 use crate::{
     domain::{
-        AgentId, CallBrief, CallId, DialRecord, DialState, E164, TenantId, TouchId, UnixMillis,
+        AgentId, CallBrief, CallId, CallRecord, DialRecord, DialState, E164, TenantId, TouchId,
+        UnixMillis,
     },
     store::{Tx, WriteError},
 };
@@ -67,6 +68,24 @@ impl Rows<'_> {
     pub fn next_due(&self) -> Result<Option<UnixMillis>, WriteError> {
         let sql = "SELECT min(due_at) FROM dials WHERE due_at IS NOT NULL";
         Ok(self.one(sql, [], |row| row.get(0))?.flatten())
+    }
+
+    /// An agent's calls to a person that wait for their time, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn waiting_calls(
+        &self,
+        tenant: TenantId,
+        agent: AgentId,
+        contact: E164,
+    ) -> Result<Vec<CallRecord>, WriteError> {
+        let sql = "SELECT call FROM dials INDEXED BY dials_waiting
+            WHERE agent = ?1 AND contact = ?2 AND due_at IS NOT NULL ORDER BY call";
+        let waiting = self.all(sql, params![agent, contact], |row| row.get(0))?;
+        let rows: Result<Vec<_>, _> =
+            waiting.into_iter().map(|id: CallId| self.call(tenant, id)).collect();
+        Ok(rows?.into_iter().flatten().filter(|call| !call.status.is_final()).collect())
     }
 
     /// Everybody's that are to be placed by then, the earliest first.
