@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::Api;
 use crate::{
-    dialects::{Problem, Reader, phone},
+    dialects::{Problem, Reader, phone, talkover},
     domain::{
         AgentId, AttemptId, CallId, CampaignId, DeliveryId, E164, KeyId, NumberId, RecordRefusal,
         Refusal, ReleaseId, RevisionId, TenantId, TrunkId, WebhookId,
@@ -147,8 +147,8 @@ impl FromRequestParts<Api> for AtPhone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let text = parameter(parts, api, "phone").await.unwrap_or_default();
-        phone(&Value::String(text)).map(Self).map_err(|_| Refusal::PhoneInvalid.into())
+        let text = Value::String(parameter(parts, api, "phone").await.unwrap_or_default());
+        phone(&text).map(Self).map_err(|_| talkover::no_phone("phone", &text).into())
     }
 }
 

@@ -160,7 +160,7 @@ const fn code(refusal: &Refusal) -> (u16, &'static str) {
         Refusal::NoCallerId => (409, "no_caller_id"),
         Refusal::NoDefaultTarget => (422, "no_target"),
         Refusal::PhoneMissing => (422, "missing_phone_number"),
-        Refusal::PhoneInvalid => (422, "invalid_phone_number"),
+        Refusal::PhoneInvalid(..) => (422, "invalid_phone_number"),
         // Whoever asks may ask again, later; all else is between the carrier and its customer.
         Refusal::NotPlaced(DialFailure::Busy, _) => (429, DialFailure::Busy.as_str()),
         Refusal::NotBought(DialFailure::Refused | DialFailure::InvalidNumber, _) => NOT_AVAILABLE,
@@ -262,7 +262,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::NoCallerId => "the agent has no number at a carrier account to show",
         Refusal::NoDefaultTarget => NO_DEFAULT_TARGET,
         Refusal::PhoneMissing => "to: is required",
-        Refusal::PhoneInvalid => "to: must be an E.164 number such as +14155550100",
+        Refusal::PhoneInvalid(field, _) => return no_phone(field),
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
         Refusal::NotBought(why, said) => return not_bought(*why, said),
         Refusal::CarrierRefused(why, said) => return carrier_refused(*why, said),
@@ -294,14 +294,13 @@ const fn of_contact(refusal: ContactRefusal) -> &'static str {
 }
 
 fn fields(refusal: &Refusal) -> Vec<FieldError> {
-    let one = |field: String, message: &str| FieldError { field, message: message.to_owned() };
-    let gone = |field: &&str| one((*field).to_owned(), "Is missing.");
+    let gone = |field: &&str| one(*field, "Is missing.");
     match refusal {
         Refusal::Invalid(fields) => fields.clone(),
         Refusal::Parts(parts) => parts.iter().flat_map(part).collect(),
         Refusal::NotReady(missing) => missing.iter().map(gone).collect(),
         Refusal::SourceNotOutbound(at) => vec![one(source(*at), "Must be an outbound agent.")],
-        Refusal::TypeFixed => vec![one("type".to_owned(), "Cannot change.")],
+        Refusal::TypeFixed => vec![one("type", "Cannot change.")],
         Refusal::AgentNotFound
         | Refusal::NumberNotFound
         | Refusal::CallNotFound
@@ -352,9 +351,13 @@ fn fields(refusal: &Refusal) -> Vec<FieldError> {
         | Refusal::CarrierRefused(..)
         | Refusal::NotBought(..)
         | Refusal::RevisionNotFound => Vec::new(),
-        Refusal::PhoneMissing => vec![one("to".to_owned(), "Is required.")],
-        Refusal::PhoneInvalid => vec![one("to".to_owned(), "Must be an E.164 number.")],
+        Refusal::PhoneMissing => vec![one("to", "Is required.")],
+        Refusal::PhoneInvalid(field, _) => vec![one(*field, "Must be an E.164 number.")],
     }
+}
+
+fn one(field: impl Into<String>, message: &str) -> FieldError {
+    FieldError { field: field.into(), message: message.to_owned() }
 }
 
 fn source(at: usize) -> String {
@@ -416,6 +419,10 @@ fn not_placed(why: DialFailure, said: &str) -> String {
         DialFailure::Refused => "the carrier refused the call",
     };
     if said.is_empty() { text.to_owned() } else { format!("{text}: {said}") }
+}
+
+fn no_phone(field: &str) -> String {
+    format!("{field}: must be an E.164 number such as +14155550100")
 }
 
 /// The fields' messages as one line.

@@ -46,8 +46,8 @@ pub enum Refusal {
     NoDefaultTarget,
     /// The number to call is missing.
     PhoneMissing,
-    /// The number to call is none.
-    PhoneInvalid,
+    /// A number is none: which field has it, and what it says.
+    PhoneInvalid(&'static str, String),
     /// The call was not placed: why, and in the carrier's words.
     NotPlaced(DialFailure, String),
     /// The carrier does not sell the number: why, and in its words.

@@ -29,6 +29,7 @@ mod strangers;
 mod talkover;
 mod talkover_calls;
 mod talkover_records;
+mod talkover_shapes;
 mod tenants;
 mod touches;
 mod webhooks;

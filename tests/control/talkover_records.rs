@@ -38,7 +38,8 @@ async fn an_agent_is_written_area_by_area() {
     let told = tenant.put(&path("voice"), body).await.is(200);
     assert_eq!(told["data"]["who_speaks_first"], "user");
     let told = tenant.put(&path("voice"), json!({ "stability": 0.5 })).await.is(200);
-    let voice = json!({ "id": "v-1", "similarity_boost": 0.75, "stability": 0.5,
+    let voice = json!({ "id": "v-1", "name": null, "label": null, "similarity_boost": 0.75,
+                        "stability": 0.5, "ambient_background": null,
                         "template": { "id": "v-1", "name": null } });
     assert_eq!(told["data"]["voice"], voice);
     for (area, wrong) in [

@@ -266,9 +266,22 @@ impl AgentBody {
             actions: [],
             phone_numbers: numbers.iter().map(NumberOfAgent::from).collect(),
             own: AgentShown::from(record),
-            profile: profile::shown(&record.profile, FIELDS),
+            profile: with_whole_voice(profile::shown(&record.profile, FIELDS)),
         }
     }
+}
+
+/// What Talkover shows of a voice, known or not.
+const OF_A_VOICE: [&str; 7] =
+    ["id", "name", "label", "stability", "similarity_boost", "ambient_background", "template"];
+
+fn with_whole_voice(mut profile: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::Object(voice)) = profile.get_mut("voice") {
+        for name in OF_A_VOICE {
+            voice.entry(name).or_insert(Value::Null);
+        }
+    }
+    profile
 }
 
 /// An agent as Publish, Unpublish and Update Calling Settings answer it.

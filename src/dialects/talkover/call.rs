@@ -57,8 +57,16 @@ pub fn call(body: Value) -> Result<CallFields, Refusal> {
     let is_test = reader.optional("is_testing", boolean).unwrap_or(false);
     let given = reader.optional("to", |value| Ok(value.clone()));
     reader.finish()?;
-    let to = phone(&given.ok_or(Refusal::PhoneMissing)?).map_err(|_| Refusal::PhoneInvalid)?;
+    let given = given.ok_or(Refusal::PhoneMissing)?;
+    let to = phone(&given).map_err(|_| no_phone("to", &given))?;
     Ok(CallFields { to, is_test, delay_seconds, brief })
+}
+
+/// That a number is none, and what there is in its place: enough of it to be recognised.
+pub fn no_phone(field: &'static str, given: &Value) -> Refusal {
+    const CHARS_MAX: usize = 64;
+    let text = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+    Refusal::PhoneInvalid(field, text.chars().take(CHARS_MAX).collect())
 }
 
 /// A call that is being placed.
@@ -101,7 +109,8 @@ mod tests {
     fn a_call_is_read_or_refused() {
         check(&json!({}), &Refusal::PhoneMissing);
         check(&json!({ "to": null }), &Refusal::PhoneMissing);
-        check(&json!({ "to": "12" }), &Refusal::PhoneInvalid);
+        check(&json!({ "to": "12" }), &Refusal::PhoneInvalid("to", "12".to_owned()));
+        check(&json!({ "to": [1] }), &Refusal::PhoneInvalid("to", "[1]".to_owned()));
         check(
             &json!({ "to": "+14155550137", "delay_seconds": 3601 }),
             &Refusal::invalid("delay_seconds", "Must be an integer from 0 to 3600."),

@@ -23,6 +23,11 @@ struct Config {
 }
 
 impl Config {
+    /// Whether it says more than Talkover's own fields do.
+    const fn says_more(&self) -> bool {
+        self.callback_trigger_statuses.is_some() || self.window_days.is_some()
+    }
+
     /// Without the role the list is empty, as Talkover shows nothing else there.
     fn of(record: &AgentRecord) -> Self {
         let callback = record.agent.callback.as_ref();
@@ -140,7 +145,10 @@ pub struct CallbackAgentBody {
     agent: SourceBody,
     source_agents: Vec<AgentNamed>,
     stats: Stats,
-    callback_config: Config,
+    /// Ours: there only where it says more than `source_agents` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    callback_config: Option<Config>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,7 +171,7 @@ impl CallbackAgentBody {
             agent: SourceBody::from(record),
             source_agents: sources.iter().map(|(id, name)| AgentNamed::new(*id, name)).collect(),
             stats: Stats { total_callbacks_received: received, callbacks_answered: answered },
-            callback_config: Config::of(record),
+            callback_config: Some(Config::of(record)).filter(Config::says_more),
         }
     }
 }

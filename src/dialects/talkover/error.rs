@@ -48,6 +48,10 @@ struct ErrorDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     field: Option<String>,
+    /// What it says, of a field that should have a phone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    value: Option<String>,
 }
 
 /// The status and body of a problem.
@@ -55,7 +59,13 @@ struct ErrorDetails {
 pub fn error(problem: &Problem) -> (u16, Value) {
     let told = problem.told();
     let (status, code, message) = words(problem, &told);
-    let details = ErrorDetails { field: told.fields.first().map(|first| first.field.clone()) };
+    let value = if let Problem::Refused(Refusal::PhoneInvalid(_, given)) = problem {
+        Some(given.clone())
+    } else {
+        None
+    };
+    let field = told.fields.first().map(|first| first.field.clone());
+    let details = ErrorDetails { field, value };
     let mut errors: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for field in told.fields {
         errors.entry(field.field).or_default().push(field.message);
@@ -82,7 +92,7 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
             theirs(403, "UNAUTHORIZED", "You are not authorized to perform this action.")
         }
         Problem::ScopeMissing(_) => (403, "UNAUTHORIZED".to_owned(), sentence(&told.message)),
-        Problem::BodyUnreadable(_) => (422, "VALIDATION_ERROR".to_owned(), told.message.clone()),
+        Problem::BodyUnreadable(_) => (422, "VALIDATION_ERROR".to_owned(), sentence(&told.message)),
         // Archived agents are CallingBox's: here they do not exist.
         Problem::Refused(Refusal::AgentNotFound | Refusal::AgentArchived) => {
             theirs(404, "AGENT_NOT_FOUND", "Agent not found in this environment.")
@@ -107,8 +117,8 @@ fn words(problem: &Problem, told: &Told) -> (u16, String, String) {
             theirs(400, "MISSING_PHONE_NUMBER", "The phone number to call is required.")
         }
         Problem::Refused(
-            Refusal::PhoneInvalid | Refusal::NotPlaced(DialFailure::InvalidNumber, _),
-        ) => theirs(400, "INVALID_PHONE_NUMBER", "The phone number to call is not valid."),
+            Refusal::PhoneInvalid(..) | Refusal::NotPlaced(DialFailure::InvalidNumber, _),
+        ) => theirs(400, "INVALID_PHONE_NUMBER", "The phone number is not valid."),
         Problem::Refused(Refusal::AgentHasActiveCalls) => {
             theirs(409, "AGENT_HAS_ACTIVE_CALLS", "Cannot delete agent while it has active calls.")
         }

@@ -21,7 +21,7 @@ pub use agent::{
     CallingRequest, calling, create, filter,
 };
 pub use agent_area::{VoiceRequest, area, voice};
-pub use call::{CallFields, CallRequest, PlacedBody, call};
+pub use call::{CallFields, CallRequest, PlacedBody, call, no_phone};
 pub use call_list::{
     ActiveBody, AgentCallQuery, AgentOfCall, CallListFields, CallListed, CallQuery, CallRow,
     CallShown, CallWhole, EndRequest, EndedBody, call_list, call_to_end,

@@ -109,6 +109,9 @@ pub struct NumberBody {
     monthly_renewal_cost: Option<u32>,
     days_until_monthly_renewal: Option<u32>,
     is_due_for_monthly_renewal: bool,
+    // Its documentation shows both as null.
+    environment: Option<String>,
+    agents: Option<String>,
     created_at: String,
     updated_at: String,
     /// Ours: the name of the upstream that it is mirrored from; it is given up there, not here.
@@ -139,6 +142,8 @@ impl From<&NumberRecord> for NumberBody {
             monthly_renewal_cost: None,
             days_until_monthly_renewal: None,
             is_due_for_monthly_renewal: false,
+            environment: None,
+            agents: None,
             created_at: shown.created_at,
             updated_at: shown.updated_at,
             managed_by: record.upstream.clone(),

@@ -52,7 +52,8 @@ impl Selection {
 /// A `LIKE` pattern for "contains", the wildcards in the text taken literally (`ESCAPE '\'`).
 pub(super) fn contains(text: &str) -> String {
     let mut pattern = String::from("%");
-    for c in text.chars() {
+    // At a NUL the pattern would end, and fit everything; nothing that is kept has the other.
+    for c in text.chars().map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }) {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
