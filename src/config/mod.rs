@@ -2,6 +2,7 @@
 //!
 //! The environment is read here and nowhere else, through a closure, so that no test needs one.
 
+mod account;
 mod error;
 mod net;
 mod parse;
@@ -19,11 +20,7 @@ pub use error::ConfigError;
 pub use upstream::UpstreamConfig;
 
 use crate::{
-    carriers,
-    domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ApiKey, CarrierId, Retention, Secret,
-        SharedKey, Target, TenantId,
-    },
+    domain::{Account, Retention, Secret, Target, TenantId},
     edge::Network,
     telemetry::log::LogFormat,
 };
@@ -150,7 +147,7 @@ impl Config {
     pub fn check(raw: &raw::Raw, data_dir: &Path, env: Env<'_>) -> Result<Self, ConfigError> {
         let mut accounts = Vec::with_capacity(raw.carrier_accounts.len());
         for (place, account) in raw.carrier_accounts.iter().enumerate() {
-            let checked = check_account(place, account, data_dir, env)?;
+            let checked = account::check(place, account, data_dir, env)?;
             if accounts.iter().any(|a: &AccountConfig| a.account.name == checked.account.name) {
                 let key = format!("carrier_accounts.{place}.name");
                 return Err(ConfigError::value(&key, &account.name, "is another account's name"));
@@ -228,81 +225,6 @@ fn check_runtime(raw: &raw::RawRuntime, data_dir: &Path) -> Result<RuntimeConfig
         return Err(ConfigError::value("runtime.ca_file", &shown, "is not a file"));
     }
     Ok(RuntimeConfig { allow_private: raw.allow_private, ca_file, default_target })
-}
-
-fn check_account(
-    place: usize,
-    raw: &raw::RawAccount,
-    data_dir: &Path,
-    env: Env<'_>,
-) -> Result<AccountConfig, ConfigError> {
-    let key = |name: &str| format!("carrier_accounts.{place}.{name}");
-    if !Account::is_name(&raw.name) {
-        let problem = "is no name for a URL: use 1 to 64 letters, digits, - and _";
-        return Err(ConfigError::value(&key("name"), &raw.name, problem));
-    }
-    let carrier: CarrierId = word(&key("kind"), &raw.kind, "twilio")?;
-    if !carriers::room(carrier).is_account_id(&raw.account_id) {
-        let problem = format!("is no account of {carrier}");
-        return Err(ConfigError::value(&key("account_id"), &raw.account_id, problem));
-    }
-    if raw.secrets.is_empty() {
-        let problem = "is missing: give at least the account's auth token".to_owned();
-        return Err(ConfigError::Secret { key: key("secrets"), problem });
-    }
-    let mut secrets = Vec::with_capacity(raw.secrets.len());
-    for (n, secret) in raw.secrets.iter().enumerate() {
-        secrets.push(net::secret(&key(&format!("secrets.{n}")), secret, data_dir, env)?);
-    }
-    let mut shared_keys = Vec::with_capacity(raw.shared_keys.len());
-    for (n, shared) in raw.shared_keys.iter().enumerate() {
-        let secret_key = key(&format!("shared_keys.{n}.secret"));
-        let secret = net::secret(&secret_key, &shared.secret, data_dir, env)?;
-        shared_keys.push(SharedKey { id: shared.id.clone(), secret });
-    }
-    let account = Account {
-        id: AccountId::of_name(&raw.name),
-        name: raw.name.clone(),
-        carrier,
-        tenant: None,
-        account_id: raw.account_id.clone(),
-        secrets,
-        application_id: String::new(),
-        shared_keys,
-        api: check_api(raw, &key, data_dir, env)?,
-        origin: AccountOrigin::File,
-    };
-    Ok(AccountConfig { account, tenant: Some(raw.tenant.clone()).filter(|t| !t.is_empty()) })
-}
-
-fn check_api(
-    raw: &raw::RawAccount,
-    key: &dyn Fn(&str) -> String,
-    data_dir: &Path,
-    env: Env<'_>,
-) -> Result<AccountApi, ConfigError> {
-    let url = match raw.api_url.as_str() {
-        "" => None,
-        text => Some(net::base_url(&key("api_url"), text, &["https", "http"])?),
-    };
-    let id = raw.api_key_sid.clone();
-    let has_secret = raw.api_key_secret != raw::RawSecret::default();
-    if id.is_empty() && has_secret {
-        let problem = "is missing: a key without its id is of no use";
-        return Err(ConfigError::value(&key("api_key_sid"), "", problem));
-    }
-    let api_key = match id.is_empty() {
-        true => None,
-        false => {
-            let secret = net::secret(&key("api_key_secret"), &raw.api_key_secret, data_dir, env)?;
-            Some(ApiKey { id, secret })
-        }
-    };
-    let Some(calls_per_second) = NonZeroU32::new(raw.calls_per_second) else {
-        let problem = "would place no call at all; the carrier's own limit is 1 by default";
-        return Err(ConfigError::value(&key("calls_per_second"), "0", problem));
-    };
-    Ok(AccountApi { url, key: api_key, calls_per_second, ..AccountApi::default() })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

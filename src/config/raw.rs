@@ -190,6 +190,36 @@ pub struct RawAccount {
     pub api_key_secret: RawSecret,
     /// Calls placed a second at most.
     pub calls_per_second: u32,
+    /// Which byte of linear audio comes first at the carrier.
+    pub byte_order: String,
+}
+
+/// A key of an account, as written. Without a value it is empty.
+#[derive(Clone, Copy, Debug)]
+pub enum RawKey<'r> {
+    /// A text.
+    Text(&'r str),
+    /// A secret.
+    Secret(&'r RawSecret),
+    /// Secrets.
+    Secrets(&'r [RawSecret]),
+    /// Secrets with ids.
+    SharedKeys(&'r [RawSharedKey]),
+}
+
+impl RawAccount {
+    /// The key of that name.
+    #[must_use]
+    pub fn key(&self, name: &str) -> RawKey<'_> {
+        match name {
+            "account_id" => RawKey::Text(&self.account_id),
+            "secrets" => RawKey::Secrets(&self.secrets),
+            "shared_keys" => RawKey::SharedKeys(&self.shared_keys),
+            "api_key_sid" => RawKey::Text(&self.api_key_sid),
+            "api_key_secret" => RawKey::Secret(&self.api_key_secret),
+            _ => RawKey::Text(""),
+        }
+    }
 }
 
 impl Default for RawAccount {
@@ -205,6 +235,7 @@ impl Default for RawAccount {
             api_key_sid: String::new(),
             api_key_secret: RawSecret::default(),
             calls_per_second: 1,
+            byte_order: "little".to_owned(),
         }
     }
 }

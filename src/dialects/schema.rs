@@ -72,6 +72,8 @@ words! {
     Scope = domain::Scope;
     /// A carrier.
     Carrier = domain::CarrierId;
+    /// Which byte comes first.
+    ByteOrder = domain::ByteOrder;
     /// Who keeps a carrier account.
     AccountOrigin = domain::AccountOrigin;
     /// How far the network vouches for a caller.

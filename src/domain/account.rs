@@ -118,6 +118,23 @@ pub struct ApiKey {
 }
 
 impl Account {
+    /// An account that has nothing but its name yet.
+    #[must_use]
+    pub fn named(name: String, carrier: CarrierId, origin: AccountOrigin) -> Self {
+        Self {
+            id: AccountId::of_name(&name),
+            name,
+            carrier,
+            tenant: None,
+            account_id: String::new(),
+            application_id: String::new(),
+            secrets: Vec::new(),
+            shared_keys: Vec::new(),
+            api: AccountApi::default(),
+            origin,
+        }
+    }
+
     /// Whether it can be an account's name: 1 to 64 letters, digits, `-` and `_`.
     #[must_use]
     pub fn is_name(text: &str) -> bool {

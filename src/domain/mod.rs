@@ -4,6 +4,7 @@
 //! of ours: who needs a wire form, a row or a timestamp brings its own.
 
 mod account;
+mod account_keys;
 mod address;
 mod agent;
 mod attestation;
@@ -33,6 +34,7 @@ mod webhook;
 pub use account::{
     Account, AccountApi, AccountOrigin, ApiKey, CarrierId, MediaKey, Secret, SharedKey,
 };
+pub use account_keys::{AccountKey, KeyShape, KeyValue};
 pub use address::is_public;
 pub use agent::{Agent, AgentState, Callback, Direction};
 pub use attestation::Attestation;

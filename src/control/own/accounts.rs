@@ -93,17 +93,12 @@ pub(super) async fn update(
     At(NameOrId(id)): At<NameOrId>,
     body: Body,
 ) -> Answer {
-    let patch = account_patch(body.0, who.tenant.is_none())?;
-    let update = move |tx: &mut Tx<'_>| {
-        tx.update_account(who.tenant, id, |account| {
-            account.secrets = patch.secrets.unwrap_or_else(|| account.secrets.clone());
-            account.shared_keys = patch.shared_keys.unwrap_or_else(|| account.shared_keys.clone());
-            let api = &mut account.api;
-            api.url = patch.api_url.unwrap_or_else(|| api.url.clone());
-            api.key = patch.api_key.unwrap_or_else(|| api.key.clone());
-            api.calls_per_second = patch.calls_per_second.unwrap_or(api.calls_per_second);
-        })
-    };
+    let found = api.read(move |rows| rows.account_of(who.tenant, id)).await?;
+    // Its carrier never changes.
+    let carrier = found.ok_or(Refusal::AccountNotFound)?.carrier;
+    let patch = account_patch(body.0, carrier, who.tenant.is_none())?;
+    let update =
+        move |tx: &mut Tx<'_>| tx.update_account(who.tenant, id, |account| patch.apply(account));
     let reply = |_: &Api, account, _| Reply::ok(&AccountBody::from(&account));
     api.answer(who.actor(), update, reply).await
 }

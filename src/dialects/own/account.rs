@@ -10,12 +10,16 @@ use uuid::Uuid;
 use crate::{
     dialects::{Given, Reader, Wrong, id, integer, member, schema, text},
     domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ApiKey, Refusal, Secret, SharedKey, TenantId,
+        Account, AccountKey, AccountOrigin, ByteOrder, CarrierId, KeyShape, KeyValue, Refusal,
+        Secret, SharedKey, TenantId,
     },
 };
 
 /// Secrets an account may have: two while they rotate, and some for who forgets the old ones.
 const SECRETS_MAX: usize = 8;
+
+/// The longest secret: a private key of 4096 bits, as PEM, has 3.2 KiB.
+const SECRET_LEN_MAX: usize = 4096;
 
 /// An account to make.
 #[derive(Debug, ToSchema)]
@@ -26,12 +30,12 @@ pub struct AccountRequest {
     pub name: String,
     /// Its carrier.
     pub kind: schema::Carrier,
-    /// Its id at the carrier.
-    #[schema(pattern = r"\S", max_length = 64)]
-    pub account_id: String,
-    /// What the carrier signs with; any of them is taken.
-    #[schema(min_items = 1, max_items = 8)]
-    pub secrets: Vec<SecretText>,
+    /// Its id at the carrier (twilio).
+    #[schema(pattern = r"\S", max_length = 64, nullable = false)]
+    pub account_id: Option<String>,
+    /// What the carrier signs with; any of them is taken (twilio).
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub secrets: Option<Vec<SecretText>>,
     /// Keys shared with who sends media on the carrier's behalf.
     #[schema(max_items = 8)]
     pub shared_keys: Option<Vec<SharedKeyRequest>>,
@@ -47,6 +51,9 @@ pub struct AccountRequest {
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000)]
     pub calls_per_second: Option<u32>,
+    /// Which byte of linear audio comes first at the carrier.
+    #[schema(value_type = Option<schema::ByteOrder>)]
+    pub byte_order: Option<String>,
     /// Whose it is; for operators. Without it tenants share the account.
     pub tenant_id: Option<Uuid>,
 }
@@ -73,6 +80,9 @@ pub struct AccountPatchRequest {
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
     pub calls_per_second: Option<u32>,
+    /// Which byte of linear audio comes first at the carrier.
+    #[schema(value_type = Option<schema::ByteOrder>, nullable = false)]
+    pub byte_order: Option<String>,
 }
 
 /// A secret.
@@ -100,67 +110,122 @@ pub struct SharedKeyRequest {
 pub fn account(body: Value, owner: Option<TenantId>) -> Result<Account, Refusal> {
     let mut reader = Reader::of_body(body)?;
     let name = reader.required("name", name);
-    let carrier = reader.required("kind", member("twilio"));
-    let account_id = reader.required("account_id", text(64));
-    let secrets = reader.required("secrets", secrets);
-    let shared_keys = reader.optional("shared_keys", shared_keys).unwrap_or_default();
-    let api = api(&mut reader, AccountApi::default(), owner.is_none());
-    let tenant = match owner {
+    let carrier = reader.required("kind", kind);
+    let (Some(name), Some(carrier)) = (name, carrier) else { return Err(reader.refusal()) };
+    let mut account = Account::named(name, carrier, AccountOrigin::Api);
+    let fields = patch_fields(&mut reader, carrier, owner.is_none());
+    fields.apply(&mut account);
+    for key in carrier.account_keys() {
+        if key.is_required && !account.has(key) && !fields.is_about(key) {
+            reader.blame(key.name, "is required");
+        }
+    }
+    account.tenant = match owner {
         Some(owner) => Some(owner),
         None => reader.optional("tenant_id", id),
     };
-    let (Some(name), Some(carrier), Some(account_id), Some(secrets)) =
-        (name, carrier, account_id, secrets)
-    else {
-        return Err(reader.refusal());
-    };
-    reader.finish()?;
-    let id = AccountId::of_name(&name);
-    let origin = AccountOrigin::Api;
-    let application_id = String::new();
-    Ok(Account {
-        id,
-        name,
-        carrier,
-        tenant,
-        account_id,
-        application_id,
-        secrets,
-        shared_keys,
-        api,
-        origin,
-    })
+    reader.finish().map(|()| account)
 }
 
-/// What changes of an account; `None` stays as it is.
+/// What changes of an account; what is not given stays as it is.
 #[derive(Clone, Debug)]
 pub struct AccountPatchFields {
-    /// All its secrets.
-    pub secrets: Option<Vec<Secret>>,
-    /// All its shared keys.
-    pub shared_keys: Option<Vec<SharedKey>>,
-    /// Its API's place; `Some(None)` is the carrier's.
-    pub api_url: Given<String>,
-    /// Its API's key; `Some(None)` is its first secret.
-    pub api_key: Given<ApiKey>,
-    /// Calls placed a second at most.
-    pub calls_per_second: Option<NonZeroU32>,
+    keys: Vec<(&'static AccountKey, Option<KeyValue>)>,
+    wrong: Vec<&'static str>,
+    api_url: Given<String>,
+    calls_per_second: Option<NonZeroU32>,
+    byte_order: Option<ByteOrder>,
 }
 
-/// Reads a change of an account.
+impl AccountPatchFields {
+    /// Changes the account.
+    pub fn apply(&self, account: &mut Account) {
+        for (key, value) in &self.keys {
+            account.put(key, value.clone());
+        }
+        let api = &mut account.api;
+        api.url = self.api_url.clone().unwrap_or_else(|| api.url.take());
+        api.calls_per_second = self.calls_per_second.unwrap_or(api.calls_per_second);
+        api.byte_order = self.byte_order.unwrap_or(api.byte_order);
+    }
+
+    /// Something was said of the key, right or wrong.
+    fn is_about(&self, key: &AccountKey) -> bool {
+        self.wrong.contains(&key.name)
+    }
+}
+
+/// Reads a change of an account of that carrier.
 ///
 /// # Errors
 /// A field is not understood.
-pub fn account_patch(body: Value, is_operator: bool) -> Result<AccountPatchFields, Refusal> {
+pub fn account_patch(
+    body: Value,
+    carrier: CarrierId,
+    is_operator: bool,
+) -> Result<AccountPatchFields, Refusal> {
     let mut reader = Reader::of_body(body)?;
-    let fields = AccountPatchFields {
-        secrets: reader.present("secrets", secrets),
-        shared_keys: reader.present("shared_keys", shared_keys),
-        api_url: api_url(&mut reader, is_operator),
-        api_key: api_key(&mut reader),
-        calls_per_second: reader.present("calls_per_second", calls_per_second),
-    };
+    let fields = patch_fields(&mut reader, carrier, is_operator);
     reader.finish().map(|()| fields)
+}
+
+fn patch_fields(reader: &mut Reader, carrier: CarrierId, is_operator: bool) -> AccountPatchFields {
+    for name in CarrierId::all_account_key_names() {
+        if carrier.account_key(name).is_none() && reader.has(name) {
+            let names = carrier.account_key_names();
+            reader.blame(name, format!("is no key of {carrier}, which has {names}"));
+        }
+    }
+    let (mut keys, mut wrong) = (Vec::new(), Vec::new());
+    for key in carrier.account_keys() {
+        let is_there = reader.has(key.name);
+        let value = match key.shape {
+            KeyShape::Text => given(reader, key, |value| text(64)(value).map(KeyValue::Text)),
+            KeyShape::Secret => given(reader, key, |value| {
+                text(SECRET_LEN_MAX)(value).map(|text| KeyValue::Secret(Secret::new(text)))
+            }),
+            KeyShape::Secrets => given(reader, key, |value| secrets(value).map(KeyValue::Secrets)),
+            KeyShape::SharedKeys => {
+                given(reader, key, |value| shared_keys(value).map(KeyValue::SharedKeys))
+            }
+        };
+        match value {
+            Some(value) => keys.push((key, value)),
+            None if is_there => wrong.push(key.name),
+            None => {}
+        }
+    }
+    let mut alone = Vec::new();
+    for (key, value) in &keys {
+        let Some(partner) = key.partner else { continue };
+        let found = keys.iter().find(|(key, _)| key.name == partner).map(|(_, value)| value);
+        if value.is_some() && !found.is_some_and(Option::is_some) {
+            alone.push((key.name, partner));
+        }
+    }
+    for (name, partner) in alone {
+        reader.blame(name, format!("and {partner} must be given together"));
+    }
+    AccountPatchFields {
+        keys,
+        wrong,
+        api_url: api_url(reader, is_operator),
+        calls_per_second: reader.present("calls_per_second", calls_per_second),
+        byte_order: reader.present("byte_order", member("little or big")),
+    }
+}
+
+/// A key that may be taken away by null, unless the account is of no use without it.
+fn given(
+    reader: &mut Reader,
+    key: &AccountKey,
+    read: impl FnOnce(&Value) -> Result<KeyValue, Wrong>,
+) -> Given<KeyValue> {
+    if key.is_required || key.shape == KeyShape::SharedKeys {
+        reader.present(key.name, read).map(Some)
+    } else {
+        reader.given(key.name, read)
+    }
 }
 
 /// Where the account's API is. It is asked with the account's secrets from inside our network, so
@@ -183,36 +248,17 @@ fn api_url(reader: &mut Reader, is_operator: bool) -> Given<String> {
     })
 }
 
-fn api_key(reader: &mut Reader) -> Given<ApiKey> {
-    let id = reader.given("api_key_sid", text(64));
-    let secret = reader.given("api_key_secret", text(512));
-    match (id, secret) {
-        (None, None) => None,
-        (Some(None), None | Some(None)) => Some(None),
-        (Some(Some(id)), Some(Some(secret))) => {
-            Some(Some(ApiKey { id, secret: Secret::new(secret) }))
-        }
-        _ => {
-            reader.blame("api_key_sid", "and api_key_secret must be given together");
-            None
-        }
-    }
-}
-
 fn calls_per_second(value: &Value) -> Result<NonZeroU32, Wrong> {
     let found = integer(1..=1000)(value)?;
     NonZeroU32::new(found).ok_or_else(|| "must be at least 1".into())
 }
 
-fn api(reader: &mut Reader, default: AccountApi, is_operator: bool) -> AccountApi {
-    AccountApi {
-        url: api_url(reader, is_operator).flatten().or(default.url),
-        key: api_key(reader).flatten().or(default.key),
-        calls_per_second: reader
-            .present("calls_per_second", calls_per_second)
-            .unwrap_or(default.calls_per_second),
-        ..default
-    }
+fn kind(value: &Value) -> Result<CarrierId, Wrong> {
+    let found = value.as_str().and_then(|text| text.parse().ok());
+    found.ok_or_else(|| {
+        let kinds: Vec<_> = CarrierId::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("must be one of {}", kinds.join(", ")).into()
+    })
 }
 
 /// A name that can be part of a URL.
@@ -228,7 +274,9 @@ fn name(value: &Value) -> Result<String, Wrong> {
 fn secrets(value: &Value) -> Result<Vec<Secret>, Wrong> {
     let values = value.as_array().filter(|list| (1..=SECRETS_MAX).contains(&list.len()));
     let values = values.ok_or("must be an array of 1 to 8 secrets")?;
-    let read = |(at, value)| text(512)(value).map(Secret::new).map_err(|wrong| wrong.within(at));
+    let read = |(at, value)| {
+        text(SECRET_LEN_MAX)(value).map(Secret::new).map_err(|wrong| wrong.within(at))
+    };
     values.iter().enumerate().map(read).collect()
 }
 
@@ -238,7 +286,7 @@ fn shared_keys(value: &Value) -> Result<Vec<SharedKey>, Wrong> {
     let read = |(at, value): (usize, &Value)| {
         let field = |name: &str| {
             let value = value.get(name).unwrap_or(&Value::Null);
-            text(512)(value).map_err(|wrong| wrong.within(name).within(at))
+            text(SECRET_LEN_MAX)(value).map_err(|wrong| wrong.within(name).within(at))
         };
         Ok(SharedKey { id: field("id")?, secret: Secret::new(field("secret")?) })
     };
@@ -269,6 +317,9 @@ pub struct AccountBody {
     api_key_sid: Option<String>,
     /// Calls placed a second at most.
     calls_per_second: u32,
+    /// Which byte of linear audio comes first at the carrier.
+    #[schema(value_type = schema::ByteOrder)]
+    byte_order: &'static str,
 }
 
 impl From<&Account> for AccountBody {
@@ -285,6 +336,7 @@ impl From<&Account> for AccountBody {
             api_url: account.api.url.clone(),
             api_key_sid: account.api.key.as_ref().map(|key| key.id.clone()),
             calls_per_second: account.api.calls_per_second.get(),
+            byte_order: account.api.byte_order.as_str(),
         }
     }
 }
@@ -330,19 +382,26 @@ mod tests {
     #[test]
     fn only_an_operator_says_where_an_api_is() {
         let body = json!({ "api_url": "http://127.0.0.1:4010/" });
-        assert!(account_patch(body.clone(), false).is_err());
-        let patch = account_patch(body, true).unwrap();
+        assert!(account_patch(body.clone(), CarrierId::Twilio, false).is_err());
+        let patch = account_patch(body, CarrierId::Twilio, true).unwrap();
         assert_eq!(patch.api_url, Some(Some("http://127.0.0.1:4010".to_owned())));
         for url in ["127.0.0.1", "ftp://x", "https://", "https://a/?b", "https://u@h"] {
-            assert!(account_patch(json!({ "api_url": url }), true).is_err(), "{url}");
+            assert!(
+                account_patch(json!({ "api_url": url }), CarrierId::Twilio, true).is_err(),
+                "{url}"
+            );
         }
         let key = json!({ "api_key_sid": "SK1", "api_key_secret": "s3cret" });
-        assert_eq!(account_patch(key, false).unwrap().api_key.unwrap().unwrap().id, "SK1");
-        assert!(account_patch(json!({ "api_key_sid": "SK1" }), false).is_err());
+        let mut account = Account::named("main".to_owned(), CarrierId::Twilio, AccountOrigin::Api);
+        account_patch(key, CarrierId::Twilio, false).unwrap().apply(&mut account);
+        assert_eq!(account.api.key.as_ref().unwrap().id, "SK1");
+        let alone = json!({ "api_key_sid": "SK1" });
+        assert!(account_patch(alone, CarrierId::Twilio, false).is_err());
         let cleared = json!({ "api_key_sid": null, "api_url": null, "calls_per_second": 5 });
-        let patch = account_patch(cleared, true).unwrap();
-        assert_eq!((patch.api_key, patch.api_url), (Some(None), Some(None)));
-        assert_eq!(patch.calls_per_second.unwrap().get(), 5);
-        assert!(account_patch(json!({ "calls_per_second": 0 }), false).is_err());
+        let patch = account_patch(cleared, CarrierId::Twilio, true).unwrap();
+        patch.apply(&mut account);
+        assert_eq!((account.api.key, account.api.url), (None, None));
+        assert_eq!(account.api.calls_per_second.get(), 5);
+        assert!(account_patch(json!({ "calls_per_second": 0 }), CarrierId::Twilio, false).is_err());
     }
 }
