@@ -297,10 +297,19 @@ pub enum CommandOutcome {
 pub struct ApiError {
     /// What it comes to, for a call that was to be placed.
     pub cause: DialFailure,
-    /// The HTTP status.
+    /// The HTTP status; 0 where nothing was sent.
     pub status: u16,
     /// The carrier's own code.
     pub code: Option<u32>,
     /// For people; empty where the carrier said nothing.
     pub message: String,
+}
+
+impl ApiError {
+    /// The carrier's API has no request for it: nothing was sent.
+    #[must_use]
+    pub fn unknown_there() -> Self {
+        let message = "the carrier's API has no such request".to_owned();
+        Self { cause: DialFailure::Refused, status: 0, code: None, message }
+    }
 }

@@ -109,14 +109,15 @@ pub trait Carrier: Sync {
     fn api_url(&self) -> &'static str;
 
     /// The API request that carries out the command. `nonce` is new for each sending, and `now`
-    /// its time, for carriers whose credentials are made anew for each request.
+    /// its time, for carriers whose credentials are made anew for each request. None where the
+    /// carrier's API has no such thing.
     fn request(
         &self,
         command: &Command<'_>,
         account: &Account,
         now: UnixMillis,
         nonce: Uuid,
-    ) -> ApiRequest;
+    ) -> Option<ApiRequest>;
 
     /// What the API's reply says of the command.
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::tokens::Tokens;
 use crate::{
-    carriers::{self, ApiRequest, Authorization, Command, CommandOutcome, Order},
+    carriers::{self, ApiError, ApiRequest, Authorization, Command, CommandOutcome, Order},
     domain::Account,
     telemetry::clock,
 };
@@ -51,6 +51,9 @@ impl Client {
     pub(super) async fn send(&self, account: &Account, command: &Command<'_>) -> Sent {
         let room = carriers::room(account.carrier);
         let request = room.request(command, account, clock::now(), Uuid::now_v7());
+        let Some(request) = request else {
+            return Sent::Outcome(CommandOutcome::Refused(ApiError::unknown_there()));
+        };
         match self.exchange(account, request).await {
             Ok(reply) => {
                 let outcome = room.outcome(command, reply.status, &reply.body);

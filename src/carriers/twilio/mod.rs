@@ -82,8 +82,8 @@ impl Carrier for Twilio {
         account: &Account,
         _now: UnixMillis,
         _nonce: Uuid,
-    ) -> ApiRequest {
-        commands::request(command, account)
+    ) -> Option<ApiRequest> {
+        Some(commands::request(command, account))
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
