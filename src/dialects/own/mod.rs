@@ -55,7 +55,7 @@ pub use revision::{
 };
 pub use route::{RouteBody, RouteFields, RouteQuery, route};
 pub use settings::{SettingsBody, SettingsFields, SettingsRequest, settings};
-pub use setup::{Document, ExportBody, RevisedBody, SetupRequest};
+pub use setup::{Document, ExportBody, Listed, RevisedBody, SetupRequest};
 pub use sign::{SignFields, SignRequest, SignedBody, sign};
 pub use status::StatusBody;
 pub use steer::{MoveRequest, TransferRequest, move_to, transfer};

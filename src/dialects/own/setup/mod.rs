@@ -7,6 +7,7 @@
 
 mod read;
 mod show;
+mod table;
 mod text;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 use text::Places;
 
 pub use show::{ExportBody, RevisedBody};
+pub use table::Listed;
 
 use crate::{
     dialects::{PrivateHosts, Problem, schema},

@@ -38,7 +38,9 @@ pub(super) const AGENT: &[&str] = &[
     "trigger_outcomes",
     "profile",
 ];
-const NUMBER: &[&str] = &["e164", "account", "friendly_name", "passthrough", "default_agent"];
+/// The keys of a number.
+pub(super) const NUMBER: &[&str] =
+    &["e164", "account", "friendly_name", "passthrough", "default_agent"];
 const SETTINGS: &[&str] = &[
     "window_days",
     "touch_retention_days",
@@ -100,14 +102,7 @@ impl Reading {
             object.keys().filter(|key| !keys.contains(&key.as_str())).cloned().collect();
         for key in unknown {
             object.remove(&key);
-            let near = keys
-                .iter()
-                .max_by(|a, b| {
-                    let like = |known: &str| strsim::jaro_winkler(known, &key);
-                    like(a).total_cmp(&like(b))
-                })
-                .copied()
-                .unwrap_or_default();
+            let near = near(&key, keys);
             let dot = if path.is_empty() { "" } else { "." };
             let message = format!("is not known here; did you mean `{near}`?");
             // Not as a sentence: it is one already.
@@ -228,6 +223,13 @@ impl Reading {
             block_target: fields.block_target,
         })
     }
+}
+
+/// The key that comes nearest to one that is not known.
+pub(super) fn near<'k>(key: &str, keys: &[&'k str]) -> &'k str {
+    let like = |known: &str| strsim::jaro_winkler(known, key);
+    let nearest = keys.iter().max_by(|a, b| like(a).total_cmp(&like(b)));
+    nearest.copied().unwrap_or_default()
 }
 
 /// The fields of an agent's profile that need no `profile:` around them.
