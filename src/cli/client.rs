@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{Daemon, Failure};
 
@@ -79,6 +80,26 @@ impl<'a> Client<'a> {
     ) -> Result<Value, Failure> {
         let request = self.request(Method::POST, path, query)?;
         self.answer(request.header(http::header::CONTENT_TYPE, kind).body(text))
+    }
+
+    /// Posts a document of many things: the answer, or what is wrong with it by the paths of its
+    /// fields.
+    pub(crate) fn post_document(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        document: &impl Serialize,
+    ) -> Result<Result<Value, Map<String, Value>>, Failure> {
+        let request = self.request(Method::POST, path, query)?.timeout(BULK_WAIT).json(document);
+        let sent = self.runtime.block_on(send(request));
+        let (status, mut answer) = sent.map_err(|error| self.away(&error))?;
+        if status.is_success() {
+            return Ok(Ok(answer));
+        }
+        match answer.get_mut("fields").map(Value::take) {
+            Some(Value::Object(fields)) if !fields.is_empty() => Ok(Err(fields)),
+            _ => Err(self.refused(status, &answer)),
+        }
     }
 
     /// Fetches a text that is no JSON.

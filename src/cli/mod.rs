@@ -50,7 +50,7 @@ enum Command {
     Replay(setup::Replay),
     /// List what changed the configuration, show it, put it back
     Revisions(setup::Revisions),
-    /// Bring in calls that were made before Switchback, or by others
+    /// Bring in numbers and agents, and calls that were made before Switchback or by others
     Import(import::Import),
     /// Make, list and revoke API keys
     Keys(keys::Keys),

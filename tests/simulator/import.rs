@@ -16,7 +16,7 @@ const SHARED: &str = "+12125550143";
 const NEIGHBOUR: &str = "+14155550118";
 
 impl Daemon {
-    async fn import(&self, args: &[&str]) -> (Value, Output) {
+    pub async fn import(&self, args: &[&str]) -> (Value, Output) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.arg("import").args(args).arg("--json");
         command.env("SWITCHBACK_URL", format!("http://{}", self.control));
@@ -90,7 +90,7 @@ async fn calls_that_a_carrier_lists_become_touches_of_who_shows_the_number() {
     assert_eq!(refused.status.code(), Some(1));
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> String {
+pub fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()

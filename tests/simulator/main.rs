@@ -13,6 +13,7 @@ mod customer;
 mod daemon;
 mod demo;
 mod import;
+mod import_setup;
 mod kills;
 mod numbers;
 mod outbound;

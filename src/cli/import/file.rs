@@ -82,6 +82,16 @@ pub(super) enum Rows {
     Ndjson { input: Input, line: u64 },
 }
 
+impl Rows {
+    /// The names of a table's columns.
+    pub(super) fn heading(&self) -> Option<&csv::StringRecord> {
+        match self {
+            Self::Csv { heading, .. } => Some(heading),
+            Self::Ndjson { .. } => None,
+        }
+    }
+}
+
 /// A row, or what is wrong with its line.
 pub(super) type Row = (u64, Result<Value, String>);
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     super::{Daemon, Failure, client::Client},
-    Tally,
+    BYTES_BAR, Tally,
     file::Source,
     progress,
 };
@@ -15,18 +15,16 @@ use super::{
 /// moves.
 const PART: usize = 10_000;
 
-const BAR: &str = "{wide_bar} {bytes}/{total_bytes} {elapsed}, {eta} left";
-
 pub(super) fn run(source: &Source, daemon: &Daemon) -> Result<ExitCode, Failure> {
     let client = Client::new(daemon)?;
-    let bar = progress(source.size(), !daemon.json, BAR);
+    let bar = progress(source.size(), !daemon.json, BYTES_BAR);
     let read = bar.clone();
     let mut tally = Tally::default();
     let mut part = Part::default();
     for row in source.rows(move |bytes| read.inc(bytes))? {
         match row? {
             (line, Ok(row)) => part.push(line, &row),
-            (line, Err(error)) => tally.reject(line, error),
+            (line, Err(error)) => tally.rejected.push(line, error),
         }
         if part.lines.len() == PART {
             part.send(&client, source.dry_run, &mut tally)?;
@@ -72,7 +70,7 @@ impl Part {
             let at = usize::try_from(line).ok().and_then(|line| line.checked_sub(1));
             let line = at.and_then(|at| self.lines.get(at)).copied().unwrap_or(line);
             let error = one.get("error").and_then(Value::as_str).unwrap_or("rejected");
-            tally.reject(line, error.to_owned());
+            tally.rejected.push(line, error.to_owned());
         }
         self.lines.clear();
         Ok(())
