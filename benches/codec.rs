@@ -59,6 +59,7 @@ fn media_frame(criterion: &mut Criterion) {
     let renamed = Start { stream_sid: "MZ0".repeat(11), ..start.clone() };
     for (name, joined) in [("passed", &start), ("renamed", &renamed)] {
         let mut bridge = Bridge::new(start.clone());
+        bridge.begin(start.clone());
         bridge.join(joined);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -81,6 +82,7 @@ fn media_frame(criterion: &mut Criterion) {
 
     for (name, joined) in [("passed", &start), ("renamed", &renamed)] {
         let mut bridge = Bridge::new(start.clone());
+        bridge.begin(start.clone());
         bridge.join(joined);
         let pass = || {
             bridge.from_carrier(black_box(frame.clone()));

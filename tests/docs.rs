@@ -55,7 +55,9 @@ fn settings_in_the_documents_are_read() {
 #[test]
 fn alerts_are_on_metrics_that_exist() {
     let alerts = fs::read_to_string(root().join("deploy/prometheus-alerts.yml")).unwrap();
-    let metrics = fs::read_to_string(root().join("src/telemetry/metrics.rs")).unwrap();
+    let sources = fs::read_dir(root().join("src/telemetry/metrics")).unwrap();
+    let metrics: String =
+        sources.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let mut named = 0;
     for (at, _) in alerts.match_indices("switchback_") {
         let rest = &alerts[at..];

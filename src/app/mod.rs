@@ -182,11 +182,6 @@ impl Bound {
             ca_file: config.runtime.ca_file.clone(),
         };
         let dialer = runtime::Dialer::new(&runtime).map_err(StartError::Runtime)?;
-        let settings = edge::Settings {
-            public_url: config.edge.public_url.clone(),
-            media_url: config.edge.media_url.clone(),
-            trusted_proxies: config.edge.trusted_proxies.clone(),
-        };
         let (upstreams, following) = first_start::follow_upstreams(&store, &config).await?;
         let api = control::Api::new(
             store.clone(),
@@ -199,7 +194,8 @@ impl Bound {
         );
         let api = api.knowing(upstreams.clone());
         let (context, orders) = (journal::context_source(store.clone()), dispatch.orders());
-        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context, orders);
+        let edge =
+            Edge::new(edge_settings(&config), index.clone(), live, strays, dialer, context, orders);
         let edge = edge.taking_events(take_event(upstreams.clone()));
         let edge = Arc::new(edge.ending_calls(end_at_carrier(dispatch.clone())));
         Ok(Self {
@@ -267,7 +263,9 @@ impl Bound {
             drop(carriers.await);
             // No request takes longer; a client that does not read is not waited for.
             drop(tokio::time::timeout(control::Settings::default().request_wait, api).await);
-            while edge.media_sockets() > 0 {
+            // Whose media has not come by now finds no listener.
+            edge.prewarms().close();
+            while edge.media_sockets() > 0 || !edge.prewarms().is_empty() {
                 tokio::time::sleep(DRAIN_POLL).await;
             }
         };
@@ -314,6 +312,15 @@ async fn open(
         Ok((store, applied))
     };
     tokio::task::spawn_blocking(open).await.map_err(io::Error::other)?
+}
+
+fn edge_settings(config: &Config) -> edge::Settings {
+    edge::Settings {
+        public_url: config.edge.public_url.clone(),
+        media_url: config.edge.media_url.clone(),
+        trusted_proxies: config.edge.trusted_proxies.clone(),
+        prewarm: edge::prewarm::Settings { is_on: config.runtime.prewarm, ..Default::default() },
+    }
 }
 
 fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {

@@ -303,6 +303,7 @@ impl Live {
             self.by_agent.leave(facts);
             let by_carrier = CallId::of_carrier_call(facts.account, &facts.carrier_call_id);
             self.aliases.remove(&by_carrier);
+            call.tell();
         }
         self.journal.record(update);
     }

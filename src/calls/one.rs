@@ -1,5 +1,6 @@
 //! One live call: what is fixed about it, what changes, and what is wanted of it.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -255,7 +256,7 @@ impl LiveCall {
             state.hang_up.get_or_insert(by);
             is_first
         };
-        self.asked.notify_one();
+        self.tell();
         is_first
     }
 
@@ -285,7 +286,7 @@ impl LiveCall {
             state.resume = Resume::At(to);
             to
         };
-        self.asked.notify_one();
+        self.tell();
         Some(to)
     }
 
@@ -301,19 +302,38 @@ impl LiveCall {
         });
     }
 
-    /// Waits until something is wanted of the call; for the one task that carries its media.
+    /// Waits until something is wanted of the call; for whoever carries its media, or is about to.
     pub async fn wanted(&self) -> Wanted {
+        self.until(|_, state| {
+            let hang_up = state.hang_up.map(Wanted::HangUp);
+            hang_up.or_else(|| state.detour.map(|detour| Wanted::At(detour.to)))
+        })
+        .await
+    }
+
+    /// Waits until the call is over.
+    pub async fn over(&self) {
+        self.until(|machine, _| machine.is_over().then_some(())).await;
+    }
+
+    /// Tells those who wait that something about the call has changed.
+    pub(super) fn tell(&self) {
+        self.asked.notify_waiters();
+    }
+
+    async fn until<T>(&self, look: impl Fn(&Machine, &State) -> Option<T>) -> T {
+        let mut asked = pin!(self.asked.notified());
         loop {
+            // Listens before it looks, so that no change falls in between.
+            asked.as_mut().enable();
             {
-                let state = &self.lock().1;
-                if let Some(by) = state.hang_up {
-                    return Wanted::HangUp(by);
-                }
-                if let Some(detour) = state.detour {
-                    return Wanted::At(detour.to);
+                let inner = self.lock();
+                if let Some(found) = look(&inner.0, &inner.1) {
+                    return found;
                 }
             }
-            self.asked.notified().await;
+            asked.as_mut().await;
+            asked.set(self.asked.notified());
         }
     }
 

@@ -108,6 +108,8 @@ pub struct RuntimeConfig {
     pub ca_file: Option<PathBuf>,
     /// For agents without targets.
     pub default_target: Option<Target>,
+    /// Whether runtimes are opened before their calls' media.
+    pub prewarm: bool,
 }
 
 /// An account the file keeps. Its tenant is a name until the store knows it.
@@ -224,7 +226,8 @@ fn check_runtime(raw: &raw::RawRuntime, data_dir: &Path) -> Result<RuntimeConfig
         let shown = path.display().to_string();
         return Err(ConfigError::value("runtime.ca_file", &shown, "is not a file"));
     }
-    Ok(RuntimeConfig { allow_private: raw.allow_private, ca_file, default_target })
+    let raw::RawRuntime { allow_private, prewarm, .. } = *raw;
+    Ok(RuntimeConfig { allow_private, ca_file, default_target, prewarm })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

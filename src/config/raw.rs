@@ -116,11 +116,18 @@ pub struct RawRuntime {
     pub ca_file: String,
     /// For agents without targets.
     pub default_target: String,
+    /// Whether runtimes are opened before their calls' media.
+    pub prewarm: bool,
 }
 
 impl Default for RawRuntime {
     fn default() -> Self {
-        Self { allow_private: true, ca_file: String::new(), default_target: String::new() }
+        Self {
+            allow_private: true,
+            ca_file: String::new(),
+            default_target: String::new(),
+            prewarm: true,
+        }
     }
 }
 

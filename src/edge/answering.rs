@@ -95,6 +95,7 @@ impl Edge {
             return if talked { self.hang_up(asked) } else { self.decide(asked, id) };
         };
         self.live.apply(&live, CallEvent::Asked, asked.now);
+        self.media.prewarms().pass(live.facts.id, attempt);
         if let Some(dial) = asked.voice.dial {
             let outcome = match dial {
                 DialOutcome::Answered => "answered",
@@ -179,7 +180,7 @@ impl Edge {
     fn media(
         &self,
         asked: &Asked<'_>,
-        live: &LiveCall,
+        live: &Arc<LiveCall>,
         place: usize,
         resume_url: &str,
     ) -> Answered {
@@ -193,6 +194,7 @@ impl Edge {
         };
         let claims = token::Claims::new(id, agent.map(|agent| agent.id), place, asked.now);
         token::write_into(&mut url, key, &claims);
+        self.media.prewarm(live, place);
         let status_url = format!(
             "{}/carriers/{}/status?call={id}",
             self.settings.public_url, asked.account.name

@@ -2,7 +2,7 @@
 //!
 //! It proves itself three times: by our ticket in the path, by the carrier's own signature of the
 //! upgrade, by the call's id in `start`. Until the first two hold nothing is upgraded; the session
-//! begins after the third.
+//! begins after the third, or has begun before: then it opened the call's runtime already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,13 +18,16 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::prewarm::{self, Expected, Prewarms};
+use super::report::Report;
 use super::session::{self, Wiring};
-use super::socket::{self, Socket};
+use super::socket::{self, Arrival, Open, Socket};
+use super::start;
 use super::token::{self, Claims, Used};
 use crate::calls::{Event as CallEvent, Facts, LiveCall, seal};
 use crate::carriers;
 use crate::domain::{
-    Account, Ani, Attestation, CallId, CallStatus, Direction, InboundCall, UnixMillis,
+    Account, Ani, Attestation, CallId, CallStatus, Direction, InboundCall, Target, UnixMillis,
 };
 use crate::index::Index;
 use crate::media::messages::{CARRIER_MESSAGE_LEN_MAX, Start};
@@ -40,7 +43,8 @@ pub struct MediaSockets {
     wiring: Wiring,
     media_url: String,
     used: Used,
-    open: AtomicUsize,
+    prewarms: Prewarms,
+    open: Arc<AtomicUsize>,
 }
 
 /// A socket that may open.
@@ -54,14 +58,48 @@ struct Admitted {
 impl MediaSockets {
     /// No socket yet. `media_url` is what carriers were given as the base of sockets' URLs.
     #[must_use]
-    pub fn new(index: Index, wiring: Wiring, media_url: String) -> Self {
-        Self { index, wiring, media_url, used: Used::new(), open: AtomicUsize::new(0) }
+    pub fn new(
+        index: Index,
+        wiring: Wiring,
+        media_url: String,
+        prewarm: prewarm::Settings,
+    ) -> Self {
+        let (used, prewarms) = (Used::new(), Prewarms::new(prewarm));
+        Self { index, wiring, media_url, used, prewarms, open: Arc::default() }
     }
 
     /// How many sockets are open.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// The calls whose runtime is opened before their socket.
+    #[must_use]
+    pub const fn prewarms(&self) -> &Prewarms {
+        &self.prewarms
+    }
+
+    /// A carrier is being told to open a call's socket for the target at `place`: where that is a
+    /// runtime elsewhere, it is opened already.
+    pub fn prewarm(self: &Arc<Self>, call: &Arc<LiveCall>, place: usize) {
+        if !matches!(call.target(place), Target::Runtime(_)) {
+            return;
+        }
+        let Some(expected) = self.prewarms.expect(call.facts.id, place) else { return };
+        let (sockets, call) = (Arc::clone(self), Arc::clone(call));
+        tokio::spawn(async move { sockets.carry_ahead(expected, call, place).await });
+    }
+
+    async fn carry_ahead(&self, expected: Expected, call: Arc<LiveCall>, place: usize) {
+        let account = self.index.view().account_by_id(call.facts.account).cloned();
+        let Some(account) = account else { return };
+        let start = start::ahead(&call, place, &account);
+        let token = self.call_token(call.facts.id, clock::now());
+        let carried = Arc::clone(&call);
+        let carry = session::carry_ahead(expected, start, call, place, token, &self.wiring);
+        let report = Box::pin(carry).await;
+        self.conclude(&carried, &report);
     }
 
     /// Answers the upgrade, and carries the call once the connection is a socket.
@@ -81,14 +119,12 @@ impl MediaSockets {
         };
         let upgrade = hyper::upgrade::on(&mut request);
         let sockets = Arc::clone(self);
-        self.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open::count(&self.open);
         tokio::spawn(async move {
-            let open = Open(&sockets.open);
             match upgrade.await {
-                Ok(upgraded) => sockets.run(upgraded, &admitted).await,
+                Ok(upgraded) => sockets.run(upgraded, &admitted, open).await,
                 Err(error) => tracing::debug!(%error, "a media socket broke while it opened"),
             }
-            drop(open);
         });
         switched(accept)
     }
@@ -129,7 +165,7 @@ impl MediaSockets {
         Ok(Admitted { claims, account, call })
     }
 
-    async fn run(&self, upgraded: hyper::upgrade::Upgraded, admitted: &Admitted) {
+    async fn run(&self, upgraded: hyper::upgrade::Upgraded, admitted: &Admitted, open: Open) {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_LEN)
             .write_buffer_size(0)
@@ -141,17 +177,17 @@ impl MediaSockets {
             Ok(parts) => {
                 let (io, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
                 let socket = WebSocketStream::from_partially_read(io, read, role, config).await;
-                Box::pin(self.carry(socket, admitted)).await;
+                Box::pin(self.carry(socket, admitted, open)).await;
             }
             Err(upgraded) => {
                 let io = TokioIo::new(upgraded);
                 let socket = WebSocketStream::from_raw_socket(io, role, config).await;
-                Box::pin(self.carry(socket, admitted)).await;
+                Box::pin(self.carry(socket, admitted, open)).await;
             }
         }
     }
 
-    async fn carry(&self, mut socket: impl Socket, admitted: &Admitted) {
+    async fn carry(&self, mut socket: impl Socket + 'static, admitted: &Admitted, open: Open) {
         let Some(start) = socket::begin(&mut socket).await else {
             metrics::media_refused("no_start");
             return;
@@ -161,21 +197,31 @@ impl MediaSockets {
             metrics::media_refused("call_mismatch");
             return;
         };
-        let token = {
-            let view = self.index.view();
-            let key = view.media_keys().first();
-            key.map(|key| seal::call_token(key, call.facts.id, now)).unwrap_or_default()
-        };
-        let id = call.facts.id;
-        let place = usize::from(admitted.claims.place);
+        let (id, place) = (call.facts.id, usize::from(admitted.claims.place));
+        let arrival = Arrival { socket: Box::new(socket), start, open: Some(open) };
+        let Some(arrival) = self.prewarms.hand_over(id, place, arrival) else { return };
+        let token = self.call_token(id, now);
         let carried = Arc::clone(&call);
-        let report = session::carry(socket, start, call, place, token, &self.wiring).await;
+        let report = session::carry(arrival, call, place, token, &self.wiring).await;
+        self.conclude(&carried, &report);
+    }
+
+    fn call_token(&self, call: CallId, now: UnixMillis) -> String {
+        let view = self.index.view();
+        let key = view.media_keys().first();
+        key.map(|key| seal::call_token(key, call, now)).unwrap_or_default()
+    }
+
+    /// A session is over: what it came to goes to the call's row.
+    fn conclude(&self, call: &LiveCall, report: &Report) {
         let ended = clock::now();
-        let told = CallEvent::Carried(report.session(now, ended));
-        self.wiring.live.apply(&carried, told, ended);
+        if let Some(session) = report.session(ended) {
+            self.wiring.live.apply(call, CallEvent::Carried(session), ended);
+        }
+        let id = call.facts.id;
         tracing::debug!(
             call = %id, trace_id = %id.trace_id(), end = ?report.end, counts = ?report.counts,
-            tried = report.tried.len(), "a media socket has closed"
+            tried = report.tried.len(), "a media session is over"
         );
     }
 
@@ -217,15 +263,6 @@ impl MediaSockets {
             created_at: now,
         };
         Some(self.wiring.live.open(facts, CallStatus::InProgress, now))
-    }
-}
-
-/// Counts a socket until it is dropped.
-struct Open<'s>(&'s AtomicUsize);
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

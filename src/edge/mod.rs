@@ -7,6 +7,7 @@ mod events;
 pub mod media_socket;
 mod network;
 mod outbound;
+pub mod prewarm;
 pub mod report;
 pub mod session;
 pub mod socket;
@@ -38,6 +39,7 @@ pub use network::Network;
 
 use answering::Answered;
 use media_socket::MediaSockets;
+use prewarm::Prewarms;
 use session::Wiring;
 
 /// How long an answer is given again: less than the life of the media token in it.
@@ -58,6 +60,8 @@ pub struct Settings {
     pub media_url: String,
     /// Proxies whose `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<Network>,
+    /// How runtimes are opened before their calls' media.
+    pub prewarm: prewarm::Settings,
 }
 
 /// All that answering carriers takes.
@@ -89,7 +93,8 @@ impl Edge {
         orders: mpsc::Sender<Order>,
     ) -> Self {
         let wiring = Wiring { live: Arc::clone(&live), dialer, context };
-        let media = MediaSockets::new(index.clone(), wiring, settings.media_url.clone());
+        let media_url = settings.media_url.clone();
+        let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
         let (media, end_at_carrier) = (Arc::new(media), Arc::new(|_: &Arc<Account>, _: &str| {}));
@@ -124,6 +129,12 @@ impl Edge {
     #[must_use]
     pub fn media_sockets(&self) -> usize {
         self.media.open()
+    }
+
+    /// The calls whose runtime is opened before their media socket.
+    #[must_use]
+    pub fn prewarms(&self) -> &Prewarms {
+        self.media.prewarms()
     }
 
     /// Answers one request.

@@ -25,11 +25,15 @@ pub enum End {
     HungUp(CallEnd),
     /// The target at this place is next; it is no socket, or there is no time left for sockets.
     Next(usize),
+    /// The carrier's socket never came.
+    NeverCame,
 }
 
 /// What a session came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
+    /// When the carrier's stream began, if it did.
+    pub began_at: Option<UnixMillis>,
     /// How it ended.
     pub end: End,
     /// What went through and what did not.
@@ -45,6 +49,7 @@ pub struct Report {
 impl Report {
     pub(super) fn new() -> Self {
         Self {
+            began_at: None,
             end: End::CarrierGone,
             counts: Counts::default(),
             first_audio_to_runtime: None,
@@ -55,8 +60,9 @@ impl Report {
 }
 
 impl Report {
-    /// For the call's row.
-    pub(super) fn session(&self, started_at: UnixMillis, ended_at: UnixMillis) -> MediaSession {
+    /// For the call's row, where there was something to carry.
+    pub(super) fn session(&self, ended_at: UnixMillis) -> Option<MediaSession> {
+        let started_at = self.began_at?;
         let millis = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let end = match self.end {
             End::CarrierStopped => "carrier_stopped".to_owned(),
@@ -64,9 +70,10 @@ impl Report {
             End::Agent => "agent_hung_up".to_owned(),
             End::HungUp(by) => format!("hung_up_by_{by}"),
             End::Next(_) => "next_target".to_owned(),
+            End::NeverCame => "never_came".to_owned(),
         };
         let counts = self.counts;
-        MediaSession {
+        Some(MediaSession {
             started_at,
             ended_at,
             end,
@@ -77,7 +84,7 @@ impl Report {
             frames_dropped: counts.overflow + counts.gaps,
             marks_set: counts.marks_set,
             marks_played: counts.marks_played,
-        }
+        })
     }
 }
 

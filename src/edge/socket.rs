@@ -1,5 +1,7 @@
 //! What is the same of every websocket here: its shape, its first words, its last.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
@@ -25,6 +27,37 @@ pub trait Socket:
 impl<S> Socket for S where
     S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send
 {
+}
+
+/// A carrier's socket, whatever lies under it; its messages are Twilio's.
+pub type CarrierSocket = Box<dyn Socket>;
+
+/// A carrier's socket whose stream has begun.
+pub struct Arrival {
+    /// The socket.
+    pub socket: CarrierSocket,
+    /// How its stream began.
+    pub start: Start,
+    /// Counts the socket as open.
+    pub open: Option<Open>,
+}
+
+/// Counts something that is open, until it is dropped.
+pub struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    /// One more.
+    #[must_use]
+    pub fn count(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Reads the beginning of a carrier's stream. `None`: it never came.

@@ -1,12 +1,31 @@
 //! What a runtime is told in its `start`.
 
+use uuid::Uuid;
+
 use crate::calls::LiveCall;
-use crate::domain::Ani;
-use crate::media::messages::Start;
+use crate::domain::{Account, Ani, CarrierId};
+use crate::media::messages::{Format, Start};
 
 /// Bytes of instructions, and of variables, that go along: the smallest message that runtimes'
 /// libraries take is many times that.
 const GIVEN_LEN_MAX: usize = 8 * 1024;
+
+/// What stands for a carrier's own `start` until it comes: the ids that it will have, but for the
+/// stream's, which is ours.
+pub(super) fn ahead(call: &LiveCall, place: usize, account: &Account) -> Start {
+    let facts = &call.facts;
+    let stream = Uuid::new_v5(&facts.id.0, format!("stream {place}").as_bytes());
+    let call_sid = match account.carrier {
+        CarrierId::Twilio => facts.carrier_call_id.clone(),
+    };
+    Start {
+        stream_sid: format!("MZ{}", stream.simple()),
+        call_sid,
+        account_sid: account.account_id.clone(),
+        format: Format::default(),
+        parameters: Vec::new(),
+    }
+}
 
 /// The `start` for the runtime at `place` of the call's ladder. `carrier` is the carrier's own,
 /// whose ids and parameters are passed along; `context` is a return call's.

@@ -11,6 +11,9 @@ use crate::domain::{AgentId, CallId, MediaKey, UnixMillis, spelled};
 /// From our answer to the carrier's upgrade. Twilio connects within a second or two.
 const LIFE_SECONDS: u64 = 60;
 
+/// The same.
+pub const LIFE: Duration = Duration::from_secs(LIFE_SECONDS);
+
 /// What a ticket says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claims {
@@ -104,7 +107,7 @@ impl Used {
     /// None yet. It needs no bound: only tickets that we signed get here, each as long as it lives.
     #[must_use]
     pub fn new() -> Self {
-        Self(Cache::builder().time_to_live(Duration::from_secs(2 * LIFE_SECONDS)).build())
+        Self(Cache::builder().time_to_live(2 * LIFE).build())
     }
 
     /// Takes a ticket.

@@ -32,6 +32,8 @@ pub enum Due {
 /// The clockwork of one call's media.
 #[derive(Clone, Copy, Debug)]
 pub struct Liveness {
+    /// The carrier's stream has begun: there is a caller who waits.
+    has_begun: bool,
     /// Until when the caller must have somebody; `None` while there is somebody.
     deadline: Option<Duration>,
     leg: Option<Leg>,
@@ -42,14 +44,25 @@ struct Leg {
     alive_at: Duration,
     has_shown_life: bool,
     ping_at: Duration,
+    /// The agent asks for audio within this time; `None` once there was some.
+    audio_within: Option<Duration>,
     audio_by: Option<Duration>,
 }
 
 impl Liveness {
-    /// The carrier's stream began.
+    /// The carrier's stream has not begun: nobody waits, and runtimes have their time.
     #[must_use]
-    pub fn new(now: Duration) -> Self {
-        Self { deadline: Some(now + SILENCE_MAX), leg: None }
+    pub const fn new() -> Self {
+        Self { has_begun: false, deadline: None, leg: None }
+    }
+
+    /// The carrier's stream begins: what a caller is promised is counted from now on.
+    pub fn begin(&mut self, now: Duration) {
+        self.has_begun = true;
+        self.deadline = Some(now + SILENCE_MAX);
+        if let Some(leg) = &mut self.leg {
+            leg.audio_by = leg.audio_within.map(|within| now + within);
+        }
     }
 
     /// A runtime has accepted the call; its first ping is due.
@@ -58,7 +71,8 @@ impl Liveness {
             alive_at: now,
             has_shown_life: false,
             ping_at: now,
-            audio_by: first_audio_timeout.map(|timeout| now + timeout),
+            audio_within: first_audio_timeout,
+            audio_by: first_audio_timeout.filter(|_| self.has_begun).map(|within| now + within),
         });
     }
 
@@ -77,11 +91,11 @@ impl Liveness {
         }
     }
 
-    /// Audio came from the runtime: the caller hears somebody.
+    /// Audio of the runtime is on its way to the caller, who hears somebody.
     pub fn heard(&mut self) {
         self.deadline = None;
         if let Some(leg) = &mut self.leg {
-            leg.audio_by = None;
+            (leg.audio_within, leg.audio_by) = (None, None);
         }
     }
 
@@ -89,7 +103,9 @@ impl Liveness {
     /// it goes on.
     pub fn lost(&mut self, since: Duration) {
         self.leg = None;
-        self.deadline = self.deadline.or(Some(since + SILENCE_MAX));
+        if self.has_begun {
+            self.deadline = self.deadline.or(Some(since + SILENCE_MAX));
+        }
     }
 
     /// The caller is taken to another runtime on purpose: the wait begins anew.
@@ -137,12 +153,25 @@ impl Liveness {
     }
 }
 
+impl Default for Liveness {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    /// A caller who waits since then.
+    fn begun(at: Duration) -> Liveness {
+        let mut liveness = Liveness::new();
+        liveness.begin(at);
+        liveness
     }
 
     /// Runs to `until`, answering pings up to `pongs_until`; returns what else came due, and when.
@@ -166,21 +195,21 @@ mod tests {
 
     #[test]
     fn nobody_ever_answers() {
-        let mut liveness = Liveness::new(ms(10));
+        let mut liveness = begun(ms(10));
         assert_eq!(run(&mut liveness, 10, 5000, 0), [(1910, Due::Spent)]);
         assert_eq!(liveness.left(ms(1910)), ms(0));
     }
 
     #[test]
     fn a_listener_is_healthy() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(100), None);
         assert_eq!(run(&mut liveness, 100, 60_000, 60_000), []);
     }
 
     #[test]
     fn an_accepted_socket_without_life_stalls() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(100), None);
         assert_eq!(run(&mut liveness, 100, 5000, 0), [(1600, Due::Stalled(ms(100)))]);
         liveness.lost(ms(100));
@@ -190,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_second_accepted_socket_without_life_is_not_waited_for() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.lost(ms(1000));
         liveness.opened(ms(1001), None);
         assert_eq!(run(&mut liveness, 1001, 5000, 0), [(1900, Due::Spent)]);
@@ -198,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_runtime_lost_in_the_call_gives_the_next_its_time() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(100), None);
         assert_eq!(run(&mut liveness, 100, 30_000, 30_000), []);
         liveness.lost(ms(30_000));
@@ -207,7 +236,7 @@ mod tests {
 
     #[test]
     fn short_lives_do_not_stretch_the_wait() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         for at in [100, 600, 1100, 1600] {
             liveness.opened(ms(at), None);
             liveness.alive(ms(at + 10));
@@ -218,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_stall_in_the_call_counts_from_the_last_sign_of_life() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(0), None);
         liveness.heard();
         assert_eq!(run(&mut liveness, 0, 60_000, 10_000), [(11_500, Due::Stalled(ms(10_000)))]);
@@ -228,7 +257,7 @@ mod tests {
 
     #[test]
     fn not_reading_excuses_silence() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(0), None);
         liveness.heard();
         liveness.excuse(ms(1400));
@@ -237,11 +266,37 @@ mod tests {
 
     #[test]
     fn audio_may_be_asked_for() {
-        let mut liveness = Liveness::new(ms(0));
+        let mut liveness = begun(ms(0));
         liveness.opened(ms(100), Some(ms(3000)));
         assert_eq!(run(&mut liveness, 100, 60_000, 60_000), [(3100, Due::Silent)]);
         liveness.opened(ms(4000), Some(ms(3000)));
         liveness.heard();
         assert_eq!(run(&mut liveness, 4000, 60_000, 60_000), []);
+    }
+
+    #[test]
+    fn before_the_carrier_is_there_nobody_waits() {
+        let mut liveness = Liveness::new();
+        assert_eq!(liveness.wake_at(), None);
+        liveness.opened(ms(0), Some(ms(3000)));
+        assert_eq!(run(&mut liveness, 0, 60_000, 50_000), [(51_500, Due::Stalled(ms(50_000)))]);
+        liveness.lost(ms(50_000));
+        assert_eq!((liveness.wake_at(), liveness.left(ms(51_500))), (None, SILENCE_MAX));
+        // The next one is opened, and both of its times begin with the carrier's stream.
+        liveness.opened(ms(52_000), Some(ms(3000)));
+        assert_eq!(run(&mut liveness, 52_000, 59_999, 60_000), []);
+        liveness.begin(ms(60_000));
+        assert_eq!(liveness.left(ms(60_500)), ms(1400));
+        assert_eq!(run(&mut liveness, 60_000, 90_000, 90_000), [(63_000, Due::Silent)]);
+    }
+
+    #[test]
+    fn a_runtime_without_life_gets_no_more_than_the_caller_has() {
+        let mut liveness = Liveness::new();
+        liveness.opened(ms(1000), None);
+        liveness.begin(ms(1001));
+        assert_eq!(run(&mut liveness, 1001, 9000, 0), [(2500, Due::Stalled(ms(1000)))]);
+        liveness.lost(ms(1000));
+        assert_eq!(run(&mut liveness, 2500, 9000, 0), [(2901, Due::Spent)]);
     }
 }

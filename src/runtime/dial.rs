@@ -12,12 +12,13 @@ use moka::sync::Cache;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::DuplexStream;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -105,12 +106,17 @@ impl Drop for RuntimeHandle {
     }
 }
 
+/// The far ends of a simulation: given a dial, the pipe whose other end its runtime holds, a
+/// websocket whose handshake is done.
+pub type Simulated = Arc<dyn Fn(&Dial) -> Result<DuplexStream, DialError> + Send + Sync>;
+
 /// The way to all runtimes.
 #[derive(Clone)]
 pub struct Dialer {
     allow_private: bool,
     tls: TlsConnector,
     breakers: Cache<String, Arc<Mutex<Breaker>>>,
+    simulated: Option<Simulated>,
 }
 
 impl Dialer {
@@ -139,7 +145,15 @@ impl Dialer {
             allow_private: settings.allow_private,
             tls: TlsConnector::from(Arc::new(config)),
             breakers: Cache::new(BREAKERS_MAX),
+            simulated: None,
         })
+    }
+
+    /// The same, to runtimes that are simulated in this process: no address is looked up, no
+    /// connection opened and no failure remembered.
+    #[must_use]
+    pub fn simulating(self, simulated: Simulated) -> Self {
+        Self { simulated: Some(simulated), ..self }
     }
 
     /// Starts to dial.
@@ -149,7 +163,15 @@ impl Dialer {
         RuntimeHandle(tokio::spawn(async move {
             match &dial.target {
                 Target::Builtin(builtin) => Ok(builtin_socket(*builtin)),
-                Target::Runtime(url) => dialer.connect(url, &dial).await,
+                Target::Runtime(url) => match &dialer.simulated {
+                    None => dialer.connect(url, &dial).await,
+                    Some(simulated) => {
+                        let io = Io::Simulated(simulated(&dial)?);
+                        let config = Some(socket_config());
+                        let socket = WebSocketStream::from_raw_socket(io, Role::Client, config);
+                        Ok(RuntimeSocket::Remote(Box::new(socket.await)))
+                    }
+                },
                 Target::Agent(_)
                 | Target::Tel(_)
                 | Target::Sip(_)

@@ -1,20 +1,22 @@
-//! The byte stream under a runtime's websocket: TCP, or TLS over it.
+//! The byte stream under a runtime's websocket: TCP, TLS over it, or a simulation's pipe.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// TCP, or TLS over it.
+/// Where a runtime's bytes go.
 #[derive(Debug)]
 pub enum Io {
     /// `ws://`
     Plain(TcpStream),
     /// `wss://`
     Tls(Box<TlsStream<TcpStream>>),
+    /// To a runtime that is simulated in this process.
+    Simulated(DuplexStream),
 }
 
 impl AsyncRead for Io {
@@ -26,6 +28,7 @@ impl AsyncRead for Io {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_read(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Simulated(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
 }
@@ -39,6 +42,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_write(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Simulated(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
 
@@ -46,6 +50,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
+            Self::Simulated(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
@@ -53,6 +58,7 @@ impl AsyncWrite for Io {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Simulated(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

@@ -9,7 +9,7 @@ mod io;
 mod socket;
 
 pub use context::{Context, ContextSource};
-pub use dial::{CONNECT_MAX, Dial, DialError, Dialer, RuntimeHandle};
+pub use dial::{CONNECT_MAX, Dial, DialError, Dialer, RuntimeHandle, Simulated};
 pub use socket::RuntimeSocket;
 
 use std::path::PathBuf;

@@ -20,9 +20,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
     include_str!("schema/12.sql"),
-    include_str!("schema/13.sql"),
-    include_str!("schema/14.sql"),
     include_str!("schema/15.sql"),
+    include_str!("schema/16.sql"),
+    include_str!("schema/17.sql"),
 ];
 
 /// Brings the database to the newest version, each step in a transaction of its own.

@@ -402,3 +402,107 @@ async fn a_stop_waits_for_the_call_in_progress() {
     let (_, drained) = daemon.stop_pressed().await;
     assert_eq!(drained.cut, 0);
 }
+
+/// A runtime that tells what it is told; what it says first is `AAAA`.
+async fn telling() -> (String, mpsc::UnboundedReceiver<Value>) {
+    let (told, tells) = mpsc::unbounded_channel();
+    let (address, _) = runtime(move |mut socket| {
+        let told = told.clone();
+        async move {
+            while let Some(message) = next(&mut socket).await {
+                let stream = message["start"]["streamSid"].clone();
+                if stream.is_string() {
+                    let audio = json!({ "event": "media", "streamSid": stream,
+                        "media": { "payload": "AAAA" } });
+                    socket.send(Message::text(audio.to_string())).await.unwrap();
+                }
+                told.send(message).unwrap();
+            }
+            told.send(json!({ "event": "closed" })).unwrap();
+        }
+    })
+    .await;
+    (format!("ws://{address}"), tells)
+}
+
+#[tokio::test]
+async fn a_runtime_is_started_when_the_webhook_is_answered() {
+    let (url, mut tells) = telling().await;
+    let (daemon, document) = call(&[url]).await;
+    assert_eq!(tells.recv().await.unwrap()["event"], "connected");
+    let start = tells.recv().await.unwrap();
+    assert_eq!(start["start"]["callSid"], SID, "the carrier has not been heard of since");
+    assert_eq!(start["start"]["accountSid"], ACCOUNT_SID);
+    let stream = start["streamSid"].as_str().unwrap().to_owned();
+    assert!(stream.len() == 34 && stream.starts_with("MZ"), "{stream}");
+    // A carrier that asks again starts nothing.
+    let again = daemon.inbound(SID, CALLER, NUMBER).await.body;
+    assert_eq!(again, document);
+
+    let mut socket = open(&daemon, &document).await;
+    say_start(&mut socket, SID).await;
+    let first = next(&mut socket).await.unwrap();
+    assert_eq!(first["media"]["payload"], "AAAA");
+    assert_eq!(first["streamSid"], "MZ21bd369606e058bea233829118802bf4", "the carrier's own");
+    let media = SESSION.lines().nth(2).unwrap();
+    socket.send(Message::text(media)).await.unwrap();
+    let heard = tells.recv().await.unwrap();
+    assert_eq!((&heard["event"], heard["streamSid"].as_str()), (&json!("media"), Some(&*stream)));
+    socket.send(Message::text(SESSION.lines().last().unwrap())).await.unwrap();
+    assert_eq!(tells.recv().await.unwrap()["event"], "stop");
+    assert_eq!(tells.recv().await.unwrap()["event"], "closed");
+    let metrics = daemon.metrics().await;
+    assert!(metrics.contains("switchback_prewarms_total{outcome=\"used\"} "), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_runtime_is_told_when_the_caller_hangs_up_before_the_media() {
+    let (url, mut tells) = telling().await;
+    let (daemon, _) = call(&[url]).await;
+    for expected in ["connected", "start"] {
+        assert_eq!(tells.recv().await.unwrap()["event"], expected);
+    }
+    let mut form = inbound_form(SID, CALLER, NUMBER);
+    form[4].1 = "no-answer";
+    assert_eq!(daemon.webhook("/carriers/main/status", &form).await.status, 204);
+    for expected in ["stop", "closed"] {
+        assert_eq!(tells.recv().await.unwrap()["event"], expected);
+    }
+}
+
+#[tokio::test]
+async fn the_next_target_is_started_when_the_carrier_asks_for_it() {
+    let (first, mut first_tells) = telling().await;
+    let (second, mut second_tells) = telling().await;
+    let (daemon, document) = call(&[first, second]).await;
+    for expected in ["connected", "start"] {
+        assert_eq!(first_tells.recv().await.unwrap()["event"], expected);
+    }
+    // The carrier could not open the socket.
+    let next_document = resume(&daemon, &document).await;
+    for expected in ["stop", "closed"] {
+        assert_eq!(first_tells.recv().await.unwrap()["event"], expected);
+    }
+    assert_eq!(second_tells.recv().await.unwrap()["event"], "connected");
+    let start = second_tells.recv().await.unwrap();
+    assert_eq!(start["start"]["customParameters"]["attempt"], "1");
+    let mut socket = open(&daemon, &next_document).await;
+    say_start(&mut socket, SID).await;
+    assert_eq!(next(&mut socket).await.unwrap()["media"]["payload"], "AAAA");
+}
+
+#[tokio::test]
+async fn a_stop_ends_runtimes_whose_media_has_not_come() {
+    let (url, mut tells) = telling().await;
+    let (daemon, _) = call(&[url]).await;
+    for expected in ["connected", "start"] {
+        assert_eq!(tells.recv().await.unwrap()["event"], expected);
+    }
+    let began = Instant::now();
+    let (_, drained) = daemon.stop().await;
+    assert_eq!(drained.cut, 0);
+    assert!(began.elapsed() < Duration::from_secs(4), "no call is waited for");
+    for expected in ["stop", "closed"] {
+        assert_eq!(tells.recv().await.unwrap()["event"], expected);
+    }
+}

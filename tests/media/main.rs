@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod ahead;
 mod faults;
 mod flow;
 mod stage;

@@ -9,10 +9,11 @@ use switchback::domain::{
     AccountId, Agent, AgentId, AgentState, Ani, Attestation, CallId, CallStatus, Direction, E164,
     InboundCall, RouteReason, Rung, Target, TenantId, UnixMillis,
 };
+use switchback::edge::prewarm::{self, Prewarms};
 use switchback::edge::report::Report;
-use switchback::edge::session::{Wiring, carry};
-use switchback::edge::socket::begin;
-use switchback::media::messages::{self, Message as Said};
+use switchback::edge::session::{Wiring, carry, carry_ahead};
+use switchback::edge::socket::{Arrival, begin};
+use switchback::media::messages::{self, Message as Said, Start};
 use switchback::runtime::{Dialer, Settings};
 use switchback::telemetry::clock;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -24,6 +25,9 @@ use uuid::Uuid;
 
 pub(crate) const SESSION: &str = include_str!("../fixtures/twilio/media_stream_session.jsonl");
 pub(crate) const STREAM: &str = "MZ21bd369606e058bea233829118802bf4";
+
+/// What a stream is called until the carrier's begins.
+pub(crate) const AHEAD: &str = "MZ00000000000000000000000000000001";
 
 pub(crate) const CALL: &str = "CAb27b806e16e007b36784197374f40f63";
 
@@ -149,7 +153,8 @@ impl Carrier {
             let (wiring, call) = (wiring.clone(), Arc::clone(&call));
             async move {
                 let start = begin(&mut server).await.unwrap();
-                carry(server, start, call, 0, "token".to_owned(), &wiring).await
+                let arrival = Arrival { socket: Box::new(server), start, open: None };
+                carry(arrival, call, 0, "token".to_owned(), &wiring).await
             }
         });
         let mut carrier =
@@ -188,7 +193,7 @@ impl Carrier {
 
     /// What the carrier is told next; `None` is the end.
     pub(crate) async fn hear(&mut self) -> Option<Said> {
-        hear(&mut self.socket).await
+        hear_of(&mut self.socket, &[STREAM]).await
     }
 
     /// Waits until the socket is closed; with what code, and how long after `start`.
@@ -216,15 +221,70 @@ impl Carrier {
     }
 }
 
+/// A call that has been answered, and whose carrier has not opened its socket yet.
+pub(crate) struct Ahead {
+    pub(crate) prewarms: Prewarms,
+    pub(crate) call: Arc<LiveCall>,
+    pub(crate) wiring: Wiring,
+    pub(crate) session: JoinHandle<Report>,
+}
+
+impl Ahead {
+    pub(crate) fn call(targets: &[String]) -> Self {
+        Self::call_agent(agent(2, targets), prewarm::Settings::default())
+    }
+
+    pub(crate) fn call_agent(agent: Agent, settings: prewarm::Settings) -> Self {
+        let (wiring, prewarms) = (wiring(), Prewarms::new(settings));
+        let call = wiring.live.open(facts(agent, CALL), CallStatus::Ringing, clock::now());
+        let expected = prewarms.expect(call.facts.id, 0).unwrap();
+        let start =
+            Start { stream_sid: AHEAD.to_owned(), call_sid: CALL.to_owned(), ..Start::default() };
+        let session = tokio::spawn({
+            let (wiring, call) = (wiring.clone(), Arc::clone(&call));
+            async move { carry_ahead(expected, start, call, 0, "token".to_owned(), &wiring).await }
+        });
+        Self { prewarms, call, wiring, session }
+    }
+
+    /// The carrier opens its socket, and its stream begins.
+    pub(crate) async fn media_comes(self) -> Carrier {
+        let Self { prewarms, call, wiring, session } = self;
+        let (client, server) = pair().await;
+        let mut socket = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
+        for line in SESSION.lines().take(2) {
+            socket.send(Message::text(line)).await.unwrap();
+        }
+        let started = clock::instant();
+        let mut server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+        let start = begin(&mut server).await.unwrap();
+        let arrival = Arrival { socket: Box::new(server), start, open: None };
+        assert!(prewarms.hand_over(call.facts.id, 0, arrival).is_none(), "somebody waits for it");
+        Carrier { socket, call, wiring, session, started, sequence: 1 }
+    }
+
+    /// It never does; what the session came to.
+    pub(crate) async fn never_comes(self) -> Report {
+        let report = tokio::time::timeout(PATIENCE, self.session).await.unwrap().unwrap();
+        assert!(self.prewarms.is_empty() && self.prewarms.expected() == 0);
+        report
+    }
+}
+
 /// The next message of a socket, its stream checked; pings are nothing.
 pub(crate) async fn hear(socket: &mut Ws) -> Option<Said> {
+    hear_of(socket, &[STREAM, AHEAD]).await
+}
+
+async fn hear_of(socket: &mut Ws, streams: &[&str]) -> Option<Said> {
     let next = async {
         loop {
             match socket.next().await? {
                 Ok(Message::Text(text)) => {
                     let envelope = messages::parse(&text).unwrap();
                     let has_stream = envelope.message != Said::Connected;
-                    assert!(!has_stream || envelope.stream_sid == STREAM, "{text}");
+                    let stream = envelope.stream_sid.as_str();
+                    assert!(!has_stream || streams.contains(&stream), "{text}");
                     return Some(envelope.message);
                 }
                 Ok(Message::Close(_)) | Err(_) => return None,

@@ -12,7 +12,7 @@ use switchback::domain::{
 };
 use switchback::edge::media_socket::MediaSockets;
 use switchback::edge::session::Wiring;
-use switchback::edge::{accept, token};
+use switchback::edge::{accept, prewarm, token};
 use switchback::index::{Delta, Index};
 use switchback::telemetry::clock;
 use tokio::net::TcpListener;
@@ -65,7 +65,8 @@ async fn house() -> House {
     ]);
     let wiring = wiring();
     let url = "wss://edge.example.com".to_owned();
-    let sockets = Arc::new(MediaSockets::new(index, wiring.clone(), url));
+    let settings = prewarm::Settings::default();
+    let sockets = Arc::new(MediaSockets::new(index, wiring.clone(), url, settings));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);

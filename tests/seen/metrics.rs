@@ -6,7 +6,8 @@ use serde_json::json;
 use switchback::{
     domain::{CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, RouteReason},
     telemetry::metrics::{
-        CommandFate, DeliveryFate, EventOutcome, MediaDirection, WebhookKind, WebhookOutcome,
+        CommandFate, DeliveryFate, EventOutcome, MediaDirection, Prewarm, WebhookKind,
+        WebhookOutcome,
     },
 };
 
@@ -32,6 +33,8 @@ const NAMES: &[&str] = &[
     "sync_connected",
     "media_calls",
     "media_calls_silent",
+    "prewarms_total",
+    "prewarmed",
     "media_frames_total",
     "media_dropped_total",
     "media_relay_seconds",
@@ -70,6 +73,7 @@ fn words(metric: &str, label: &str) -> Vec<&'static str> {
         ("purged_total", "kind") => all(PurgeKind::ALL, PurgeKind::as_str),
         ("touches_orphaned_total", "cause") => all(OrphanCause::ALL, OrphanCause::as_str),
         ("dispatch_commands_total", "outcome") => all(CommandFate::ALL, CommandFate::as_str),
+        ("prewarms_total", "outcome") => all(Prewarm::ALL, Prewarm::as_str),
         ("media_dropped_total", "cause") => vec!["overflow", "gap", "malformed"],
         ("signature_failures_total", "cause") => vec!["wrong_signature", "unsigned"],
         ("media_refused_total", "cause") => vec!["malformed", "forged", "unknown_key"],

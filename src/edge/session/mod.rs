@@ -2,9 +2,12 @@
 //! side, until somebody hangs up or no socket is left to try.
 //!
 //! One task carries a call: it writes what the bridge holds, reads what may be read, and wakes when
-//! the liveness says so. It knows no HTTP; the carrier's side is any stream and sink of websocket
-//! messages. What the carrier is told next is left in the live call for `/resume`.
+//! the liveness says so. It may begin before the carrier's socket is there: then runtimes are
+//! opened ahead, and until it comes nothing about the call changes but what was tried. It knows no
+//! HTTP; the carrier's side is any stream and sink of websocket messages. What the carrier is told
+//! next is left in the live call for `/resume`.
 
+mod arriving;
 mod parting;
 
 use std::pin::Pin;
@@ -18,11 +21,12 @@ use tokio::time::{Sleep, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use super::prewarm::Expected;
 use super::report::{self, End, Relay, Report};
-use super::socket::Socket;
+use super::socket::{Arrival, CarrierSocket, Open};
 use super::start;
-use crate::calls::{Event as CallEvent, Live, LiveCall, MediaState, Resume, Wanted};
-use crate::domain::{AgentId, UnixMillis};
+use crate::calls::{Live, LiveCall, MediaState, Resume, Wanted};
+use crate::domain::{AgentId, Target, UnixMillis};
 use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
 use crate::media::liveness::{Due, Liveness};
 use crate::media::messages::Start;
@@ -44,30 +48,36 @@ pub struct Wiring {
 
 /// Carries a call whose stream has begun, from the target at `place` on. `token` is the call's own.
 pub async fn carry(
-    carrier: impl Socket,
+    arrival: Arrival,
+    call: Arc<LiveCall>,
+    place: usize,
+    token: String,
+    wiring: &Wiring,
+) -> Report {
+    let Arrival { socket, start, open } = arrival;
+    let mut session =
+        Session::new(Carrier::Here(socket), start.clone(), call, place, token, wiring);
+    session.begin(start, open);
+    session.run().await
+}
+
+/// The same of a call whose stream is to begin: opens its runtime, and carries the call when its
+/// carrier's socket comes. `start` stands for the carrier's own until then.
+pub async fn carry_ahead(
+    expected: Expected,
     start: Start,
     call: Arc<LiveCall>,
     place: usize,
     token: String,
     wiring: &Wiring,
 ) -> Report {
-    let asked = Arc::clone(&call);
-    let mut wanted = std::pin::pin!(asked.wanted());
-    let mut session = Session::new(carrier, start, call, place, token, wiring);
-    let _counted = metrics::MediaCall::open();
-    let mut end = session.advance(place);
-    while end.is_none() {
-        let event = tokio::select! {
-            biased;
-            what = wanted.as_mut() => {
-                wanted.set(asked.wanted());
-                Event::Wanted(what)
-            }
-            event = std::future::poll_fn(|cx| session.poll(cx)) => event,
-        };
-        end = session.handle(event);
-    }
-    session.finish(end.unwrap_or(End::CarrierGone)).await
+    Session::new(Carrier::Expected(expected), start, call, place, token, wiring).run().await
+}
+
+/// One side of the bridge.
+enum Carrier {
+    Expected(Expected),
+    Here(CarrierSocket),
 }
 
 /// The other side of the bridge.
@@ -77,24 +87,33 @@ enum Leg {
     /// Connected, while what it is told first is still being gathered.
     Connected(RuntimeSocket),
     Open(RuntimeSocket),
+    /// It hung up before the carrier's socket came: the call ends as soon as that does.
+    HungUp,
 }
 
 enum Event {
+    /// The carrier's socket; `None`: it does not come any more.
+    Arrived(Option<Arrival>),
     Carrier(Option<Message>),
     Dialed(Result<RuntimeSocket, DialError>),
     Ready,
     Runtime(Option<Message>),
     Timer,
     Wanted(Wanted),
+    /// The call is over.
+    Over,
 }
 
-struct Session<'w, C> {
-    carrier: C,
+struct Session<'w> {
+    carrier: Carrier,
     leg: Leg,
     bridge: Bridge<Utf8Bytes>,
     liveness: Liveness,
     sleep: Pin<Box<Sleep>>,
-    began: Instant,
+    /// What times of day are counted from.
+    origin: Instant,
+    /// When the carrier's stream began.
+    began: Duration,
     start: Start,
     call: Arc<LiveCall>,
     token: String,
@@ -114,6 +133,8 @@ struct Session<'w, C> {
     to_runtime: Relay,
     to_carrier: Relay,
     report: Report,
+    /// Counts the carrier's socket, once it is there.
+    open: Option<(Option<Open>, metrics::MediaCall)>,
 }
 
 /// Which sinks hold something that was not flushed.
@@ -123,9 +144,9 @@ struct Flush {
     runtime: bool,
 }
 
-impl<'w, C: Socket> Session<'w, C> {
+impl<'w> Session<'w> {
     fn new(
-        carrier: C,
+        carrier: Carrier,
         start: Start,
         call: Arc<LiveCall>,
         place: usize,
@@ -137,23 +158,21 @@ impl<'w, C: Socket> Session<'w, C> {
         let context = facts
             .touch
             .map(|touch| Context::fetch(&wiring.context, touch, attestation.is_verified()));
-        let now = clock::now();
-        wiring.live.apply(&call, CallEvent::MediaStarted, now);
-        call.note(|state| state.media = MediaState::Connecting);
         Self {
             carrier,
             leg: Leg::None,
             bridge: Bridge::new(start.clone()),
-            liveness: Liveness::new(Duration::ZERO),
+            liveness: Liveness::new(),
             sleep: Box::pin(sleep(Duration::ZERO)),
-            began: clock::instant(),
+            origin: clock::instant(),
+            began: Duration::ZERO,
             start,
             call,
             token,
             wiring,
             context,
             place,
-            attempt_at: now,
+            attempt_at: clock::now(),
             flush: Flush::default(),
             is_blocked: false,
             ping_due: false,
@@ -163,11 +182,34 @@ impl<'w, C: Socket> Session<'w, C> {
             to_runtime: Relay::default(),
             to_carrier: Relay::default(),
             report: Report::new(),
+            open: None,
         }
     }
 
+    async fn run(mut self) -> Report {
+        let call = Arc::clone(&self.call);
+        let mut wanted = std::pin::pin!(call.wanted());
+        let mut over = std::pin::pin!(call.over());
+        let mut end = self.advance(self.place);
+        while end.is_none() {
+            let is_expecting = self.is_expecting();
+            let event = tokio::select! {
+                biased;
+                what = wanted.as_mut() => {
+                    wanted.set(call.wanted());
+                    Event::Wanted(what)
+                }
+                // With a carrier's socket, its own end is waited for a moment.
+                () = over.as_mut(), if is_expecting => Event::Over,
+                event = std::future::poll_fn(|cx| self.poll(cx)) => event,
+            };
+            end = self.handle(event);
+        }
+        self.finish(end.unwrap_or(End::CarrierGone)).await
+    }
+
     fn now(&self) -> Duration {
-        clock::instant().saturating_duration_since(self.began)
+        clock::instant().saturating_duration_since(self.origin)
     }
 
     fn agent(&self) -> Option<AgentId> {
@@ -175,16 +217,22 @@ impl<'w, C: Socket> Session<'w, C> {
     }
 
     /// Goes on to the target at `place`: dials it, or ends where it is no socket, or no time is
-    /// left.
+    /// left. Before the carrier's socket is there, what is no runtime elsewhere waits for it.
     fn advance(&mut self, place: usize) -> Option<End> {
         self.place = place;
         self.leg = Leg::None;
-        self.call.note(|state| state.media = MediaState::Connecting);
-        self.call.settle(Resume::At(place));
-        let has_time = !self.liveness.left(self.now()).is_zero();
         let target = self.call.target(place);
-        if !has_time || !target.is_media() {
-            return Some(End::Next(self.next_document()));
+        if self.is_expecting() {
+            if !matches!(target, Target::Runtime(_)) {
+                return None;
+            }
+        } else {
+            self.call.note(|state| state.media = MediaState::Connecting);
+            self.call.settle(Resume::At(place));
+            let has_time = !self.liveness.left(self.now()).is_zero();
+            if !has_time || !target.is_media() {
+                return Some(End::Next(self.next_document()));
+            }
         }
         self.attempt_at = clock::now();
         let id = self.call.facts.id;
@@ -215,11 +263,20 @@ impl<'w, C: Socket> Session<'w, C> {
             // What it said before it stopped listening, a close above all, is still to be read.
             self.is_deaf = self.write_to_runtime(cx).is_err();
         }
-        if let Poll::Ready(read) = self.carrier.poll_next_unpin(cx) {
-            return Poll::Ready(Event::Carrier(read.and_then(Result::ok)));
+        match &mut self.carrier {
+            Carrier::Expected(expected) => {
+                if let Poll::Ready(arrived) = expected.poll(cx) {
+                    return Poll::Ready(Event::Arrived(arrived));
+                }
+            }
+            Carrier::Here(socket) => {
+                if let Poll::Ready(read) = socket.poll_next_unpin(cx) {
+                    return Poll::Ready(Event::Carrier(read.and_then(Result::ok)));
+                }
+            }
         }
         match &mut self.leg {
-            Leg::None => {}
+            Leg::None | Leg::HungUp => {}
             Leg::Dialing(handle) => {
                 if let Poll::Ready(dialed) = Pin::new(handle).poll(cx) {
                     return Poll::Ready(Event::Dialed(dialed));
@@ -240,7 +297,7 @@ impl<'w, C: Socket> Session<'w, C> {
             }
         }
         let Some(at) = self.liveness.wake_at() else { return Poll::Pending };
-        let at = tokio::time::Instant::from_std(self.began + at);
+        let at = tokio::time::Instant::from_std(self.origin + at);
         if self.sleep.deadline() != at {
             self.sleep.as_mut().reset(at);
         }
@@ -249,18 +306,26 @@ impl<'w, C: Socket> Session<'w, C> {
     }
 
     fn write_to_carrier(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Error> {
-        while let Poll::Ready(ready) = self.carrier.poll_ready_unpin(cx) {
-            ready?;
-            let Some(frame) = self.bridge.next_for_carrier() else { break };
-            self.carrier.start_send_unpin(Message::Text(frame))?;
-            self.flush.carrier = true;
+        if let Carrier::Here(socket) = &mut self.carrier {
+            while let Poll::Ready(ready) = socket.poll_ready_unpin(cx) {
+                ready?;
+                let Some(frame) = self.bridge.next_for_carrier() else { break };
+                socket.start_send_unpin(Message::Text(frame))?;
+                self.flush.carrier = true;
+            }
+            if self.flush.carrier
+                && let Poll::Ready(flushed) = socket.poll_flush_unpin(cx)
+            {
+                flushed?;
+                self.flush.carrier = false;
+                self.to_carrier.written();
+            }
         }
-        if self.flush.carrier
-            && let Poll::Ready(flushed) = self.carrier.poll_flush_unpin(cx)
-        {
-            flushed?;
-            self.flush.carrier = false;
-            self.to_carrier.written();
+        if self.report.first_audio_to_carrier.is_none() && self.bridge.counts().to_carrier > 0 {
+            let after = self.now().saturating_sub(self.began);
+            self.report.first_audio_to_carrier = Some(after);
+            self.call.note(|state| state.first_audio_to_carrier = Some(after));
+            metrics::first_audio(metrics::MediaDirection::ToCarrier, after);
         }
         let was_blocked = self.is_blocked;
         self.is_blocked = !self.bridge.may_read_runtime();
@@ -292,7 +357,7 @@ impl<'w, C: Socket> Session<'w, C> {
             self.to_runtime.written();
         }
         if self.report.first_audio_to_runtime.is_none() && self.bridge.counts().to_runtime > 0 {
-            let after = self.now();
+            let after = self.now().saturating_sub(self.began);
             self.report.first_audio_to_runtime = Some(after);
             self.call.note(|state| state.first_audio_to_runtime = Some(after));
             metrics::first_audio(metrics::MediaDirection::ToRuntime, after);
@@ -302,6 +367,10 @@ impl<'w, C: Socket> Session<'w, C> {
 
     fn handle(&mut self, event: Event) -> Option<End> {
         match event {
+            Event::Arrived(Some(arrival)) => self.arrive(arrival),
+            Event::Arrived(None) => Some(End::NeverCame),
+            Event::Over => self.call_off(),
+            Event::Wanted(_) if self.is_expecting() => self.call_off(),
             Event::Carrier(Some(Message::Text(text))) => match self.bridge.from_carrier(text) {
                 FromCarrier::Audio => {
                     if matches!(self.leg, Leg::Open(_)) {
@@ -346,7 +415,9 @@ impl<'w, C: Socket> Session<'w, C> {
         if let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) {
             self.leg = Leg::Open(socket);
         }
-        self.call.note(|state| state.media = MediaState::Joined);
+        if !self.is_expecting() {
+            self.call.note(|state| state.media = MediaState::Joined);
+        }
     }
 
     fn hear(&mut self, message: Option<Message>) -> Option<End> {
@@ -354,21 +425,17 @@ impl<'w, C: Socket> Session<'w, C> {
         self.liveness.alive(now);
         match message {
             Some(Message::Text(text)) => {
-                if self.bridge.from_runtime(text) == FromRuntime::Audio {
+                // What is held is neither timed nor heard yet.
+                if self.bridge.from_runtime(text) == FromRuntime::Audio && !self.is_expecting() {
                     self.to_carrier.read();
                     self.liveness.heard();
-                    if self.report.first_audio_to_carrier.is_none() {
-                        self.report.first_audio_to_carrier = Some(now);
-                        self.call.note(|state| state.first_audio_to_carrier = Some(now));
-                        metrics::first_audio(metrics::MediaDirection::ToCarrier, now);
-                    }
                 }
                 None
             }
             Some(Message::Close(frame)) => match frame.map(|frame| frame.code) {
                 // Without a code (1005) is how some libraries close when they are asked to close
                 // and nothing else; what crashes sends no close frame at all.
-                None | Some(CloseCode::Normal) => Some(End::Agent),
+                None | Some(CloseCode::Normal) => self.hung_up(),
                 Some(code) => self.lose("closed", Some(code.into()), now),
             },
             None => self.lose("lost", Some(1006), now),
@@ -389,7 +456,7 @@ impl<'w, C: Socket> Session<'w, C> {
                     if self.is_over {
                         return Some(End::CarrierGone);
                     }
-                    self.is_over = self.call.is_over();
+                    self.is_over = !self.is_expecting() && self.call.is_over();
                     self.ping_due = true;
                     if report::count(self.bridge.counts(), &mut self.counted) {
                         self.call.note(|state| state.audible_at = Some(clock::now()));

@@ -3,17 +3,18 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::{Leg, Session};
+use super::{Carrier, Leg, Session};
 use crate::calls::{Event as CallEvent, MediaState, Resume};
 use crate::domain::{CallEnd, TargetTried};
 use crate::edge::report::{self, End, Relay, Report};
-use crate::edge::socket::{Socket, farewell};
+use crate::edge::socket::farewell;
 use crate::telemetry::{clock, metrics};
 
-impl<C: Socket> Session<'_, C> {
+impl Session<'_> {
     /// The runtime is gone or given up: the next target's turn.
     pub(super) fn lose(
         &mut self,
@@ -35,7 +36,7 @@ impl<C: Socket> Session<'_, C> {
             return None;
         }
         match self.leg {
-            Leg::None => {}
+            Leg::None | Leg::HungUp => {}
             Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
             Leg::Open(_) => self.tried("moved", None),
         }
@@ -51,14 +52,20 @@ impl<C: Socket> Session<'_, C> {
     }
 
     fn leave(&mut self, last: Vec<Utf8Bytes>, code: CloseCode) {
-        if let Leg::Open(socket) = std::mem::replace(&mut self.leg, Leg::None) {
-            self.bridge.part();
-            self.ping_due = false;
-            self.flush.runtime = false;
-            self.to_runtime = Relay::default();
-            self.is_deaf = false;
-            tokio::spawn(farewell(socket, last, Some(code)));
-        }
+        let (socket, last) = match std::mem::replace(&mut self.leg, Leg::None).looked_at() {
+            Leg::None | Leg::Dialing(_) | Leg::HungUp => return,
+            // It has been told nothing yet.
+            Leg::Connected(socket) => (socket, Vec::new()),
+            Leg::Open(socket) => {
+                self.bridge.part();
+                self.ping_due = false;
+                self.flush.runtime = false;
+                self.to_runtime = Relay::default();
+                self.is_deaf = false;
+                (socket, last)
+            }
+        };
+        tokio::spawn(farewell(socket, last, Some(code)));
     }
 
     pub(super) fn tried(&mut self, outcome: &'static str, close_code: Option<u16>) {
@@ -95,20 +102,36 @@ impl<C: Socket> Session<'_, C> {
                 self.tried_if_open();
             }
             End::Next(place) => call.settle(Resume::At(place)),
+            // Whoever was opened ahead has done nothing wrong, and was not tried either.
+            End::NeverCame => metrics::prewarm(metrics::Prewarm::Unused),
         }
-        self.call.note(|state| state.media = MediaState::Over);
+        if matches!(self.carrier, Carrier::Here(_)) {
+            self.call.note(|state| state.media = MediaState::Over);
+        }
         let Self { carrier, leg, mut bridge, mut report, mut counted, .. } = self;
-        // Who has closed itself is heard out; to the other side we say good-bye.
         bridge.carrier_gone();
-        let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
-        let carrier =
-            farewell(carrier, for_carrier, (end != End::CarrierGone).then_some(CloseCode::Normal));
-        if let Leg::Open(socket) = leg {
-            let for_runtime = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
-            let code = (end != End::Agent).then_some(CloseCode::Normal);
-            tokio::join!(carrier, farewell(socket, for_runtime, code));
-        } else {
-            carrier.await;
+        // Who has closed itself is heard out; to the other side we say good-bye.
+        let code_unless = |closed: End| (end != closed).then_some(CloseCode::Normal);
+        let for_runtime: Vec<_> = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
+        let parted = async {
+            match leg.looked_at() {
+                Leg::None | Leg::Dialing(_) | Leg::HungUp => {}
+                Leg::Connected(socket) => {
+                    farewell(socket, Vec::new(), Some(CloseCode::Normal)).await;
+                }
+                Leg::Open(socket) => farewell(socket, for_runtime, code_unless(End::Agent)).await,
+            }
+        };
+        match carrier {
+            Carrier::Here(socket) => {
+                let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
+                let closed = farewell(socket, for_carrier, code_unless(End::CarrierGone));
+                tokio::join!(closed, parted);
+            }
+            Carrier::Expected(expected) => {
+                parted.await;
+                drop(expected);
+            }
         }
         report::count(bridge.counts(), &mut counted);
         report.end = end;
@@ -118,9 +141,21 @@ impl<C: Socket> Session<'_, C> {
 
     fn tried_if_open(&mut self) {
         match self.leg {
-            Leg::None => {}
+            Leg::None | Leg::HungUp => {}
             Leg::Dialing(_) | Leg::Connected(_) => self.tried("abandoned", None),
             Leg::Open(_) => self.tried("answered", None),
+        }
+    }
+}
+
+impl Leg {
+    /// The same, where a runtime may have shaken hands a moment ago: it has a good-bye coming.
+    fn looked_at(self) -> Self {
+        let Self::Dialing(mut handle) = self else { return self };
+        match (&mut handle).now_or_never() {
+            Some(Ok(socket)) => Self::Connected(socket),
+            Some(Err(_)) => Self::None,
+            None => Self::Dialing(handle),
         }
     }
 }

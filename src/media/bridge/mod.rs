@@ -3,9 +3,9 @@
 //! A frame is passed on as it came; only the stream's id is written anew, where the two sides know
 //! it by different names. Towards the runtime a second of audio is held, then the oldest goes: the
 //! runtime is told by the gap in `chunk` and `timestamp`, which stay the carrier's own. Towards the
-//! carrier nothing is held: who drives the bridge reads the runtime only while
-//! [`Bridge::may_read_runtime`]. Marks, key presses, `clear` and `stop` are never dropped and keep
-//! their place among the audio.
+//! carrier nothing is held, unless its stream has not begun: then what a runtime says waits for it,
+//! up to a limit. Who drives the bridge reads the runtime only while [`Bridge::may_read_runtime`].
+//! Marks, key presses, `clear` and `stop` are never dropped and keep their place among the audio.
 //!
 //! It never decodes, fills or paces audio, and it knows no socket and no clock.
 
@@ -25,6 +25,15 @@ pub const CONTROLS_QUEUED_MAX: usize = 256;
 /// own, and is passed on when it comes back.
 pub const MARKS_PENDING_MAX: usize = 1024;
 
+/// What may be held of a runtime's words until the carrier's stream begins, in bytes of messages.
+/// Carriers begin a second or two after they were answered; this is fifteen seconds of 20 ms
+/// frames, or a greeting that was sent as fast as it was made. Past it the runtime is not read, so
+/// that it waits as it would for a carrier that takes nothing more: nothing is lost.
+pub const HELD_LEN_MAX: usize = 256 * 1024;
+
+/// What a held message takes besides its text, so that many small ones count for what they are.
+const HELD_OVERHEAD_LEN: usize = 64;
+
 /// A text that came from a socket, or that we wrote.
 pub trait Frame: AsRef<str> + From<String> {}
 
@@ -38,7 +47,9 @@ pub struct Bridge<F> {
     runtime_sid: String,
     to_runtime: VecDeque<Queued<F>>,
     audio_queued: usize,
-    to_carrier: VecDeque<F>,
+    to_carrier: VecDeque<Queued<F>>,
+    /// The length of what waits for the carrier's stream to begin; `None` once it has.
+    held_len: Option<usize>,
     marks: VecDeque<PendingMark>,
     /// How many runtimes have been joined to the call so far.
     runtimes: u32,
@@ -108,7 +119,8 @@ pub enum FromRuntime {
 }
 
 impl<F: Frame> Bridge<F> {
-    /// The carrier's leg, whose stream has begun; nobody is joined to it yet.
+    /// A carrier's leg whose stream has not begun; nobody is joined to it yet. `start` is what it
+    /// goes by until then.
     #[must_use]
     pub fn new(start: Start) -> Self {
         Self {
@@ -117,6 +129,7 @@ impl<F: Frame> Bridge<F> {
             to_runtime: VecDeque::new(),
             audio_queued: 0,
             to_carrier: VecDeque::new(),
+            held_len: Some(0),
             marks: VecDeque::new(),
             runtimes: 0,
             last_chunk: None,
@@ -126,13 +139,27 @@ impl<F: Frame> Bridge<F> {
         }
     }
 
+    /// The carrier's stream begins: what is held goes to it, under its own name for the stream. A
+    /// runtime that has been joined keeps the name it was told.
+    pub fn begin(&mut self, start: Start) {
+        if self.start.stream_sid != start.stream_sid {
+            rename(&mut self.to_carrier, &start.stream_sid);
+        }
+        if self.runtimes == 0 {
+            self.runtime_sid.clone_from(&start.stream_sid);
+        }
+        self.held_len = None;
+        self.start = start;
+    }
+
     /// Joins a runtime: `connected` and `start` go to it before whatever waits. It knows the stream
     /// by `start.stream_sid`, which need not be the carrier's.
     pub fn join(&mut self, start: &Start) {
         self.runtimes += 1;
         if start.stream_sid != self.runtime_sid {
             self.runtime_sid.clone_from(&start.stream_sid);
-            self.rename_queued();
+            // What waited for a runtime that never came is given this one's name for the stream.
+            rename(&mut self.to_runtime, &self.runtime_sid);
         }
         let mut text = String::with_capacity(512);
         messages::write_start(&mut text, start);
@@ -145,9 +172,15 @@ impl<F: Frame> Bridge<F> {
     /// Parts from a runtime that had been joined. What it said and was not yet played is cleared at
     /// the carrier, its marks are forgotten; what the person said meanwhile waits for the next.
     pub fn part(&mut self) {
-        let mut text = String::with_capacity(96);
-        messages::write_clear(&mut text, &self.start.stream_sid);
-        self.to_carrier.push_back(text.into());
+        if let Some(held_len) = &mut self.held_len {
+            *held_len = 0;
+            self.to_carrier.clear();
+            self.marks.clear();
+        } else {
+            let mut text = String::with_capacity(96);
+            messages::write_clear(&mut text, &self.start.stream_sid);
+            self.say(text.into(), false);
+        }
         self.to_runtime.retain(|queued| {
             queued.is_audio
                 || messages::parse(queued.frame.as_ref()).is_ok_and(|envelope| {
@@ -219,7 +252,7 @@ impl<F: Frame> Bridge<F> {
         if let Some(media) = messages::media(frame.as_ref()) {
             let renamed = (media.stream_sid() != self.start.stream_sid)
                 .then(|| media.with_stream_sid(&self.start.stream_sid).into());
-            self.say_audio(renamed.unwrap_or(frame));
+            self.say(renamed.unwrap_or(frame), true);
             return FromRuntime::Audio;
         }
         let sid = &self.start.stream_sid;
@@ -229,35 +262,43 @@ impl<F: Frame> Bridge<F> {
         {
             Ok((Message::Media(payload), _)) => {
                 messages::write_audio(&mut text, sid, &payload);
-                self.say_audio(text.into());
+                self.say(text.into(), true);
                 return FromRuntime::Audio;
             }
             Ok((Message::Mark(name), found)) => {
                 self.counts.marks_set += 1;
                 if found == *sid {
-                    self.to_carrier.push_back(frame);
+                    self.say(frame, false);
                 } else {
                     messages::write_mark(&mut text, sid, None, &name);
-                    self.to_carrier.push_back(text.into());
+                    self.say(text.into(), false);
                 }
                 if self.marks.len() == MARKS_PENDING_MAX {
                     self.marks.pop_front();
                 }
                 self.marks.push_back(PendingMark { name, runtime: self.runtimes });
             }
+            Ok((Message::Clear, _)) if self.held_len.is_some() => self.clear_held(),
             Ok((Message::Clear, _)) => {
                 messages::write_clear(&mut text, sid);
-                self.to_carrier.push_back(text.into());
+                self.say(text.into(), false);
             }
             Ok(_) | Err(Malformed) => self.counts.from_runtime_ignored += 1,
         }
         FromRuntime::Other
     }
 
-    /// Whether the runtime may be read: nothing it said before is still on its way.
+    /// Whether the runtime may be read: nothing it said before is still on its way, or, before the
+    /// carrier's stream begins, no more than may be held.
     #[must_use]
     pub fn may_read_runtime(&self) -> bool {
-        self.to_carrier.is_empty()
+        self.held_len.map_or(self.to_carrier.is_empty(), |held_len| held_len < HELD_LEN_MAX)
+    }
+
+    /// Whether audio waits for the carrier.
+    #[must_use]
+    pub fn has_audio_for_carrier(&self) -> bool {
+        self.to_carrier.iter().any(|queued| queued.is_audio)
     }
 
     /// Whether something waits for the runtime.
@@ -266,9 +307,14 @@ impl<F: Frame> Bridge<F> {
         !self.to_runtime.is_empty()
     }
 
-    /// The next message for the carrier.
+    /// The next message for the carrier; none before its stream begins.
     pub fn next_for_carrier(&mut self) -> Option<F> {
-        self.to_carrier.pop_front()
+        if self.held_len.is_some() {
+            return None;
+        }
+        let queued = self.to_carrier.pop_front()?;
+        self.counts.to_carrier += u64::from(queued.is_audio);
+        Some(queued.frame)
     }
 
     /// The next message for the runtime.
@@ -287,9 +333,18 @@ impl<F: Frame> Bridge<F> {
         self.counts
     }
 
-    fn say_audio(&mut self, frame: F) {
-        self.counts.to_carrier += 1;
-        self.to_carrier.push_back(frame);
+    fn say(&mut self, frame: F, is_audio: bool) {
+        if let Some(held_len) = &mut self.held_len {
+            *held_len += frame.as_ref().len() + HELD_OVERHEAD_LEN;
+        }
+        self.to_carrier.push_back(Queued { frame, is_audio });
+    }
+
+    /// The runtime takes back what it said. Its marks come back from the carrier all the same.
+    fn clear_held(&mut self) {
+        self.to_carrier.retain(|queued| !queued.is_audio);
+        let len = |queued: &Queued<F>| queued.frame.as_ref().len() + HELD_OVERHEAD_LEN;
+        self.held_len = Some(self.to_carrier.iter().map(len).sum());
     }
 
     fn queue_audio(&mut self, frame: F) {
@@ -327,15 +382,6 @@ impl<F: Frame> Bridge<F> {
         renamed.ok().map(F::from)
     }
 
-    /// What waited for a runtime that never came is given the next one's name for the stream.
-    fn rename_queued(&mut self) {
-        for queued in &mut self.to_runtime {
-            if let Ok(text) = messages::with_stream_sid(queued.frame.as_ref(), &self.runtime_sid) {
-                queued.frame = text.into();
-            }
-        }
-    }
-
     /// A mark comes back: whether the runtime that sent it is gone. Marks of one name come back in
     /// the order they were sent.
     fn is_forgotten(&mut self, name: &str) -> bool {
@@ -345,6 +391,20 @@ impl<F: Frame> Bridge<F> {
         let is_forgotten = mark.is_some_and(|mark| mark.runtime != self.runtimes);
         self.counts.marks_forgotten += u64::from(is_forgotten);
         is_forgotten
+    }
+}
+
+/// Gives what is queued another name for the stream.
+fn rename<F: Frame>(queue: &mut VecDeque<Queued<F>>, stream_sid: &str) {
+    for queued in queue {
+        let text = queued.frame.as_ref();
+        let renamed = match messages::media(text) {
+            Some(media) => Ok(media.with_stream_sid(stream_sid)),
+            None => messages::with_stream_sid(text, stream_sid),
+        };
+        if let Ok(text) = renamed {
+            queued.frame = text.into();
+        }
     }
 }
 

@@ -10,7 +10,9 @@ fn start(stream_sid: &str) -> Start {
 }
 
 fn bridge() -> Bridge<String> {
-    Bridge::new(start(CARRIER))
+    let mut bridge = Bridge::new(start("MZours"));
+    bridge.begin(start(CARRIER));
+    bridge
 }
 
 fn written(write: impl FnOnce(&mut String)) -> String {
@@ -62,6 +64,7 @@ fn a_whole_session_passes_untouched_and_in_order() {
         panic!("no start")
     };
     let mut bridge = Bridge::<String>::new(start.clone());
+    bridge.begin(start.clone());
     bridge.join(&start);
     assert_eq!(events(&for_runtime(&mut bridge)), ["connected", "start"]);
     for line in lines {
@@ -183,4 +186,98 @@ fn another_runtime_starts_clean() {
     bridge.from_carrier(mark(CARRIER, "b"));
     assert_eq!(events(&for_runtime(&mut bridge)), ["mark"]);
     assert_eq!(bridge.counts().marks_forgotten, 1);
+}
+
+/// A runtime that was joined before the carrier's stream began.
+fn ahead() -> Bridge<String> {
+    let mut bridge = Bridge::new(start("MZours"));
+    bridge.join(&start("MZours"));
+    assert_eq!(events(&for_runtime(&mut bridge)), ["connected", "start"]);
+    bridge
+}
+
+#[test]
+fn what_is_said_before_the_carrier_is_there_reaches_it_from_the_first_frame() {
+    let mut bridge = ahead();
+    for said in [
+        written(|out| messages::write_audio(out, "MZours", "AAAA")),
+        mark("MZours", "greeted"),
+        r#"{"event":"media","media":{"payload":"BBBB"}}"#.to_owned(),
+    ] {
+        bridge.from_runtime(said);
+    }
+    assert!(bridge.may_read_runtime() && bridge.has_audio_for_carrier());
+    assert_eq!(bridge.next_for_carrier(), None);
+    assert_eq!(bridge.counts().to_carrier, 0, "nobody has heard it yet");
+
+    bridge.begin(start(CARRIER));
+    assert!(!bridge.may_read_runtime(), "first what is held");
+    let frames = for_carrier(&mut bridge);
+    assert_eq!(events(&frames), ["media", "mark", "media"]);
+    for frame in &frames {
+        assert_eq!(messages::parse(frame).unwrap().stream_sid, CARRIER, "{frame}");
+    }
+    assert!(frames[0].contains("AAAA") && frames[2].contains("BBBB"));
+    assert_eq!((bridge.counts().to_carrier, bridge.counts().marks_played), (2, 0));
+    bridge.from_carrier(audio(1));
+    bridge.from_carrier(mark(CARRIER, "greeted"));
+    let told = for_runtime(&mut bridge);
+    assert_eq!(events(&told), ["media", "mark"]);
+    assert!(told.iter().all(|told| messages::parse(told).unwrap().stream_sid == "MZours"));
+    assert_eq!(bridge.counts().marks_played, 1);
+}
+
+#[test]
+fn what_is_held_has_a_limit_and_nothing_is_lost_at_it() {
+    let mut bridge = ahead();
+    let mut said = 0;
+    while bridge.may_read_runtime() {
+        bridge.from_runtime(written(|out| messages::write_audio(out, "MZours", "AAAA")));
+        said += 1;
+    }
+    assert!(said < HELD_LEN_MAX / HELD_OVERHEAD_LEN, "small messages count");
+    bridge.begin(start(CARRIER));
+    assert_eq!(for_carrier(&mut bridge).len(), said);
+    assert!(bridge.may_read_runtime());
+}
+
+#[test]
+fn what_a_runtime_takes_back_before_the_carrier_is_there_is_never_heard() {
+    let mut bridge = ahead();
+    while bridge.may_read_runtime() {
+        bridge.from_runtime(written(|out| messages::write_audio(out, "MZours", "AAAA")));
+    }
+    bridge.from_runtime(mark("MZours", "a"));
+    bridge.from_runtime(r#"{"event":"clear","streamSid":"MZours"}"#.to_owned());
+    assert!(bridge.may_read_runtime() && !bridge.has_audio_for_carrier());
+    bridge.from_runtime(written(|out| messages::write_audio(out, "MZours", "BBBB")));
+    bridge.begin(start(CARRIER));
+    let frames = for_carrier(&mut bridge);
+    assert_eq!(events(&frames), ["mark", "media"], "its mark still comes back");
+    assert!(frames[1].contains("BBBB"));
+}
+
+#[test]
+fn a_runtime_lost_before_the_carrier_is_there_leaves_nothing_behind() {
+    let mut bridge = ahead();
+    bridge.from_runtime(written(|out| messages::write_audio(out, "MZours", "AAAA")));
+    bridge.from_runtime(mark("MZours", "a"));
+    bridge.part();
+    bridge.join(&start("MZnext"));
+    assert_eq!(events(&for_runtime(&mut bridge)), ["connected", "start"]);
+    bridge.from_runtime(mark("MZnext", "a"));
+    bridge.begin(start(CARRIER));
+    assert_eq!(events(&for_carrier(&mut bridge)), ["mark"]);
+    bridge.from_carrier(mark(CARRIER, "a"));
+    assert_eq!(events(&for_runtime(&mut bridge)), ["mark"], "it is the second one's");
+    assert_eq!(bridge.counts().marks_forgotten, 0);
+}
+
+#[test]
+fn a_call_that_never_comes_is_stopped_under_the_name_it_was_started_by() {
+    let mut bridge = ahead();
+    bridge.carrier_gone();
+    let told = for_runtime(&mut bridge);
+    assert_eq!(events(&told), ["stop"]);
+    assert_eq!(messages::parse(&told[0]).unwrap().stream_sid, "MZours");
 }

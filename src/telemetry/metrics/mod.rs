@@ -4,19 +4,26 @@
 //! Handles are made once and kept: counting on the hot path is an atomic addition. They bind to the
 //! recorder that is installed when they are first used, so [`install`] comes first in a process.
 
+mod media;
+
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
+    Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::domain::{
     Account, AccountId, CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, Purged,
     RouteReason, spelled,
+};
+
+pub use media::{
+    MediaCall, MediaDirection, Prewarm, Prewarmed, first_audio, media_calls_silent, media_dropped,
+    media_frames, media_refused, media_relay, prewarm,
 };
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
@@ -88,8 +95,7 @@ fn begin() {
     }
     TOUCHES_ERASED.absolute(0);
     purged(&Purged::default());
-    LazyLock::force(&MEDIA_CALLS);
-    LazyLock::force(&MEDIA_RELAY);
+    media::begin();
     LazyLock::force(&DECISIONS);
     LazyLock::force(&DECISION_SECONDS);
     LazyLock::force(&WEBHOOK_SECONDS);
@@ -110,6 +116,7 @@ pub fn upkeep() {
 }
 
 fn describe() {
+    media::describe();
     describe_counter!("switchback_webhooks_total", "Carriers' requests, by what became of them");
     describe_histogram!("switchback_webhook_seconds", "From a request's last byte to our answer");
     describe_counter!("switchback_decisions_total", "Decisions, by reason");
@@ -124,9 +131,6 @@ fn describe() {
     describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
     describe_counter!("switchback_outbox_deliveries_total", "Attempts to tell subscribers");
     describe_gauge!("switchback_outbox_pending", "Events that wait to be told");
-    describe_counter!("switchback_media_frames_total", "Media frames passed on");
-    describe_counter!("switchback_media_dropped_total", "Media frames dropped, by cause");
-    describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
     describe_counter!("switchback_journal_dropped_total", "Call updates lost to a full queue");
     describe_counter!("switchback_events_missed_total", "Changes of calls that no event told");
     describe_counter!("switchback_log_lines_dropped_total", "Log lines nobody read in time");
@@ -138,12 +142,8 @@ fn describe() {
     describe_counter!("switchback_upstream_events_total", "Events of hosted services' webhooks");
     describe_gauge!("switchback_upstream_connected", "1 while a hosted control API is in touch");
     describe_gauge!("switchback_upstream_lag_seconds", "Since a hosted API was last pulled whole");
-    describe_gauge!("switchback_media_calls", "Calls with an open media socket");
-    describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
     describe_gauge!("switchback_runtime_breaker_open", "Runtimes that are not tried for now");
-    describe_histogram!("switchback_media_relay_seconds", "A frame's way through, one in many");
     describe_histogram!("switchback_runtime_connect_seconds", "Connecting to a runtime");
-    describe_histogram!("switchback_first_audio_seconds", "From the carrier's start to audio");
     describe_histogram!("switchback_store_commit_seconds", "A group commit");
 }
 
@@ -306,69 +306,6 @@ pub fn store_commit(took: Duration) {
     STORE_COMMIT.record(took.as_secs_f64());
 }
 
-static MEDIA_CALLS: LazyLock<Gauge> = LazyLock::new(|| gauge!("switchback_media_calls"));
-
-/// Counts an open media socket until it is dropped.
-pub struct MediaCall(());
-
-impl MediaCall {
-    /// A media socket has opened.
-    #[must_use]
-    pub fn open() -> Self {
-        MEDIA_CALLS.increment(1.0);
-        Self(())
-    }
-}
-
-impl Drop for MediaCall {
-    fn drop(&mut self) {
-        MEDIA_CALLS.decrement(1.0);
-    }
-}
-
-/// Sets how many calls with an open media socket have a caller who hears nothing.
-pub fn media_calls_silent(count: usize) {
-    gauge!("switchback_media_calls_silent").set(count as f64);
-}
-
-static MEDIA_RELAY: LazyLock<Histogram> =
-    LazyLock::new(|| histogram!("switchback_media_relay_seconds"));
-
-/// Records a frame's way through, from the read of one socket to the write of the other.
-pub fn media_relay(took: Duration) {
-    MEDIA_RELAY.record(took.as_secs_f64());
-}
-
-spelled! {
-    /// Which way audio flows.
-    pub enum MediaDirection {
-        /// From the carrier to the runtime.
-        ToRuntime = "to_runtime",
-        /// From the runtime to the carrier.
-        ToCarrier = "to_carrier",
-    }
-}
-
-/// Counts media frames passed on; called once in a while with what has gathered.
-pub fn media_frames(direction: MediaDirection, frames: u64) {
-    counter!("switchback_media_frames_total", "direction" => direction.as_str()).increment(frames);
-}
-
-/// Counts media frames dropped.
-pub fn media_dropped(direction: MediaDirection, cause: &'static str, frames: u64) {
-    counter!(
-        "switchback_media_dropped_total",
-        "direction" => direction.as_str(), "cause" => cause
-    )
-    .increment(frames);
-}
-
-/// Records how long after the carrier's `start` the first audio went that way.
-pub fn first_audio(direction: MediaDirection, took: Duration) {
-    histogram!("switchback_first_audio_seconds", "direction" => direction.as_str())
-        .record(took.as_secs_f64());
-}
-
 /// Records a runtime's connection, from the first packet to the accepted handshake.
 pub fn runtime_connect(took: Duration) {
     histogram!("switchback_runtime_connect_seconds").record(took.as_secs_f64());
@@ -391,11 +328,6 @@ pub fn call(direction: Direction, status: CallStatus) {
         "direction" => direction.as_str(), "status" => status.as_str()
     )
     .increment(1);
-}
-
-/// Counts a media socket refused before its upgrade.
-pub fn media_refused(cause: &'static str) {
-    counter!("switchback_media_refused_total", "cause" => cause).increment(1);
 }
 
 spelled! {
