@@ -1,5 +1,7 @@
 //! What audio is made of.
 
+use std::time::Duration;
+
 use super::spelled;
 
 spelled! {
@@ -64,5 +66,23 @@ impl MediaFormat {
     #[must_use]
     pub const fn bytes_of_ms(self, ms: u32) -> usize {
         (self.sample_rate_hz / 1000 * ms) as usize * self.sample_len()
+    }
+
+    /// How long that many bytes of it last.
+    #[must_use]
+    pub fn length_of(self, bytes: usize) -> Duration {
+        let samples = (bytes / self.sample_len()) as u64;
+        let nanos = samples * 1_000_000_000;
+        Duration::from_nanos(nanos.checked_div(u64::from(self.sample_rate_hz)).unwrap_or_default())
+    }
+
+    /// A byte of silence.
+    #[must_use]
+    pub const fn silence(self) -> u8 {
+        match self.codec {
+            Codec::Pcmu => 0xff,
+            Codec::Pcma => 0xd5,
+            Codec::L16 => 0,
+        }
     }
 }

@@ -10,3 +10,4 @@ pub mod bridge;
 pub mod framing;
 pub mod liveness;
 pub mod messages;
+pub mod transcode;
