@@ -64,6 +64,17 @@ impl<'a> Media<'a> {
         }
         out
     }
+
+    /// The same message with other audio, in base64; nothing else in it changes.
+    #[must_use]
+    pub fn with_payload(&self, payload: &str) -> String {
+        let mut out = String::with_capacity(self.text.len() + payload.len());
+        let Range { start, end } = self.payload;
+        for part in [self.text.get(..start), Some(payload), self.text.get(end..)] {
+            out.push_str(part.unwrap_or_default());
+        }
+        out
+    }
 }
 
 /// Reads a frame of audio. `None` is anything else, or one spelled so that only [`parse`] can tell.

@@ -8,6 +8,8 @@
 
 pub mod bridge;
 pub mod framing;
+pub mod interpreter;
 pub mod liveness;
 pub mod messages;
+mod playout;
 pub mod transcode;
