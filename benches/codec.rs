@@ -3,11 +3,13 @@
 #![expect(unsafe_code, reason = "a counting allocator has to be one")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints what it measures")]
 
+#[path = "common/framings.rs"]
+mod framings;
 #[expect(dead_code, reason = "only what was asked of it counts here")]
 #[path = "common/heap.rs"]
 mod heap;
 
-use std::{fs, hint::black_box};
+use std::{borrow::Cow, fs, hint::black_box, time::Duration};
 
 use criterion::{Criterion, Throughput};
 use heap::Heap;
@@ -20,9 +22,14 @@ use switchback::{
             hmac::{Algorithm, MacText},
         },
     },
-    domain::{Account, AccountApi, AccountId, AccountOrigin, MediaFormat, Secret, UnixMillis},
+    domain::{
+        Account, AccountApi, AccountId, AccountOrigin, ByteOrder, MediaFormat, Secret, UnixMillis,
+    },
     media::{
         bridge::Bridge,
+        carrier_leg::CarrierLeg,
+        framing::{Frame, Framing},
+        interpreter::Interpreter,
         messages::{self, Message, Start},
     },
 };
@@ -37,6 +44,8 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     webhook(&mut criterion);
     media_frame(&mut criterion);
+    carrier_frame(&mut criterion);
+    other_format(&mut criterion);
     criterion.final_summary();
 }
 
@@ -92,6 +101,79 @@ fn media_frame(criterion: &mut Criterion) {
     }
     let tree = allocations(|| drop(through_a_tree()));
     println!("media_frame/renamed_through_serde_json_value: {tree:.2} allocations a frame");
+}
+
+/// A frame of audio to and from a carrier that speaks otherwise than Twilio, in time.
+fn carrier_frame(criterion: &mut Criterion) {
+    let styles: [(&str, fn() -> Box<dyn Framing>); 2] =
+        [("text", || Box::new(framings::Text)), ("binary", || Box::new(framings::Binary))];
+    for (name, framing) in styles {
+        let format = framing().outbound_format();
+        let bytes = vec![0x55; format.bytes_of_ms(20)];
+        let payload = base64_simd::STANDARD.encode_to_string(&bytes);
+        let mut said = String::new();
+        messages::write_audio(&mut said, "MZ1", &payload);
+        let heard = match name {
+            "text" => Frame::Text(Cow::Borrowed(said.as_str())),
+            _ => Frame::Binary(Cow::Borrowed(bytes.as_slice())),
+        };
+        let start = Start { stream_sid: "MZ1".to_owned(), ..Start::default() };
+        let order = ByteOrder::Little;
+        let Some(mut leg) = CarrierLeg::new(framing(), String::new(), format, order, start) else {
+            return;
+        };
+        let mut now = Duration::ZERO;
+        let mut group = criterion.benchmark_group("carrier_frame");
+        group.throughput(Throughput::Elements(1));
+        let mut read = || {
+            leg.read(black_box(&heard), now);
+            drop(black_box(leg.next_for_bridge()));
+        };
+        group.bench_function(format!("{name}_in"), |bencher| bencher.iter(&mut read));
+        println!("carrier_frame/{name}_in: {:.2} allocations a frame", allocations(&mut read));
+        let mut write = || {
+            leg.take(black_box(&said), now);
+            drop(black_box(leg.next_for_carrier(now)));
+            now += Duration::from_millis(20);
+        };
+        group.bench_function(format!("{name}_out"), |bencher| bencher.iter(&mut write));
+        println!("carrier_frame/{name}_out: {:.2} allocations a frame", allocations(&mut write));
+        group.finish();
+    }
+}
+
+/// A frame of audio between a carrier that speaks mu-law and a runtime that does not.
+fn other_format(criterion: &mut Criterion) {
+    let carrier = MediaFormat::PCMU_8000;
+    let frame = |format: MediaFormat| {
+        let mut text = String::new();
+        let payload = base64_simd::STANDARD.encode_to_string(vec![0x55; format.bytes_of_ms(20)]);
+        messages::write_audio(&mut text, "MZ1", &payload);
+        Utf8Bytes::from(text)
+    };
+    let heard = frame(MediaFormat::PCMU_8000);
+    for (name, format) in [
+        ("l16_8000", MediaFormat::L16_8000),
+        ("l16_16000", MediaFormat::L16_16000),
+        ("l16_24000", MediaFormat::L16_24000),
+    ] {
+        let said = frame(format);
+        let Some(mut between) = Interpreter::new(carrier, format, "MZ1".to_owned()) else {
+            return;
+        };
+        let mut group = criterion.benchmark_group("other_format");
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(format!("{name}_to_runtime"), |bencher| {
+            bencher.iter(|| between.for_runtime(black_box(heard.clone())));
+        });
+        group.bench_function(format!("{name}_to_carrier"), |bencher| {
+            bencher.iter(|| {
+                between.from_runtime(black_box(said.clone()), Duration::ZERO);
+                black_box(between.next_for_bridge())
+            });
+        });
+        group.finish();
+    }
 }
 
 fn allocations(mut run: impl FnMut()) -> f64 {
