@@ -66,6 +66,7 @@ fn agent(id: u128, callback: Option<Callback>) -> Delta {
         first_audio_timeout_ms: None,
         min_attestation: None,
         context_min_attestation: None,
+        runtime_media: None,
     })
 }
 

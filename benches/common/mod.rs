@@ -94,6 +94,7 @@ pub(crate) fn installation() -> Vec<Delta> {
                 first_audio_timeout_ms: None,
                 min_attestation: None,
                 context_min_attestation: None,
+                runtime_media: None,
             }));
         }
         for n in 0..NUMBERS {

@@ -470,6 +470,7 @@ mod tests {
             first_audio_timeout_ms: None,
             min_attestation: None,
             context_min_attestation: None,
+            runtime_media: None,
         };
         let by = agent.id;
         let call = InboundCall { dnis: Some(contact), ..facts(id).call };

@@ -35,6 +35,7 @@ pub(super) fn create(
         first_audio_timeout_ms: fields.first_audio_timeout_ms.flatten(),
         min_attestation: fields.min_attestation.flatten(),
         context_min_attestation: fields.context_min_attestation.flatten(),
+        runtime_media: fields.runtime_media.flatten(),
         numbers: fields.numbers.unwrap_or_default(),
         primary: fields.primary.flatten(),
     };
@@ -58,6 +59,7 @@ pub(super) fn update(
         first_audio_timeout_ms: fields.first_audio_timeout_ms,
         min_attestation: fields.min_attestation,
         context_min_attestation: fields.context_min_attestation,
+        runtime_media: fields.runtime_media,
     };
     let changed = tx.update_agent(tenant, id, patch)?;
     match (fields.window_days, before.agent.callback) {

@@ -87,6 +87,7 @@ fn agent(tenant: TenantId, told: &HostedAgent) -> Agent {
         first_audio_timeout_ms: None,
         min_attestation: None,
         context_min_attestation: None,
+        runtime_media: None,
     }
 }
 

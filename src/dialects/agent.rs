@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::{
     profile,
-    reader::{Given, Reader, Wrong, attestation, carrier_words, ids, integer},
+    reader::{Given, Reader, Wrong, attestation, carrier_words, ids, integer, member},
     schema,
     target::{PrivateHosts, target, targets},
 };
 use crate::domain::{
-    AgentId, AgentRecord, Attestation, Direction, NumberId, OutcomeSet, Refusal, Target,
+    AgentId, AgentRecord, Attestation, Direction, NumberId, OutcomeSet, Refusal, RuntimeMedia,
+    Target,
 };
 
 /// Days of ten years; the store refuses what is longer than touches are kept.
@@ -24,6 +25,9 @@ const WINDOW_DAYS_MAX: u32 = 3650;
 const PARAMETERS_MAX: usize = 32;
 /// Characters of one parameter's name or value (Twilio: 500 for both).
 const PARAMETER_LEN_MAX: usize = 500;
+
+/// What a runtime may speak.
+pub(super) const RUNTIME_MEDIA: &str = "pcmu, l16_8000, l16_16000, l16_24000";
 
 /// What is asked of an agent. An absent field stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +53,8 @@ pub struct AgentFields {
     pub min_attestation: Given<Attestation>,
     /// The least attestation for which its runtime is told everything; null is the tenant's.
     pub context_min_attestation: Given<Attestation>,
+    /// What its runtime speaks; null is PCMU.
+    pub runtime_media: Given<RuntimeMedia>,
     /// The window of its callback role.
     pub window_days: Given<u32>,
     pub(super) profile: Map<String, Value>,
@@ -65,6 +71,7 @@ impl AgentFields {
             first_audio_timeout_ms: reader.given("first_audio_timeout_ms", integer(100..=60_000)),
             min_attestation: reader.given("min_attestation", attestation),
             context_min_attestation: reader.given("context_min_attestation", attestation),
+            runtime_media: reader.given("runtime_media", member(RUNTIME_MEDIA)),
             window_days: reader.given("window_days", integer(0..=WINDOW_DAYS_MAX)),
             ..Self::default()
         }
@@ -109,6 +116,8 @@ pub struct AgentOwnRequest {
     pub min_attestation: Option<schema::Attestation>,
     /// The least attestation for which its runtime is told everything; null is the tenant's.
     pub context_min_attestation: Option<schema::Attestation>,
+    /// What its runtime speaks; null is `pcmu`. The carrier's audio is made into it, and back.
+    pub runtime_media: Option<schema::RuntimeMedia>,
     /// How far back its callback role looks; for agents that have the role.
     #[schema(minimum = 0, maximum = 3650)]
     pub window_days: Option<u32>,
@@ -218,6 +227,9 @@ pub struct AgentShown {
     /// The least attestation for which its runtime is told everything; null is the tenant's.
     #[schema(value_type = Option<schema::Attestation>)]
     context_min_attestation: Option<&'static str>,
+    /// What its runtime speaks; null is `pcmu`.
+    #[schema(value_type = Option<schema::RuntimeMedia>)]
+    runtime_media: Option<&'static str>,
     /// How far back its callback role looks; null is the tenant's own window.
     window_days: Option<u32>,
     /// The name of the upstream that it is mirrored from; it is changed there, not here.
@@ -236,6 +248,7 @@ impl From<&AgentRecord> for AgentShown {
             first_audio_timeout_ms: agent.first_audio_timeout_ms,
             min_attestation: agent.min_attestation.map(Attestation::as_str),
             context_min_attestation: agent.context_min_attestation.map(Attestation::as_str),
+            runtime_media: agent.runtime_media.map(RuntimeMedia::as_str),
             window_days: agent.callback.as_ref().and_then(|callback| callback.window_days),
             managed_by: record.upstream.clone(),
         }

@@ -37,6 +37,7 @@ const RESERVED: &[&str] = &[
     "phone_numbers",
     "primary_number_id",
     "prompt",
+    "runtime_media",
     "runtime_parameters",
     "runtime_url",
     "targets",

@@ -78,6 +78,9 @@ words! {
     AccountOrigin = domain::AccountOrigin;
     /// How far the network vouches for a caller.
     Attestation = domain::Attestation;
+    /// What an agent's runtime speaks: mu-law, or linear samples of 16 bits, the low byte first, at
+    /// so many a second.
+    RuntimeMedia = domain::RuntimeMedia;
     /// Who pays for calls to a number.
     NumberKind = domain::NumberKind;
     /// What a write warns of.

@@ -1,6 +1,8 @@
 //! Whoever answers or calls, as far as routing needs to know.
 
-use super::{AgentId, Attestation, OutcomeSet, Target, TenantId, spelled};
+use super::{
+    AgentId, Attestation, MediaFormat, OutcomeSet, RuntimeMedia, Target, TenantId, spelled,
+};
 
 spelled! {
     /// Which way an agent's calls go.
@@ -53,6 +55,8 @@ pub struct Agent {
     /// The least attestation for which its runtime is told everything about a return call; `None`
     /// is the tenant's.
     pub context_min_attestation: Option<Attestation>,
+    /// What its runtime speaks; `None` is PCMU.
+    pub runtime_media: Option<RuntimeMedia>,
 }
 
 impl Agent {
@@ -60,6 +64,12 @@ impl Agent {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.state == AgentState::Live
+    }
+
+    /// The audio its runtime speaks.
+    #[must_use]
+    pub fn runtime_format(&self) -> MediaFormat {
+        self.runtime_media.unwrap_or(RuntimeMedia::Pcmu).format()
     }
 }
 

@@ -26,6 +26,33 @@ spelled! {
     }
 }
 
+spelled! {
+    /// What an agent's runtime speaks.
+    pub enum RuntimeMedia {
+        /// G.711 mu-law at 8 kHz.
+        Pcmu = "pcmu",
+        /// Linear samples of 16 bits, the low byte first, at 8 kHz.
+        L16At8 = "l16_8000",
+        /// The same at 16 kHz.
+        L16At16 = "l16_16000",
+        /// The same at 24 kHz.
+        L16At24 = "l16_24000",
+    }
+}
+
+impl RuntimeMedia {
+    /// The format.
+    #[must_use]
+    pub const fn format(self) -> MediaFormat {
+        match self {
+            Self::Pcmu => MediaFormat::PCMU_8000,
+            Self::L16At8 => MediaFormat::L16_8000,
+            Self::L16At16 => MediaFormat::L16_16000,
+            Self::L16At24 => MediaFormat::L16_24000,
+        }
+    }
+}
+
 /// A codec with its rate. One channel, always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MediaFormat {

@@ -52,7 +52,7 @@ pub use id::{
     RevisionId, TenantId, TouchId, TrunkId, VersionId, WebhookId,
 };
 pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
-pub use media::{ByteOrder, Codec, MediaFormat};
+pub use media::{ByteOrder, Codec, MediaFormat, RuntimeMedia};
 pub use number::{Number, NumberKind, Owner, default_agent};
 pub use outcome::{Outcome, OutcomeSet};
 pub use record::{

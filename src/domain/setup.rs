@@ -4,7 +4,7 @@
 //! In every part `None` leaves a field as it is and `Some(None)` clears it. A list is the whole
 //! list.
 
-use super::{AgentId, AgentState, Attestation, Direction, E164, OutcomeSet, Target};
+use super::{AgentId, AgentState, Attestation, Direction, E164, OutcomeSet, RuntimeMedia, Target};
 
 /// A field that a document names with a value, names with nothing, or does not name.
 type Named<T> = Option<Option<T>>;
@@ -75,6 +75,8 @@ pub struct AgentSetup {
     pub min_attestation: Named<Attestation>,
     /// The same for the whole return context.
     pub context_min_attestation: Named<Attestation>,
+    /// What its runtime speaks; null is PCMU.
+    pub runtime_media: Named<RuntimeMedia>,
     /// Fields that are kept for others, each the text of a JSON value; `None` takes it away.
     pub profile: Vec<(String, Option<String>)>,
     /// The sources of its callback role; none: it has no such role.

@@ -11,8 +11,8 @@ use serde_with::{As, DeserializeAs, DisplayFromStr, SerializeAs, serde_as};
 use crate::domain::{
     Account, AccountApi, AccountId, AccountOrigin, Agent, AgentId, AgentState, ApiKey, Attestation,
     BelowMin, ByteOrder, Callback, CarrierId, Direction, E164, MediaKey, Number, NumberId, Outcome,
-    OutcomeSet, Owner, Secret, SharedKey, Target, Tenant, TenantId, TenantSettings, Touch, TouchId,
-    UnixSeconds,
+    OutcomeSet, Owner, RuntimeMedia, Secret, SharedKey, Target, Tenant, TenantId, TenantSettings,
+    Touch, TouchId, UnixSeconds,
 };
 use crate::index::Delta;
 
@@ -239,6 +239,9 @@ struct AgentDef {
     #[serde(default)]
     #[serde_as(as = "Option<DisplayFromStr>")]
     context_min_attestation: Option<Attestation>,
+    #[serde(default)]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    runtime_media: Option<RuntimeMedia>,
 }
 
 #[serde_as]

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     AgentId, AgentState, AgentVersion, AgentWebhook, Attestation, BelowMin, CallBrief, CallId,
     CallRecord, CallResult, CampaignId, CampaignStatus, DeliveryStatus, DialFailure, DialRecord,
-    Direction, E164, InlineHook, KeyScope, NumberId, OrphanCause, OutcomeSet, RevisionId, Scopes,
-    Secret, Target, TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook, WebhookId,
+    Direction, E164, InlineHook, KeyScope, NumberId, OrphanCause, OutcomeSet, RevisionId,
+    RuntimeMedia, Scopes, Secret, Target, TenantId, UnixDay, UnixMillis, UnixSeconds, Webhook,
+    WebhookId,
 };
 
 /// An agent to be made.
@@ -33,6 +34,8 @@ pub struct NewAgent {
     pub min_attestation: Option<Attestation>,
     /// See `domain::Agent`.
     pub context_min_attestation: Option<Attestation>,
+    /// See `domain::Agent`.
+    pub runtime_media: Option<RuntimeMedia>,
     /// Numbers to attach, in order.
     pub numbers: Vec<NumberId>,
     /// One of `numbers`; the first where none is said.
@@ -54,6 +57,7 @@ impl NewAgent {
             first_audio_timeout_ms: None,
             min_attestation: None,
             context_min_attestation: None,
+            runtime_media: None,
             numbers: Vec::new(),
             primary: None,
         }
@@ -79,6 +83,8 @@ pub struct AgentPatch {
     pub min_attestation: Option<Option<Attestation>>,
     /// See `domain::Agent`; `Some(None)` clears it.
     pub context_min_attestation: Option<Option<Attestation>>,
+    /// See `domain::Agent`; `Some(None)` clears it.
+    pub runtime_media: Option<Option<RuntimeMedia>>,
 }
 
 /// Whether several inbound agents may answer on one number.

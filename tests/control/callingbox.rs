@@ -15,7 +15,7 @@ async fn an_agent_from_first_to_last() {
         "tools": [{ "type": "builtin", "name": "end_call" }], "number_ids": [n],
         "runtime_url": "wss://bot.example.com/ws", "runtime_parameters": { "mood": "calm" },
         "first_audio_timeout_ms": 4000, "min_attestation": "B",
-        "context_min_attestation": "A", "unheard_of": true
+        "context_min_attestation": "A", "runtime_media": "l16_16000", "unheard_of": true
     });
     let made = tenant.post("/v1/agents", body).await;
     assert!(!made.header("switchback-rev").is_empty());
@@ -40,6 +40,7 @@ async fn an_agent_from_first_to_last() {
         ("first_audio_timeout_ms", json!(4000)),
         ("min_attestation", json!("B")),
         ("context_min_attestation", json!("A")),
+        ("runtime_media", json!("l16_16000")),
         ("window_days", Value::Null),
     ] {
         assert_eq!(made[field], value, "{field}");
@@ -67,12 +68,14 @@ async fn an_agent_from_first_to_last() {
     assert_eq!(read, shown);
 
     let patch = json!({ "type": "inbound", "name": "Day desk", "voice": null, "returns": null,
-                        "first_audio_timeout_ms": null, "min_attestation": null });
+                        "first_audio_timeout_ms": null, "min_attestation": null,
+                        "runtime_media": null });
     read = tenant.patch(&path, patch).await.is(200);
     assert_eq!((&read["name"], &read["voice"]), (&json!("Day desk"), &Value::Null));
     assert_eq!((&read["returns"], &read["language"]), (&Value::Null, &json!("en-US")));
     assert_eq!(read["first_audio_timeout_ms"], Value::Null);
     assert_eq!(read["min_attestation"], Value::Null);
+    assert_eq!(read["runtime_media"], Value::Null);
     assert_eq!(read["context_min_attestation"], "A");
 
     let archived = tenant.delete(&path).await.is(200);

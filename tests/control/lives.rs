@@ -93,6 +93,7 @@ fn facts(tenant: TenantId, agent: AgentId, carrier_call_id: &str) -> Facts {
             first_audio_timeout_ms: None,
             min_attestation: None,
             context_min_attestation: None,
+            runtime_media: None,
         })),
         reason: Some(RouteReason::Default),
         unmatched: false,

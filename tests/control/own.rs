@@ -322,6 +322,7 @@ async fn a_busy_agent_is_not_deleted_or_turned() {
         first_audio_timeout_ms: None,
         min_attestation: None,
         context_min_attestation: None,
+        runtime_media: None,
     };
     let facts = Facts { agent: Some(Arc::new(agent)), ..facts(org, "CA1") };
     daemon.live.open(facts, CallStatus::InProgress, clock::now());

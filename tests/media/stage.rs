@@ -56,6 +56,7 @@ pub(crate) fn agent(id: u128, targets: &[String]) -> Agent {
         first_audio_timeout_ms: None,
         min_attestation: None,
         context_min_attestation: None,
+        runtime_media: None,
     }
 }
 

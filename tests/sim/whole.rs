@@ -36,6 +36,7 @@ fn agent(n: usize, callback: bool, said: &str) -> Delta {
         first_audio_timeout_ms: None,
         min_attestation: None,
         context_min_attestation: None,
+        runtime_media: None,
     })
 }
 

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use switchback::domain::{
     Account, AccountApi, AccountId, AccountOrigin, Agent, AgentId, AgentState, ApiKey, Attestation,
-    CarrierId, Direction, MediaKey, Secret, SharedKey, Target, TenantId,
+    CarrierId, Direction, MediaKey, RuntimeMedia, Secret, SharedKey, Target, TenantId,
 };
 use switchback::index::Delta;
 use switchback::replica::wire::{decode, encode};
@@ -53,8 +53,9 @@ fn agent() -> impl Strategy<Value = Delta> {
     let least = || prop::option::of(prop::sample::select(Attestation::ALL));
     let least = (least(), least());
     let timeout = any::<Option<u32>>();
-    (any::<u128>(), any::<String>(), vec(said, 0..3), parameters, timeout, least).prop_map(
-        |(id, name, targets, runtime_parameters, first_audio_timeout_ms, least)| {
+    let media = prop::option::of(prop::sample::select(RuntimeMedia::ALL));
+    (any::<u128>(), any::<String>(), vec(said, 0..3), parameters, timeout, least, media).prop_map(
+        |(id, name, targets, runtime_parameters, first_audio_timeout_ms, least, runtime_media)| {
             Delta::Agent(Agent {
                 id: AgentId(Uuid::from_u128(id)),
                 tenant: world::tenant_id(0),
@@ -67,6 +68,7 @@ fn agent() -> impl Strategy<Value = Delta> {
                 first_audio_timeout_ms,
                 min_attestation: least.0,
                 context_min_attestation: least.1,
+                runtime_media,
             })
         },
     )

@@ -189,6 +189,7 @@ impl World {
             first_audio_timeout_ms: None,
             min_attestation: least,
             context_min_attestation: None,
+            runtime_media: None,
         };
         self.agents.push(agent.clone());
         Delta::Agent(agent)

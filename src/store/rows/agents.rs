@@ -18,7 +18,7 @@ use crate::{
 
 const COLUMNS: &str = "id, tenant, name, label, direction, state, targets, runtime_parameters,
     first_audio_timeout_ms, profile, primary_number, created_at, updated_at, archived_at,
-    min_attestation, context_min_attestation";
+    min_attestation, context_min_attestation, runtime_media";
 
 /// The row alone: numbers, role and upstream are still missing.
 fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
@@ -34,6 +34,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentRecord> {
         first_audio_timeout_ms: row.get(8)?,
         min_attestation: row.get(14)?,
         context_min_attestation: row.get(15)?,
+        runtime_media: row.get(16)?,
     };
     Ok(AgentRecord {
         agent,
@@ -254,7 +255,8 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT INTO agents ({COLUMNS})
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, ?11, ?11, NULL, ?12, ?13)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, ?11, ?11, NULL, ?12, ?13,
+                 ?14)"
             ),
             params![
                 agent.id,
@@ -270,6 +272,7 @@ impl Tx<'_> {
                 now,
                 agent.min_attestation,
                 agent.context_min_attestation,
+                agent.runtime_media,
             ],
         )?;
         Ok(())
@@ -284,7 +287,7 @@ impl Tx<'_> {
             "UPDATE agents SET name = ?2, label = ?3, direction = ?4, state = ?5, targets = ?6,
                 runtime_parameters = ?7, first_audio_timeout_ms = ?8, profile = ?9,
                 primary_number = ?10, updated_at = ?11, archived_at = ?12, min_attestation = ?13,
-                context_min_attestation = ?14 WHERE id = ?1",
+                context_min_attestation = ?14, runtime_media = ?15 WHERE id = ?1",
             params![
                 agent.id,
                 agent.name,
@@ -300,6 +303,7 @@ impl Tx<'_> {
                 record.archived_at,
                 agent.min_attestation,
                 agent.context_min_attestation,
+                agent.runtime_media,
             ],
         )?;
         Ok(())

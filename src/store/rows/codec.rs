@@ -13,8 +13,8 @@ use crate::domain::{
     ByteOrder, CallEnd, CallId, CallStatus, CampaignId, CampaignStatus, CarrierId, DeliveryId,
     DeliveryStatus, DialState, Direction, E164, HookAuthorization, HookMethod, HostedKind, KeyId,
     KeyScope, NumberId, Outcome, ReleaseId, ReleaseStatus, ResultStatus, RevisionId, RouteReason,
-    Target, TenantId, ThingKind, TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds, VersionId,
-    WebhookId, WebhookTrouble,
+    RuntimeMedia, Target, TenantId, ThingKind, TouchId, TrunkId, UnixDay, UnixMillis, UnixSeconds,
+    VersionId, WebhookId, WebhookTrouble,
 };
 
 /// A list that is only ever read whole: a JSON array of the members' own spellings.
@@ -91,7 +91,7 @@ macro_rules! spelled {
 }
 
 spelled! {
-    AccountOrigin AgentState AttemptStatus Attestation ByteOrder CallEnd CallStatus CampaignStatus CarrierId DeliveryStatus DialState Direction HookAuthorization HookMethod HostedKind KeyScope Outcome ReleaseStatus ResultStatus RouteReason ThingKind WebhookTrouble
+    AccountOrigin AgentState AttemptStatus Attestation ByteOrder CallEnd CallStatus CampaignStatus CarrierId DeliveryStatus DialState Direction HookAuthorization HookMethod HostedKind KeyScope Outcome ReleaseStatus ResultStatus RouteReason RuntimeMedia ThingKind WebhookTrouble
 }
 
 macro_rules! integers {

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::{
     domain::{
         AccountId, Agent, AgentId, AgentRecord, AgentState, Attestation, BelowMin, BindingRecord,
-        Callback, Direction, E164, InboundConfig, NumberId, NumberRecord, Outcome, Target,
-        TenantId, TenantSettings, Thing, ThingKind, UnixMillis,
+        Callback, Direction, E164, InboundConfig, NumberId, NumberRecord, Outcome, RuntimeMedia,
+        Target, TenantId, TenantSettings, Thing, ThingKind, UnixMillis,
     },
     store::StoreError,
 };
@@ -35,6 +35,9 @@ struct AgentText {
     min_attestation: Option<Attestation>,
     #[serde_as(as = "Option<DisplayFromStr>")]
     context_min_attestation: Option<Attestation>,
+    #[serde(default)]
+    #[serde_as(as = "Option<DisplayFromStr>")]
+    runtime_media: Option<RuntimeMedia>,
     profile: String,
     #[serde_as(as = "Option<DisplayFromStr>")]
     primary_number: Option<NumberId>,
@@ -166,6 +169,7 @@ fn agent_text(record: &AgentRecord) -> AgentText {
         first_audio_timeout_ms,
         min_attestation,
         context_min_attestation,
+        runtime_media,
     } = agent;
     let callback = callback.map(|role| {
         let Callback { sources, window_days, trigger_outcomes, since } = role;
@@ -183,6 +187,7 @@ fn agent_text(record: &AgentRecord) -> AgentText {
         first_audio_timeout_ms,
         min_attestation,
         context_min_attestation,
+        runtime_media,
         profile,
         primary_number,
         numbers,
@@ -209,6 +214,7 @@ fn agent_record(tenant: TenantId, id: AgentId, text: AgentText) -> AgentRecord {
         first_audio_timeout_ms: text.first_audio_timeout_ms,
         min_attestation: text.min_attestation,
         context_min_attestation: text.context_min_attestation,
+        runtime_media: text.runtime_media,
     };
     let created_at = UnixMillis(text.created_at);
     AgentRecord {

@@ -42,6 +42,7 @@ impl Tx<'_> {
             first_audio_timeout_ms: new.first_audio_timeout_ms,
             min_attestation: new.min_attestation,
             context_min_attestation: new.context_min_attestation,
+            runtime_media: new.runtime_media,
         };
         let label = new.label.map(|label| named("label", &label)).transpose()?;
         self.insert_agent(&agent, label.as_deref(), &new.profile)?;
@@ -95,6 +96,9 @@ impl Tx<'_> {
         }
         if let Some(least) = patch.context_min_attestation {
             record.agent.context_min_attestation = least;
+        }
+        if let Some(media) = patch.runtime_media {
+            record.agent.runtime_media = media;
         }
         self.put_agent(&record)?;
         self.insert_audit(Some(tenant), "agent.update", Some(id.0))?;

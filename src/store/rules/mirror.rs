@@ -180,6 +180,7 @@ impl Tx<'_> {
                 first_audio_timeout_ms: None,
                 min_attestation: None,
                 context_min_attestation: None,
+                runtime_media: None,
             };
             self.insert_agent(&agent, told.label.as_deref(), &told.profile)?;
             return self.mark_agent(told.id, &upstream.name);

@@ -212,6 +212,7 @@ mod tests {
                 first_audio_timeout_ms: None,
                 min_attestation: None,
                 context_min_attestation: None,
+                runtime_media: None,
             },
             label: told.label.clone(),
             profile: told.profile.clone(),

@@ -132,6 +132,8 @@ pub struct AgentRequest {
     pub min_attestation: Option<schema::Attestation>,
     /// The same for the whole return context.
     pub context_min_attestation: Option<schema::Attestation>,
+    /// What its runtime speaks; null is `pcmu`.
+    pub runtime_media: Option<schema::RuntimeMedia>,
     /// The sources of its callback role, by name or id; an empty list takes the role away.
     pub sources: Option<Vec<String>>,
     /// The role's window; null is the tenant's.

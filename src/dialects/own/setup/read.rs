@@ -33,6 +33,7 @@ pub(super) const AGENT: &[&str] = &[
     "first_audio_timeout_ms",
     "min_attestation",
     "context_min_attestation",
+    "runtime_media",
     "sources",
     "window_days",
     "trigger_outcomes",
@@ -160,6 +161,7 @@ impl Reading {
             first_audio_timeout_ms: reader.given("first_audio_timeout_ms", integer(100..=60_000)),
             min_attestation: reader.given("min_attestation", attestation),
             context_min_attestation: reader.given("context_min_attestation", attestation),
+            runtime_media: reader.given("runtime_media", member(agent::RUNTIME_MEDIA)),
             sources: reader.given("sources", list_of(agent_ref)).map(Option::unwrap_or_default),
             window_days: reader.given("window_days", integer(0..=WINDOW_DAYS_MAX)),
             trigger_outcomes: reader

@@ -194,6 +194,9 @@ fn agent_words(record: &AgentRecord, called: &Called<'_>) -> Words {
     if let Some(least) = agent.context_min_attestation {
         say("context_min_attestation", least.as_str().into());
     }
+    if let Some(media) = agent.runtime_media {
+        say("runtime_media", media.as_str().into());
+    }
     if let Some(role) = &agent.callback {
         say("sources", role.sources.iter().map(|id| called.agent(*id)).collect());
         if let Some(days) = role.window_days {

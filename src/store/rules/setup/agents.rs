@@ -101,6 +101,7 @@ impl Applying<'_, '_> {
             context_min_attestation: said
                 .context_min_attestation
                 .filter(|least| *least != now.agent.context_min_attestation),
+            runtime_media: said.runtime_media.filter(|media| *media != now.agent.runtime_media),
         };
         if !patch.is_empty() {
             self.tx.update_agent(self.tenant, id, patch)?;
@@ -229,6 +230,7 @@ impl AgentPatch {
             first_audio_timeout_ms,
             min_attestation,
             context_min_attestation,
+            runtime_media,
         } = self;
         name.is_none()
             && label.is_none()
@@ -238,6 +240,7 @@ impl AgentPatch {
             && first_audio_timeout_ms.is_none()
             && min_attestation.is_none()
             && context_min_attestation.is_none()
+            && runtime_media.is_none()
     }
 }
 

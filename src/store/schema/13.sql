@@ -1,0 +1,2 @@
+-- What an agent's runtime speaks; none is PCMU.
+ALTER TABLE agents ADD COLUMN runtime_media TEXT;
