@@ -105,9 +105,13 @@ fn media_frame(criterion: &mut Criterion) {
 
 /// A frame of audio to and from a carrier that speaks otherwise than Twilio, in time.
 fn carrier_frame(criterion: &mut Criterion) {
-    let styles: [(&str, fn() -> Box<dyn Framing>); 2] =
-        [("text", || Box::new(framings::Text)), ("binary", || Box::new(framings::Binary))];
-    for (name, framing) in styles {
+    for name in ["text", "binary"] {
+        let framing = || -> Box<dyn Framing> {
+            match name {
+                "text" => Box::new(framings::Text),
+                _ => Box::new(framings::Binary),
+            }
+        };
         let format = framing().outbound_format();
         let bytes = vec![0x55; format.bytes_of_ms(20)];
         let payload = base64_simd::STANDARD.encode_to_string(&bytes);

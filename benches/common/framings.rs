@@ -13,10 +13,10 @@ use switchback::{
 };
 
 /// JSON with base64 in it, as most carriers speak.
-pub struct Text;
+pub(crate) struct Text;
 
 /// Bytes, 20 ms of linear samples at 16 kHz each.
-pub struct Binary;
+pub(crate) struct Binary;
 
 impl Framing for Text {
     fn read<'a>(&self, frame: &'a Frame<'_>) -> Result<Heard<'a>, Malformed> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Edge, token};
+use super::{Edge, token, way};
 use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
     carriers::{self, Answer, DialOutcome, Leg, Order, Reply, VoiceRequest},
     domain::{
         Account, CallEnd, CallId, CallPatch, CallStatus, Decision, Direction, InboundCall,
-        MediaFormat, RouteReason, Rung, Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
+        RouteReason, Rung, Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
     },
     routing,
     telemetry::{
@@ -192,7 +192,8 @@ impl Edge {
             tracing::error!("no media key: the log has not been followed yet");
             return self.write(asked, &Answer::HangUp);
         };
-        let claims = token::Claims::new(id, agent.map(|agent| agent.id), place, asked.now);
+        let (agent, spoken) = (agent.map(|agent| agent.id), way::spoken(live, place));
+        let claims = token::Claims::new((id, asked.account.id), agent, (place, spoken), asked.now);
         token::write_into(&mut url, key, &claims);
         self.media.prewarm(live, place);
         let status_url = format!(
@@ -206,7 +207,7 @@ impl Edge {
                 url: &url,
                 status_url: &status_url,
                 resume_url,
-                format: room.media_format(MediaFormat::PCMU_8000),
+                format: room.media_format(spoken.format()),
                 parameters: &[],
             },
         )

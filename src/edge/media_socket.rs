@@ -21,15 +21,19 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::prewarm::{self, Expected, Prewarms};
 use super::report::Report;
 use super::session::{self, Wiring};
-use super::socket::{self, Arrival, Open, Socket};
+use super::socket::{self, Arrival, CarrierSocket, Open, Socket};
 use super::start;
 use super::token::{self, Claims, Used};
+use super::translated::Translated;
+use super::way::{self, Way};
 use crate::calls::{Event as CallEvent, Facts, LiveCall, seal};
 use crate::carriers;
 use crate::domain::{
     Account, Ani, Attestation, CallId, CallStatus, Direction, InboundCall, Target, UnixMillis,
 };
 use crate::index::Index;
+use crate::media::carrier_leg::CarrierLeg;
+use crate::media::framing::CallNamed;
 use crate::media::messages::{CARRIER_MESSAGE_LEN_MAX, Start};
 use crate::routing;
 use crate::telemetry::{clock, metrics};
@@ -94,7 +98,8 @@ impl MediaSockets {
     async fn carry_ahead(&self, expected: Expected, call: Arc<LiveCall>, place: usize) {
         let account = self.index.view().account_by_id(call.facts.account).cloned();
         let Some(account) = account else { return };
-        let start = start::ahead(&call, place, &account);
+        let way = Way::of(&account, way::spoken(&call, place));
+        let start = start::ahead(&call, place, &account, &way);
         let token = self.call_token(call.facts.id, clock::now());
         let carried = Arc::clone(&call);
         let carry = session::carry_ahead(expected, start, call, place, token, &self.wiring);
@@ -146,21 +151,12 @@ impl MediaSockets {
         let call = self.wiring.live.get(claims.call);
         let url = format!("{}{target}", self.media_url);
         let request = carriers::Request { method: &Method::GET, url: &url, headers, body: &[] };
-        let verify = |account: &Arc<Account>| {
-            carriers::room(account.carrier)
-                .verify_upgrade(&request, account, now)
-                .map(|()| Arc::clone(account))
-        };
-        let account = if let Some(call) = &call {
-            let account = view.account_by_id(call.facts.account).ok_or("unknown_account")?;
-            verify(account).map_err(|refused| {
-                metrics::signature_failure(account.carrier, refused.cause());
-                refused.cause()
-            })?
-        } else {
-            // Its process is gone, and with it the account: whose signature it is, tells.
-            view.accounts().find_map(|account| verify(account).ok()).ok_or("wrong_signature")?
-        };
+        let account = Arc::clone(view.account_by_id(claims.account).ok_or("unknown_account")?);
+        let proof = carriers::room(account.carrier).verify_upgrade(&request, &account, now);
+        proof.map_err(|refused| {
+            metrics::signature_failure(account.carrier, refused.cause());
+            refused.cause()
+        })?;
         self.used.take(&claims).map_err(token::Refusal::as_str)?;
         Ok(Admitted { claims, account, call })
     }
@@ -188,22 +184,65 @@ impl MediaSockets {
     }
 
     async fn carry(&self, mut socket: impl Socket + 'static, admitted: &Admitted, open: Open) {
-        let Some(start) = socket::begin(&mut socket).await else {
-            metrics::media_refused("no_start");
-            return;
+        let way = Way::of(&admitted.account, admitted.claims.spoken);
+        let begun = match way.framing {
+            None => self.begin(&mut socket, admitted).await.map(|(call, start)| {
+                let socket: CarrierSocket = Box::new(socket);
+                (call, start, socket)
+            }),
+            Some(_) => self.begin_spelled(socket, admitted, way).await,
+        };
+        let (call, start, socket) = match begun {
+            Ok(begun) => begun,
+            Err(cause) => return metrics::media_refused(cause),
         };
         let now = clock::now();
-        let Some(call) = self.call(admitted, &start, now) else {
-            metrics::media_refused("call_mismatch");
-            return;
-        };
         let (id, place) = (call.facts.id, usize::from(admitted.claims.place));
-        let arrival = Arrival { socket: Box::new(socket), start, open: Some(open) };
+        let arrival = Arrival { socket, start, open: Some(open) };
         let Some(arrival) = self.prewarms.hand_over(id, place, arrival) else { return };
         let token = self.call_token(id, now);
         let carried = Arc::clone(&call);
         let report = session::carry(arrival, call, place, token, &self.wiring).await;
         self.conclude(&carried, &report);
+    }
+
+    /// Reads the beginning of a stream that speaks as runtimes are spoken to.
+    async fn begin(
+        &self,
+        socket: &mut impl Socket,
+        admitted: &Admitted,
+    ) -> Result<(Arc<LiveCall>, Start), &'static str> {
+        let start = socket::begin(socket).await.ok_or("no_start")?;
+        let call = self.call(admitted, &start.call_sid, clock::now()).ok_or("call_mismatch")?;
+        Ok((call, start))
+    }
+
+    /// Reads the beginning of one that speaks otherwise, and makes it one that does not.
+    async fn begin_spelled(
+        &self,
+        mut socket: impl Socket + 'static,
+        admitted: &Admitted,
+        mut way: Way,
+    ) -> Result<(Arc<LiveCall>, Start, CarrierSocket), &'static str> {
+        let Admitted { claims, account, call } = admitted;
+        let framing = way.framing.as_deref().ok_or("no_start")?;
+        let began = socket::begin_spelled(&mut socket, framing).await.ok_or("no_start")?;
+        let call = match &began.call {
+            CallNamed::Carrier(id) => self.call(admitted, id, clock::now()),
+            // Without its process nobody knows what the carrier calls it.
+            CallNamed::Ours(id) => call.clone().filter(|_| *id == claims.call),
+        };
+        let call = call.ok_or("call_mismatch")?;
+        let mut start = start::ahead(&call, usize::from(claims.place), account, &way);
+        start.parameters = began.parameters;
+        if !began.account.is_empty() {
+            start.account_sid = began.account;
+        }
+        let framing = way.framing.take().ok_or("no_start")?;
+        let order = account.api.byte_order;
+        let leg = CarrierLeg::new(framing, began.stream, began.format, order, start.clone());
+        let leg = leg.ok_or("unknown_format")?;
+        Ok((call, start, Box::new(Translated::new(socket, leg))))
     }
 
     fn call_token(&self, call: CallId, now: UnixMillis) -> String {
@@ -226,12 +265,17 @@ impl MediaSockets {
     }
 
     /// The call that the stream is of, if it is the one the ticket was for.
-    fn call(&self, admitted: &Admitted, start: &Start, now: UnixMillis) -> Option<Arc<LiveCall>> {
+    fn call(
+        &self,
+        admitted: &Admitted,
+        carrier_call_id: &str,
+        now: UnixMillis,
+    ) -> Option<Arc<LiveCall>> {
         let Admitted { claims, account, call } = admitted;
         if let Some(call) = call {
-            return (call.facts.carrier_call_id == start.call_sid).then(|| Arc::clone(call));
+            return (call.facts.carrier_call_id == carrier_call_id).then(|| Arc::clone(call));
         }
-        if CallId::of_carrier_call(account.id, &start.call_sid) != claims.call {
+        if CallId::of_carrier_call(account.id, carrier_call_id) != claims.call {
             return None;
         }
         let view = self.index.view();
@@ -241,7 +285,7 @@ impl MediaSockets {
             id: claims.call,
             tenant: agent.tenant,
             account: account.id,
-            carrier_call_id: start.call_sid.clone(),
+            carrier_call_id: carrier_call_id.to_owned(),
             direction: Direction::Inbound,
             call: InboundCall {
                 account: Some(account.id),

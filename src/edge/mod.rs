@@ -13,6 +13,9 @@ pub mod session;
 pub mod socket;
 mod start;
 pub mod token;
+pub mod translated;
+mod voice;
+mod way;
 mod webhook;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

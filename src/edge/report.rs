@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{CallEnd, MediaSession, TargetTried, UnixMillis};
 use crate::media::bridge::Counts;
+use crate::media::carrier_leg;
 use crate::telemetry::{
     clock,
-    metrics::{self, MediaDirection},
+    metrics::{self, MediaChange, MediaDirection},
 };
 
 /// One frame in so many is timed: three a second of a call, each way.
@@ -130,4 +131,29 @@ pub(super) fn count(now: Counts, counted: &mut Counts) -> bool {
         }
     }
     now.to_carrier > before.to_carrier
+}
+
+/// The same of a carrier's leg.
+pub(super) fn count_leg(now: carrier_leg::Counts, counted: &mut carrier_leg::Counts) {
+    use MediaDirection::{ToCarrier, ToRuntime};
+    let before = std::mem::replace(counted, now);
+    for (direction, cause, pieces) in [
+        (ToRuntime, "repeated", now.repeated - before.repeated),
+        (ToRuntime, "malformed", now.from_carrier_ignored - before.from_carrier_ignored),
+        (ToCarrier, "malformed", now.to_carrier_ignored - before.to_carrier_ignored),
+    ] {
+        if pieces > 0 {
+            metrics::media_dropped(direction, cause, pieces);
+        }
+    }
+    for (change, pieces) in [
+        (MediaChange::Reordered, now.reordered - before.reordered),
+        (MediaChange::Filled, now.filled - before.filled),
+        (MediaChange::Cleared, now.cleared - before.cleared),
+        (MediaChange::Complained, now.failed - before.failed),
+    ] {
+        if pieces > 0 {
+            metrics::media_changed(change, pieces);
+        }
+    }
 }

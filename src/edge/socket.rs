@@ -1,5 +1,6 @@
 //! What is the same of every websocket here: its shape, its first words, its last.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use crate::media::framing::{Began, Frame, Framing, Heard};
 use crate::media::messages::{self, Start};
 
 /// From the upgrade to the carrier's `start`. Twilio sends it at once.
@@ -29,7 +31,7 @@ impl<S> Socket for S where
 {
 }
 
-/// A carrier's socket, whatever lies under it; its messages are Twilio's.
+/// A carrier's socket, whatever lies under it; its messages are Twilio's, or were made so.
 pub type CarrierSocket = Box<dyn Socket>;
 
 /// A carrier's socket whose stream has begun.
@@ -69,6 +71,39 @@ pub async fn begin(carrier: &mut impl Socket) -> Option<Start> {
                 Ok(messages::Message::Start(start)) => return Some(start),
                 Ok(messages::Message::Stop) => return None,
                 Ok(_) | Err(_) => {}
+            }
+        }
+        None
+    };
+    timeout(START_WAIT_MAX, first).await.ok().flatten()
+}
+
+/// The same of a stream that is spelled otherwise than Twilio's.
+pub(super) async fn begin_spelled(
+    carrier: &mut impl Socket,
+    framing: &dyn Framing,
+) -> Option<Began> {
+    let first = async {
+        while let Some(Ok(message)) = carrier.next().await {
+            let frame = match &message {
+                Message::Text(text) => Frame::Text(Cow::Borrowed(text.as_str())),
+                Message::Binary(bytes) => Frame::Binary(Cow::Borrowed(bytes)),
+                Message::Close(_) => return None,
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            };
+            match framing.read(&frame) {
+                Ok(Heard::Began(began)) => return Some(began),
+                Ok(Heard::Stopped) => return None,
+                Ok(
+                    Heard::Connected
+                    | Heard::Audio(_)
+                    | Heard::Dtmf(_)
+                    | Heard::Mark(_)
+                    | Heard::Cleared
+                    | Heard::Failed(_)
+                    | Heard::Unknown,
+                )
+                | Err(_) => {}
             }
         }
         None

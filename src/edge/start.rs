@@ -2,27 +2,30 @@
 
 use uuid::Uuid;
 
+use super::way::{self, Way};
 use crate::calls::LiveCall;
-use crate::domain::{Account, Ani, CarrierId};
-use crate::media::messages::{Format, Start};
+use crate::domain::{Account, Ani};
+use crate::media::messages::Start;
 
 /// Bytes of instructions, and of variables, that go along: the smallest message that runtimes'
 /// libraries take is many times that.
 const GIVEN_LEN_MAX: usize = 8 * 1024;
 
 /// What stands for a carrier's own `start` until it comes: the ids that it will have, but for the
-/// stream's, which is ours.
-pub(super) fn ahead(call: &LiveCall, place: usize, account: &Account) -> Start {
+/// stream's, which is ours. A carrier that speaks otherwise than Twilio has ids of other shapes, so
+/// that a call has ours there, in Twilio's shape.
+pub(super) fn ahead(call: &LiveCall, place: usize, account: &Account, way: &Way) -> Start {
     let facts = &call.facts;
     let stream = Uuid::new_v5(&facts.id.0, format!("stream {place}").as_bytes());
-    let call_sid = match account.carrier {
-        CarrierId::Twilio => facts.carrier_call_id.clone(),
+    let call_sid = match way.framing {
+        None => facts.carrier_call_id.clone(),
+        Some(_) => format!("CA{}", facts.id.0.simple()),
     };
     Start {
         stream_sid: format!("MZ{}", stream.simple()),
         call_sid,
         account_sid: account.account_id.clone(),
-        format: Format::default(),
+        format: way.format.into(),
         parameters: Vec::new(),
     }
 }
@@ -78,5 +81,6 @@ pub(super) fn start(
             parameters.push((name.clone(), value.clone()));
         }
     }
-    Start { parameters, ..carrier.clone() }
+    let format = way::spoken(call, place).format().into();
+    Start { parameters, format, ..carrier.clone() }
 }

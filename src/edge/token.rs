@@ -6,7 +6,7 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use crate::calls::seal::{self, Broken, Purpose};
-use crate::domain::{AgentId, CallId, MediaKey, UnixMillis, spelled};
+use crate::domain::{AccountId, AgentId, CallId, MediaKey, RuntimeMedia, UnixMillis, spelled};
 
 /// From our answer to the carrier's upgrade. Twilio connects within a second or two.
 const LIFE_SECONDS: u64 = 60;
@@ -14,16 +14,23 @@ const LIFE_SECONDS: u64 = 60;
 /// The same.
 pub const LIFE: Duration = Duration::from_secs(LIFE_SECONDS);
 
+/// Three ids, a place, a format, a time.
+const BODY_LEN: usize = 3 * 16 + 2 + 1 + 4;
+
 /// What a ticket says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claims {
     /// The call.
     pub call: CallId,
+    /// The carrier account it came by: whose proof the upgrade must bear.
+    pub account: AccountId,
     /// Whose target is tried, where it is an agent's: what the call can be carried on from when
     /// its process is gone.
     pub agent: Option<AgentId>,
     /// The target's place in the ladder.
     pub place: u16,
+    /// What the target speaks, by which the carrier was asked for its format.
+    pub spoken: RuntimeMedia,
     expires_at: u32,
 }
 
@@ -46,21 +53,30 @@ spelled! {
 impl Claims {
     /// A ticket for the target at `place`, good from now.
     #[must_use]
-    pub fn new(call: CallId, agent: Option<AgentId>, place: usize, now: UnixMillis) -> Self {
+    pub fn new(
+        (call, account): (CallId, AccountId),
+        agent: Option<AgentId>,
+        (place, spoken): (usize, RuntimeMedia),
+        now: UnixMillis,
+    ) -> Self {
         let place = u16::try_from(place).unwrap_or(u16::MAX);
         let expires_at = u32::try_from(now.seconds().0 + LIFE_SECONDS).unwrap_or(u32::MAX);
-        Self { call, agent, place, expires_at }
+        Self { call, account, agent, place, spoken, expires_at }
     }
 }
 
 /// Appends the ticket. It may stand in a path.
 pub fn write_into(out: &mut String, key: &MediaKey, claims: &Claims) {
     let agent = claims.agent.map_or(Uuid::nil(), |agent| agent.0);
-    let mut body = [0_u8; 38];
+    let spoken = RuntimeMedia::ALL.iter().position(|spoken| *spoken == claims.spoken);
+    let spoken = spoken.and_then(|place| u8::try_from(place).ok()).unwrap_or_default();
+    let mut body = [0_u8; BODY_LEN];
     let parts = [
         claims.call.0.as_bytes().as_slice(),
+        claims.account.0.as_bytes(),
         agent.as_bytes(),
         &claims.place.to_be_bytes(),
+        &[spoken],
         &claims.expires_at.to_be_bytes(),
     ];
     for (to, from) in body.iter_mut().zip(parts.into_iter().flatten()) {
@@ -74,7 +90,7 @@ pub fn write_into(out: &mut String, key: &MediaKey, claims: &Claims) {
 /// # Errors
 /// See [`Refusal`].
 pub fn read(ticket: &str, keys: &[MediaKey], now: UnixMillis) -> Result<Claims, Refusal> {
-    let body: [u8; 38] =
+    let body: [u8; BODY_LEN] =
         seal::open(Purpose::Media, keys, ticket).map_err(|broken| match broken {
             Broken::Malformed | Broken::Expired => Refusal::Malformed,
             Broken::UnknownKey => Refusal::UnknownKey,
@@ -83,14 +99,20 @@ pub fn read(ticket: &str, keys: &[MediaKey], now: UnixMillis) -> Result<Claims, 
     let mut rest = body.as_slice();
     let claims = Claims {
         call: CallId(Uuid::from_bytes(taken(&mut rest)?)),
+        account: AccountId(Uuid::from_bytes(taken(&mut rest)?)),
         agent: Some(Uuid::from_bytes(taken(&mut rest)?)).filter(|id| !id.is_nil()).map(AgentId),
         place: u16::from_be_bytes(taken(&mut rest)?),
+        spoken: spoken(taken(&mut rest)?)?,
         expires_at: u32::from_be_bytes(taken(&mut rest)?),
     };
     if u64::from(claims.expires_at) < now.seconds().0 {
         return Err(Refusal::Expired);
     }
     Ok(claims)
+}
+
+fn spoken([place]: [u8; 1]) -> Result<RuntimeMedia, Refusal> {
+    RuntimeMedia::ALL.get(usize::from(place)).copied().ok_or(Refusal::Malformed)
 }
 
 fn taken<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Refusal> {
@@ -136,6 +158,10 @@ mod tests {
         [MediaKey { id: 7, secret: [7; 32] }, MediaKey { id: 6, secret: [6; 32] }]
     }
 
+    fn call() -> (CallId, AccountId) {
+        (CallId(Uuid::from_u128(1)), AccountId::of_name("main"))
+    }
+
     fn ticket(claims: &Claims, key: &MediaKey) -> String {
         let mut out = String::new();
         write_into(&mut out, key, claims);
@@ -146,7 +172,7 @@ mod tests {
     fn a_ticket_is_good_once_and_for_a_minute() {
         let agent = Some(AgentId(Uuid::from_u128(2)));
         for agent in [agent, None] {
-            let claims = Claims::new(CallId(Uuid::from_u128(1)), agent, 3, NOW);
+            let claims = Claims::new(call(), agent, (3, RuntimeMedia::L16At16), NOW);
             for key in keys() {
                 let ticket = ticket(&claims, &key);
                 assert!(ticket.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
@@ -162,7 +188,7 @@ mod tests {
 
     #[test]
     fn other_peoples_tickets_are_refused() {
-        let claims = Claims::new(CallId(Uuid::from_u128(1)), None, 0, NOW);
+        let claims = Claims::new(call(), None, (0, RuntimeMedia::Pcmu), NOW);
         let stranger = MediaKey { id: 7, secret: [9; 32] };
         assert_eq!(read(&ticket(&claims, &stranger), &keys(), NOW), Err(Refusal::Forged));
         let retired = MediaKey { id: 5, secret: [5; 32] };

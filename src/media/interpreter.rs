@@ -11,10 +11,10 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 
 use super::bridge::Frame;
-use super::messages::{self, Message};
+use super::messages::{self, Format, Message};
 use super::playout::Playout;
 use super::transcode::Transcoder;
-use crate::domain::MediaFormat;
+use crate::domain::{Codec, MediaFormat};
 
 /// One runtime's interpreter; the next one has its own.
 pub struct Interpreter<F> {
@@ -28,7 +28,7 @@ pub struct Interpreter<F> {
     said: Duration,
     held: VecDeque<Held<F>>,
     out: VecDeque<F>,
-    ignored: u64,
+    ignored: Ignored,
     audio: Vec<u8>,
     coded: Vec<u8>,
     payload: String,
@@ -39,6 +39,15 @@ struct Held<F> {
     frame: F,
     /// When the runtime has said so much, what was before the mark has come out.
     until_said: Duration,
+}
+
+/// Messages with audio that was none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ignored {
+    /// Of the carrier.
+    pub from_carrier: u64,
+    /// Of the runtime.
+    pub from_runtime: u64,
 }
 
 impl<F: Frame> Interpreter<F> {
@@ -55,7 +64,7 @@ impl<F: Frame> Interpreter<F> {
             said: Duration::ZERO,
             held: VecDeque::new(),
             out: VecDeque::new(),
-            ignored: 0,
+            ignored: Ignored::default(),
             audio: Vec::new(),
             coded: Vec::new(),
             payload: String::new(),
@@ -129,15 +138,18 @@ impl<F: Frame> Interpreter<F> {
         }
     }
 
-    /// Messages with audio that was none, so far.
+    /// What was not understood so far.
     #[must_use]
-    pub const fn ignored(&self) -> u64 {
+    pub const fn ignored(&self) -> Ignored {
         self.ignored
     }
 
     /// Leaves in `payload` what the runtime is to hear.
     fn hear(&mut self, payload: &str) -> Option<()> {
-        self.decode(payload)?;
+        if !self.decode(payload) {
+            self.ignored.from_carrier += 1;
+            return None;
+        }
         self.coded.clear();
         self.hearing.push(&self.audio, &mut self.coded);
         self.encode();
@@ -145,7 +157,8 @@ impl<F: Frame> Interpreter<F> {
     }
 
     fn say(&mut self, payload: &str, now: Duration) {
-        if self.decode(payload).is_none() {
+        if !self.decode(payload) {
+            self.ignored.from_runtime += 1;
             return;
         }
         let length = self.runtime.length_of(self.audio.len());
@@ -176,16 +189,44 @@ impl<F: Frame> Interpreter<F> {
         }
     }
 
-    fn decode(&mut self, payload: &str) -> Option<()> {
+    fn decode(&mut self, payload: &str) -> bool {
         self.audio.clear();
-        let decoded = STANDARD.decode_append(payload, &mut self.audio);
-        self.ignored += u64::from(decoded.is_err());
-        decoded.ok()
+        STANDARD.decode_append(payload, &mut self.audio).is_ok()
     }
 
     fn encode(&mut self) {
         self.payload.clear();
         STANDARD.encode_append(&self.coded, &mut self.payload);
+    }
+}
+
+/// How a runtime is told of its format.
+impl From<MediaFormat> for Format {
+    fn from(format: MediaFormat) -> Self {
+        let encoding = match format.codec {
+            Codec::Pcmu => "audio/x-mulaw",
+            Codec::Pcma => "audio/x-alaw",
+            Codec::L16 => "audio/x-l16",
+        };
+        Self { encoding: encoding.to_owned(), sample_rate: format.sample_rate_hz, channels: 1 }
+    }
+}
+
+impl Format {
+    /// The format, where it is one that can be told so; else what every carrier of such messages
+    /// speaks.
+    #[must_use]
+    pub fn media(&self) -> MediaFormat {
+        let codecs = [
+            (Codec::Pcmu, ["audio/x-mulaw", "audio/pcmu"]),
+            (Codec::Pcma, ["audio/x-alaw", "audio/pcma"]),
+            (Codec::L16, ["audio/x-l16", "audio/l16"]),
+        ];
+        let is_named =
+            |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(&self.encoding));
+        let codec = codecs.iter().find(|(_, names)| is_named(names)).map(|(codec, _)| *codec);
+        let sample_rate_hz = self.sample_rate;
+        codec.map_or(MediaFormat::PCMU_8000, |codec| MediaFormat { codec, sample_rate_hz })
     }
 }
 
@@ -248,8 +289,9 @@ mod tests {
         let odd = frame.replace(&payload, "\\u002f\\u002f8=");
         assert!(interpreter.for_runtime(odd).is_some());
         let none = frame.replace(&payload, "no base64!");
-        assert_eq!(interpreter.for_runtime(none), None);
-        assert_eq!(interpreter.ignored(), 1);
+        assert_eq!(interpreter.for_runtime(none.clone()), None);
+        interpreter.from_runtime(none, ms(0));
+        assert_eq!(interpreter.ignored(), Ignored { from_carrier: 1, from_runtime: 1 });
     }
 
     #[test]
@@ -284,6 +326,16 @@ mod tests {
         assert_eq!(interpreter.wake_at(), None);
         interpreter.due(ms(1000));
         assert_eq!(out(&mut interpreter), []);
+    }
+
+    #[test]
+    fn a_runtime_that_wants_nothing_else_is_told_what_twilio_tells() {
+        assert_eq!(Format::from(MediaFormat::PCMU_8000), Format::default());
+        for format in [MediaFormat::PCMU_8000, MediaFormat::PCMA_8000, MediaFormat::L16_24000] {
+            assert_eq!(Format::from(format).media(), format);
+        }
+        let weather = Format { encoding: "weather".to_owned(), ..Format::default() };
+        assert_eq!(weather.media(), MediaFormat::PCMU_8000);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod ahead;
 mod faults;
 mod flow;
+mod formats;
 mod stage;
 mod told;
 mod upgrade;

@@ -7,8 +7,8 @@ use http::{HeaderMap, Method};
 use switchback::calls::Live;
 use switchback::carriers::{self, CarrierId};
 use switchback::domain::{
-    Account, AccountApi, AccountOrigin, CallStatus, MediaKey, Secret, Tenant, TenantId,
-    TenantSettings, UnixMillis,
+    Account, AccountApi, AccountOrigin, CallStatus, MediaKey, RuntimeMedia, Secret, Tenant,
+    TenantId, TenantSettings, UnixMillis,
 };
 use switchback::edge::media_socket::MediaSockets;
 use switchback::edge::session::Wiring;
@@ -83,7 +83,8 @@ fn ticket(carrier_call_id: &str) -> String {
     let call = switchback::domain::CallId::of_carrier_call(account(), carrier_call_id);
     let agent = agent(2, &[]).id;
     let mut out = String::from("/media/");
-    let claims = token::Claims::new(call, Some(agent), 0, clock::now());
+    let claims =
+        token::Claims::new((call, account()), Some(agent), (0, RuntimeMedia::Pcmu), clock::now());
     token::write_into(&mut out, &key(), &claims);
     out
 }

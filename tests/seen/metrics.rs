@@ -6,7 +6,7 @@ use serde_json::json;
 use switchback::{
     domain::{CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, RouteReason},
     telemetry::metrics::{
-        CommandFate, DeliveryFate, EventOutcome, MediaDirection, Prewarm, WebhookKind,
+        CommandFate, DeliveryFate, EventOutcome, MediaChange, MediaDirection, Prewarm, WebhookKind,
         WebhookOutcome,
     },
 };
@@ -74,7 +74,8 @@ fn words(metric: &str, label: &str) -> Vec<&'static str> {
         ("touches_orphaned_total", "cause") => all(OrphanCause::ALL, OrphanCause::as_str),
         ("dispatch_commands_total", "outcome") => all(CommandFate::ALL, CommandFate::as_str),
         ("prewarms_total", "outcome") => all(Prewarm::ALL, Prewarm::as_str),
-        ("media_dropped_total", "cause") => vec!["overflow", "gap", "malformed"],
+        ("media_dropped_total", "cause") => vec!["overflow", "gap", "malformed", "repeated"],
+        ("media_changed_total", "change") => all(MediaChange::ALL, MediaChange::as_str),
         ("signature_failures_total", "cause") => vec!["wrong_signature", "unsigned"],
         ("media_refused_total", "cause") => vec!["malformed", "forged", "unknown_key"],
         ("outbox_deliveries_total", "outcome") => all(DeliveryFate::ALL, DeliveryFate::as_str),

@@ -25,6 +25,7 @@ use super::prewarm::Expected;
 use super::report::{self, End, Relay, Report};
 use super::socket::{Arrival, CarrierSocket, Open};
 use super::start;
+use super::voice::Voice;
 use crate::calls::{Live, LiveCall, MediaState, Resume, Wanted};
 use crate::domain::{AgentId, Target, UnixMillis};
 use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
@@ -86,7 +87,7 @@ enum Leg {
     Dialing(RuntimeHandle),
     /// Connected, while what it is told first is still being gathered.
     Connected(RuntimeSocket),
-    Open(RuntimeSocket),
+    Open(Voice),
     /// It hung up before the carrier's socket came: the call ends as soon as that does.
     HungUp,
 }
@@ -392,10 +393,7 @@ impl<'w> Session<'w> {
                 self.tried(error.as_str(), None);
                 self.advance(self.place + 1)
             }
-            Event::Ready => {
-                self.join();
-                None
-            }
+            Event::Ready => self.join(),
             Event::Runtime(message) => self.hear(message),
             Event::Timer => self.wake(),
             Event::Wanted(Wanted::HangUp(by)) => Some(End::HungUp(by)),
@@ -403,21 +401,27 @@ impl<'w> Session<'w> {
         }
     }
 
-    fn join(&mut self) {
+    fn join(&mut self) -> Option<End> {
         let agent = self.call.agent(self.place);
         let is_full = self.call.facts.is_context_full(agent.as_deref());
         let context = self.context.as_ref().map(|context| context.text(is_full));
         let start = start::start(&self.call, self.place, &self.start, context);
+        let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) else {
+            return None;
+        };
+        let (call, runtime) = (self.start.format.media(), start.format.media());
+        let Some(voice) = Voice::new(socket, call, runtime, &start.stream_sid) else {
+            return self.lose("other_format", None, self.now());
+        };
+        self.leg = Leg::Open(voice);
         self.bridge.join(&start);
         let timeout = agent.and_then(|agent| agent.first_audio_timeout_ms);
         let timeout = timeout.map(|ms| Duration::from_millis(u64::from(ms)));
         self.liveness.opened(self.now(), timeout);
-        if let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) {
-            self.leg = Leg::Open(socket);
-        }
         if !self.is_expecting() {
             self.call.note(|state| state.media = MediaState::Joined);
         }
+        None
     }
 
     fn hear(&mut self, message: Option<Message>) -> Option<End> {

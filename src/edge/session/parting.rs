@@ -12,6 +12,7 @@ use crate::calls::{Event as CallEvent, MediaState, Resume};
 use crate::domain::{CallEnd, TargetTried};
 use crate::edge::report::{self, End, Relay, Report};
 use crate::edge::socket::farewell;
+use crate::edge::voice::Voice;
 use crate::telemetry::{clock, metrics};
 
 impl Session<'_> {
@@ -55,7 +56,7 @@ impl Session<'_> {
         let (socket, last) = match std::mem::replace(&mut self.leg, Leg::None).looked_at() {
             Leg::None | Leg::Dialing(_) | Leg::HungUp => return,
             // It has been told nothing yet.
-            Leg::Connected(socket) => (socket, Vec::new()),
+            Leg::Connected(socket) => (Voice::Plain(socket), Vec::new()),
             Leg::Open(socket) => {
                 self.bridge.part();
                 self.ping_due = false;

@@ -13,6 +13,7 @@ use crate::domain::spelled;
 pub(super) fn describe() {
     describe_counter!("switchback_media_frames_total", "Media frames passed on");
     describe_counter!("switchback_media_dropped_total", "Media frames dropped, by cause");
+    describe_counter!("switchback_media_changed_total", "Carriers' pieces changed on their way");
     describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
     describe_gauge!("switchback_media_calls", "Calls with an open media socket");
     describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
@@ -86,6 +87,25 @@ pub fn media_dropped(direction: MediaDirection, cause: &'static str, frames: u64
         "direction" => direction.as_str(), "cause" => cause
     )
     .increment(frames);
+}
+
+spelled! {
+    /// What was done to a carrier's pieces on their way.
+    pub enum MediaChange {
+        /// Came out of order, and was put in order.
+        Reordered = "reordered",
+        /// Too short for the carrier, and filled up with silence.
+        Filled = "filled",
+        /// Taken back by the runtime before it was sent.
+        Cleared = "cleared",
+        /// The carrier said that it did not understand something.
+        Complained = "complained",
+    }
+}
+
+/// Counts pieces to which that was done.
+pub fn media_changed(change: MediaChange, pieces: u64) {
+    counter!("switchback_media_changed_total", "change" => change.as_str()).increment(pieces);
 }
 
 /// Records how long after the carrier's `start` the first audio went that way.

@@ -22,8 +22,8 @@ use crate::domain::{
 };
 
 pub use media::{
-    MediaCall, MediaDirection, Prewarm, Prewarmed, first_audio, media_calls_silent, media_dropped,
-    media_frames, media_refused, media_relay, prewarm,
+    MediaCall, MediaChange, MediaDirection, Prewarm, Prewarmed, first_audio, media_calls_silent,
+    media_changed, media_dropped, media_frames, media_refused, media_relay, prewarm,
 };
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
