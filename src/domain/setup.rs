@@ -12,8 +12,8 @@ type Named<T> = Option<Option<T>>;
 /// An agent as a document refers to it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AgentRef {
-    /// By its id.
-    Id(AgentId),
+    /// By its id; or by its name, where a name may be read as an id that no agent has.
+    Id(AgentId, String),
     /// By its name, which must be unique among agents that are not archived.
     Name(String),
 }

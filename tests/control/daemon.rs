@@ -192,7 +192,8 @@ impl Caller {
         self.with(Method::POST, path, Some(text.to_owned()), &all).await
     }
 
-    async fn with(
+    /// Sends a body with these headers alone.
+    pub(crate) async fn with(
         &self,
         method: Method,
         path: &str,

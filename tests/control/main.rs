@@ -17,6 +17,7 @@ mod contacts;
 mod coverage;
 mod daemon;
 mod document;
+mod documents;
 mod events;
 mod keys;
 mod lives;

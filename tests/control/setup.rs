@@ -287,6 +287,46 @@ async fn nothing_crosses_to_another_tenant() {
 }
 
 #[tokio::test]
+async fn what_nobody_named_is_neither_written_out_nor_pruned() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    let number = tenant.number(N).await;
+    let inbound = json!({ "enabled": true, "prompt": "Take a message.", "targets": ["say:Hello"] });
+    tenant.put(&format!("/v1/numbers/{number}/inbound"), inbound).await.is(200);
+    let make = |tx: &mut switchback::store::Tx<'_>| {
+        let tenant = tx.tenant_by_name("acme")?.unwrap().tenant.id;
+        tx.caller_without_name(tenant)
+    };
+    let caller = daemon.store.write(Actor::default(), make).await.unwrap().value;
+    let answered = tenant.lands("+14155550137", N).await;
+    assert_eq!(answered.0, "default");
+
+    let whole = export(&tenant).await;
+    assert_eq!((&whole["agents"], whole["numbers"].as_array().unwrap().len()), (&json!([]), 1));
+    let pruned = "/switchback/v1/apply?prune=true";
+    for text in [whole.to_string().as_str(), "{agents: [], numbers: []}"] {
+        assert_eq!(send(&tenant, pruned, text).await.is(200)["changes"], json!([]));
+    }
+    assert_eq!(tenant.lands("+14155550137", N).await, answered);
+
+    // Its name is anybody's, its id nobody's.
+    let text = "agents: [{name: Calls without an agent, direction: outbound}]";
+    assert_eq!(told(&apply(&tenant, text).await), ["create agent Calls without an agent"]);
+    let text = format!("agents: [{{id: {caller}, label: mine}}]");
+    let got = send(&tenant, "/switchback/v1/apply", &text).await.is(422);
+    assert_eq!(got["fields"]["agents[0].id"], "Line 1, column 15: Agent not found.");
+
+    // Beside an agent that somebody named it is still the number's own word.
+    let text = format!(
+        "agents: [{{name: Desk, direction: inbound, numbers: [{{e164: '{N}', account: first}}]}}]"
+    );
+    apply(&tenant, &text).await;
+    let whole = export(&tenant).await.to_string();
+    assert!(!whole.contains(&answered.1) || answered.1.is_empty(), "{whole}");
+    assert_eq!(send(&tenant, pruned, &whole).await.is(200)["changes"], json!([]));
+}
+
+#[tokio::test]
 async fn recorded_calls_are_decided_again_as_a_document_would_have_it() {
     let daemon = Daemon::start().await;
     let tenant = daemon.tenant("acme").await;

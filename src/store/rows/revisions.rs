@@ -142,33 +142,17 @@ impl Rows<'_> {
     }
 
     fn name_all(&self, thing: &Thing, names: &mut Names) -> Result<(), WriteError> {
-        let (mut agents, mut numbers, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-        match thing {
+        let mut numbers = Vec::new();
+        let agents: Vec<AgentId> = match thing {
             Thing::Agent(record) => {
-                let role = record.agent.callback.iter();
-                agents.extend(role.flat_map(|role| &role.sources));
                 numbers.extend(record.numbers.iter().chain(&record.primary_number));
-                targets.extend(&record.agent.targets);
+                named_by_agent(record).collect()
             }
-            Thing::Number(record) => {
-                agents.extend(&record.default_agent);
-                targets.extend(&record.passthrough);
-            }
-            Thing::Settings(settings) => {
-                agents.extend(&settings.fallback_agent);
-                if let BelowMin::Agent(agent) = &settings.below_min {
-                    agents.push(agent);
-                }
-            }
-        }
-        let named = |target: &&Target| matches!(target, Target::Agent(_));
-        for target in targets.into_iter().filter(named) {
-            if let Target::Agent(agent) = target {
-                agents.push(agent);
-            }
-        }
+            Thing::Number(record) => named_by_number(record).collect(),
+            Thing::Settings(settings) => named_by_settings(settings).collect(),
+        };
         for id in agents {
-            self.name_agent(*id, names)?;
+            self.name_agent(id, names)?;
         }
         if let Thing::Number(NumberRecord { account: Some(id), .. }) = thing
             && let Some(account) = self.account(*id)?
@@ -200,10 +184,41 @@ impl Rows<'_> {
     }
 }
 
+fn named_by_agent(record: &AgentRecord) -> impl Iterator<Item = AgentId> {
+    let sources = record.agent.callback.iter().flat_map(|role| &role.sources).copied();
+    sources.chain(record.agent.targets.iter().filter_map(named_by_target))
+}
+
+fn named_by_number(record: &NumberRecord) -> impl Iterator<Item = AgentId> {
+    record.default_agent.into_iter().chain(record.passthrough.as_ref().and_then(named_by_target))
+}
+
+fn named_by_settings(settings: &TenantSettings) -> impl Iterator<Item = AgentId> {
+    let below_min = match settings.below_min {
+        BelowMin::Agent(agent) => Some(agent),
+        BelowMin::AsWithheld | BelowMin::Reject => None,
+    };
+    settings.fallback_agent.into_iter().chain(below_min)
+}
+
+const fn named_by_target(target: &Target) -> Option<AgentId> {
+    match target {
+        Target::Agent(agent) => Some(*agent),
+        Target::Runtime(_)
+        | Target::Builtin(_)
+        | Target::Tel(_)
+        | Target::Sip(_)
+        | Target::Redirect(_)
+        | Target::Say(_)
+        | Target::Busy
+        | Target::Reject => None,
+    }
+}
+
 /// Everything that is configured of a tenant.
 #[derive(Clone, Debug)]
 pub struct Configured {
-    /// Its agents; of those that are archived the ones that are still listed as sources.
+    /// Its agents; of those that are archived the ones that anything still names.
     pub agents: Vec<AgentRecord>,
     /// Its numbers.
     pub numbers: Vec<NumberRecord>,
@@ -225,21 +240,7 @@ impl Rows<'_> {
         let mut agents = self.current_agents(tenant)?;
         let numbers = self.all_numbers(tenant)?;
         let mut names = Names::default();
-        let mut listed: BTreeSet<AgentId> = agents
-            .iter()
-            .filter_map(|record| record.agent.callback.as_ref())
-            .flat_map(|role| role.sources.iter().copied())
-            .collect();
-        for record in &agents {
-            listed.remove(&record.agent.id);
-        }
-        for id in listed {
-            let Some(record) = self.agent(tenant, id)? else { continue };
-            if self.archived_named(tenant, &record.agent.name)?.len() > 1 {
-                names.repeated.insert(id);
-            }
-            agents.push(record);
-        }
+        self.add_archived(tenant, &numbers, &record.tenant.settings, &mut agents, &mut names)?;
         let called = |record: &AgentRecord| (record.agent.id, record.agent.name.clone());
         names.agents.extend(agents.iter().map(called));
         names.numbers.extend(numbers.iter().map(|record| (record.id, record.e164)));
@@ -247,6 +248,33 @@ impl Rows<'_> {
         names.accounts.extend(accounts.map(|account| (account.id, account.name)));
         let revision = self.newest_revision(tenant)?;
         Ok(Configured { agents, numbers, settings: record.tenant.settings, names, revision })
+    }
+
+    /// Adds the archived agents that anything still names, by whatever they name themselves.
+    fn add_archived(
+        &self,
+        tenant: TenantId,
+        numbers: &[NumberRecord],
+        settings: &TenantSettings,
+        agents: &mut Vec<AgentRecord>,
+        names: &mut Names,
+    ) -> Result<(), WriteError> {
+        let mut known: BTreeSet<AgentId> = agents.iter().map(|record| record.agent.id).collect();
+        let mut named: Vec<AgentId> = agents.iter().flat_map(named_by_agent).collect();
+        named.extend(numbers.iter().flat_map(named_by_number));
+        named.extend(named_by_settings(settings));
+        while let Some(id) = named.pop() {
+            if !known.insert(id) || self.is_implicit(id)? {
+                continue;
+            }
+            let Some(record) = self.agent(tenant, id)? else { continue };
+            if self.archived_named(tenant, &record.agent.name)?.len() > 1 {
+                names.repeated.insert(id);
+            }
+            named.extend(named_by_agent(&record));
+            agents.push(record);
+        }
+        Ok(())
     }
 }
 

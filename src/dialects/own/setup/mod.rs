@@ -94,7 +94,8 @@ pub struct SetupRequest {
     pub agents: Option<Vec<AgentRequest>>,
     /// Numbers. Those that agents name need not be listed.
     pub numbers: Option<Vec<NumberRequest>>,
-    /// As for `PATCH /settings`; agents may be named by name (`fallback_agent`).
+    /// As for `PATCH /settings`; agents may be named by name (`fallback_agent`, and `below_min` as
+    /// `agent:` followed by the name).
     #[schema(value_type = Option<Object>)]
     pub settings: Option<Value>,
 }

@@ -200,9 +200,13 @@ impl Reading {
         let below_min = reader.optional("below_min", |value| match value.as_str() {
             Some("as_withheld") => Ok(BelowMinRef::AsWithheld),
             Some("reject") => Ok(BelowMinRef::Reject),
-            _ => agent_ref(value)
-                .map(BelowMinRef::Agent)
-                .map_err(|_| "must be as_withheld, reject or an agent".into()),
+            // An agent may be named as one of the words is.
+            text => match text.and_then(|text| text.strip_prefix("agent:")) {
+                Some(agent) => agent_ref(&agent.trim().into()),
+                None => agent_ref(value),
+            }
+            .map(BelowMinRef::Agent)
+            .map_err(|_| "must be as_withheld, reject or an agent".into()),
         });
         self.finish("settings", reader);
         let fields = match own::settings(Value::Object(object), self.private) {
@@ -282,7 +286,10 @@ fn list_of<T>(
 
 fn agent_ref(value: &Value) -> Result<AgentRef, Wrong> {
     let name = text(255)(value)?;
-    Ok(name.parse().map_or(AgentRef::Name(name), AgentRef::Id))
+    Ok(match name.parse() {
+        Ok(id) => AgentRef::Id(id, name),
+        Err(_) => AgentRef::Name(name),
+    })
 }
 
 fn number_ref(value: &Value) -> Result<NumberRef, Wrong> {
@@ -301,7 +308,7 @@ fn number_ref(value: &Value) -> Result<NumberRef, Wrong> {
 
 fn target_ref(private: PrivateHosts) -> impl Fn(&Value) -> Result<TargetRef, Wrong> {
     move |value| match value.as_str().and_then(|text| text.strip_prefix("agent:")) {
-        Some(agent) => agent_ref(&Value::String(agent.trim().to_owned())).map(TargetRef::Agent),
+        Some(agent) => agent_ref(&agent.trim().into()).map(TargetRef::Agent),
         None => target(private)(value).map(TargetRef::Plain),
     }
 }

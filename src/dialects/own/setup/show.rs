@@ -152,7 +152,10 @@ fn exported_agent(record: &AgentRecord, called: &Called<'_>) -> Ordered {
 fn exported_number(record: &NumberRecord, called: &Called<'_>) -> Ordered {
     let mut words = number_words(record, called);
     let owners = record.bindings.iter().filter(|b| b.direction == Direction::Inbound);
-    let is_contested = owners.count() > 1;
+    // Nor can a default that nobody named.
+    let is_named_default =
+        record.default_agent.is_some_and(|agent| called.names.agents.contains_key(&agent));
+    let is_contested = owners.count() > 1 && is_named_default;
     let is_named =
         record.account.is_none() || called.accounts.get(&record.id).is_some_and(Option::is_some);
     words.retain(|(name, _)| match name.as_str() {
@@ -259,7 +262,7 @@ fn settings_words(settings: &TenantSettings, called: &Called<'_>) -> Words {
     let below_min = match settings.below_min {
         BelowMin::AsWithheld => "as_withheld".to_owned(),
         BelowMin::Reject => "reject".to_owned(),
-        BelowMin::Agent(agent) => called.agent(agent),
+        BelowMin::Agent(agent) => below_min(&called.agent(agent)),
     };
     say("below_min", below_min.into());
     say("context_min_attestation", settings.context_min_attestation.as_str().into());
@@ -274,6 +277,13 @@ fn settings_words(settings: &TenantSettings, called: &Called<'_>) -> Words {
         say("block_target", target.to_string().into());
     }
     words
+}
+
+/// An agent, told from the words that may stand in its place.
+fn below_min(agent: &str) -> String {
+    let is_word = matches!(agent, "as_withheld" | "reject") || agent.starts_with("agent:");
+    let prefix = if is_word { "agent:" } else { "" };
+    format!("{prefix}{agent}")
 }
 
 /// What a write did to one thing.

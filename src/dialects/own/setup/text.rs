@@ -199,3 +199,144 @@ impl<'de> Visitor<'de> for KindVisitor {
         Ok(Kind::Object(members))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::Config};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What other readers of YAML take for something else than a text.
+    const ODD: &[&str] = &[
+        "",
+        " ",
+        "~",
+        "null",
+        "Null",
+        "true",
+        "no",
+        "No",
+        "on",
+        "y",
+        "0",
+        "-0",
+        "007",
+        "0x1f",
+        "0o17",
+        "0b1",
+        "1e3",
+        "1_000",
+        "12:30:45",
+        ".5",
+        "5.",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "+1",
+        "-",
+        "--- a",
+        "---",
+        "...",
+        "- a",
+        "? a",
+        "a: b",
+        "a:",
+        ": a",
+        "a #b",
+        "#a",
+        "&a",
+        "*a",
+        "!a",
+        "|",
+        ">",
+        "|2-",
+        "%YAML 1.2",
+        "@a",
+        "`a`",
+        "'",
+        "''",
+        "\"",
+        "\\n",
+        "[",
+        "]",
+        "{}",
+        ",",
+        "<<",
+        "=",
+        " a",
+        "a ",
+        "\ta",
+        "a\t",
+        "\n",
+        "a\n",
+        "\na",
+        "a\n\n",
+        " a\n b\n",
+        "a\r\nb",
+        "a\rb",
+        "\u{feff}a",
+        "a\u{85}b",
+        "a\u{2028}b",
+        "\u{2029}",
+        "\u{0}",
+        "\u{7}",
+        "\u{1b}[0m",
+        "\u{7f}",
+        "\u{9f}",
+        "\u{a0}",
+        "\u{200b}",
+        "é",
+        "e\u{301}",
+        "日本語",
+        "🦀",
+        "\u{10ffff}",
+        "\u{fffe}",
+        "2026-01-02",
+        "2026-01-02T03:04:05Z",
+        "+14155550100",
+    ];
+
+    fn words() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::sample::select(ODD).prop_map(str::to_owned),
+            "[-?:,\\[\\]{}#&*!|>'\"%@`~\\\\ \\n\\tnoYE01xe.+=<_]{0,10}",
+            "[ab \\n:#]{60,120}",
+            any::<String>(),
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            prop::num::f64::NORMAL.prop_map(Value::from),
+            (-1000.0..1000.0_f64).prop_map(Value::from),
+            words().prop_map(Value::from),
+            words().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(words(), inner, 0..4)
+                    .prop_map(|object| Value::Object(object.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: 3000, failure_persistence: None, ..Config::default() })]
+
+        /// Whatever is written out is read as what it was.
+        #[test]
+        fn a_value_written_in_yaml_is_read_as_it_was(value in value()) {
+            let document = json!({ "in": { "a": [value] } });
+            let text = serde_saphyr::to_string(&document).unwrap();
+            let (read, _) = yaml(text.as_bytes())
+                .map_err(|problem| TestCaseError::fail(format!("{problem:?} in {text:?}")))?;
+            prop_assert_eq!(read, document, "{:?}", text);
+        }
+    }
+}

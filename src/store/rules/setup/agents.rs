@@ -74,10 +74,6 @@ impl Applying<'_, '_> {
     pub(super) fn put_fields(&mut self, place: usize, id: AgentId) -> Result<(), WriteError> {
         let said = self.said(place);
         let now = self.record(id)?;
-        if now.agent.state == AgentState::Archived && said.state == Some(AgentState::Archived) {
-            // It is retired, and nothing of it can be written any more.
-            return Ok(());
-        }
         let ladder = match &said.targets {
             Some(targets) => self.ladder(&format!("agents[{place}]"), targets)?,
             None => None,

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Tx, WriteError};
 use crate::{
-    domain::{AgentId, NumberId, Refusal, Revised, Setup, TenantId},
+    domain::{AgentId, AgentRecord, AgentState, NumberId, Refusal, Revised, Setup, TenantId},
     store::ApplyHow,
 };
 
@@ -76,6 +76,7 @@ impl Applying<'_, '_> {
     fn run(&mut self) -> Result<(), WriteError> {
         self.find_agents()?;
         self.put_numbers()?;
+        self.keep_longer()?;
         self.each_agent(Self::leave_role)?;
         self.each_agent(Self::turn)?;
         // Two agents may change places on each other's ladders, which one at a time is a circle.
@@ -100,6 +101,9 @@ impl Applying<'_, '_> {
     ) -> Result<(), WriteError> {
         for place in 0..self.agents.len() {
             let Some(Some(id)) = self.agents.get(place).copied() else { continue };
+            if self.is_retired(place, id)? {
+                continue;
+            }
             if let Err(error) = step(self, place, id) {
                 self.note(format!("agents[{place}]"), error)?;
                 // What follows of it would be refused for the same reason again.
@@ -109,6 +113,14 @@ impl Applying<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an agent is archived as it should be: nothing of it can be written any more.
+    fn is_retired(&self, place: usize, id: AgentId) -> Result<bool, WriteError> {
+        let said = self.setup.agents.as_deref().and_then(|agents| agents.get(place));
+        let retires = said.is_some_and(|said| said.state == Some(AgentState::Archived));
+        let is_archived = |record: AgentRecord| record.agent.state == AgentState::Archived;
+        Ok(retires && self.tx.agent(self.tenant, id)?.is_some_and(is_archived))
     }
 
     /// Notes a refusal at a path; the store's own trouble ends everything.

@@ -45,7 +45,11 @@ impl<'t> Applying<'t, '_> {
 
     fn find_agent(&mut self, place: usize, agent: &AgentSetup) -> Result<AgentId, WriteError> {
         if let Some(id) = agent.id {
-            let known = self.tx.agent(self.tenant, id)?;
+            // Whom nobody named, no document names.
+            let known = match self.tx.is_implicit(id)? {
+                true => None,
+                false => self.tx.agent(self.tenant, id)?,
+            };
             let missing = || part(format!("agents[{place}].id"), Refusal::AgentNotFound);
             return Ok(known.ok_or_else(missing)?.agent.id);
         }
@@ -75,22 +79,25 @@ impl<'t> Applying<'t, '_> {
 
     /// The agent that is meant; `None` where it is one of the document's that was refused.
     pub(super) fn named(&self, named: &AgentRef) -> Result<Option<AgentId>, WriteError> {
-        let message = match named {
-            // Whether there is such an agent is asked by the rule, where anything changes: a ladder
-            // may still name one that is gone.
-            AgentRef::Id(id) => return Ok(Some(*id)),
-            AgentRef::Name(name) => {
-                let several = || format!("Several agents are named {name}: give the id.");
-                match self.names.get(name.trim()) {
-                    Some(Some(place)) => return Ok(self.agents.get(*place).copied().flatten()),
-                    Some(None) => several(),
-                    None => match self.tx.agents_named(self.tenant, name.trim())?.as_slice() {
-                        [only] => return Ok(Some(only.agent.id)),
-                        [] => format!("There is no agent named {name}."),
-                        [_, _, ..] => several(),
-                    },
-                }
+        let (id, name) = match named {
+            AgentRef::Id(id, _) if self.tx.agent(self.tenant, *id)?.is_some() => {
+                return Ok(Some(*id));
             }
+            AgentRef::Id(id, name) => (Some(*id), name),
+            AgentRef::Name(name) => (None, name),
+        };
+        let several = || format!("Several agents are named {name}: give the id.");
+        let message = match self.names.get(name.trim()) {
+            Some(Some(place)) => return Ok(self.agents.get(*place).copied().flatten()),
+            Some(None) => several(),
+            None => match (self.tx.agents_named(self.tenant, name.trim())?.as_slice(), id) {
+                ([only], _) => return Ok(Some(only.agent.id)),
+                // Whether it may be named is asked by the rule, where anything changes: a ladder
+                // may still name an agent that is gone.
+                ([], Some(id)) => return Ok(Some(id)),
+                ([], None) => format!("There is no agent named {name}."),
+                ([_, _, ..], _) => several(),
+            },
         };
         Err(Refusal::invalid("", message).into())
     }

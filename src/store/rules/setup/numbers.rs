@@ -1,9 +1,11 @@
 //! The steps that make each number what the document says.
 
+use std::collections::BTreeSet;
+
 use super::{Applying, WriteError, names::at};
 use crate::{
-    domain::{NumberId, NumberRecord, NumberRef, NumberSetup},
-    store::{NewNumber, NumberPatch},
+    domain::{AgentId, NumberId, NumberRecord, NumberRef, NumberSetup, default_agent},
+    store::{NewNumber, NumberPatch, rows::routed},
 };
 
 impl Applying<'_, '_> {
@@ -115,12 +117,24 @@ impl Applying<'_, '_> {
         let (Some(agent), Ok(Some(now))) = (found, self.known(&said.number)) else {
             return Ok(());
         };
-        if now.default_agent == Some(agent) {
+        if now.default_agent == Some(agent) || self.would_answer(&now, agent)? {
             return Ok(());
         }
         let patch = NumberPatch { default_agent: Some(agent), ..NumberPatch::default() };
         self.tx.update_number(self.tenant, now.id, patch).map_err(|error| at(path(), error))?;
         // All claims of one write have one place in the log: who is named comes first.
         self.tx.yield_claims(now.id, agent)
+    }
+
+    /// Whether an agent is the default but for its own state, which a document may change as well:
+    /// a new one is live until the end.
+    fn would_answer(&self, now: &NumberRecord, agent: AgentId) -> Result<bool, WriteError> {
+        let mut live = BTreeSet::from([agent]);
+        for binding in &now.bindings {
+            if self.tx.known_agent(self.tenant, binding.agent)?.agent.is_live() {
+                live.insert(binding.agent);
+            }
+        }
+        Ok(default_agent(&routed(now).owners, |id| live.contains(&id)) == Some(agent))
     }
 }

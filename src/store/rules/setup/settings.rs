@@ -18,6 +18,20 @@ impl Applying<'_, '_> {
         }
     }
 
+    /// Roles come before the settings, so that both may become shorter at once; that touches are
+    /// kept longer comes before the roles, so that both may become longer.
+    pub(super) fn keep_longer(&mut self) -> Result<(), WriteError> {
+        let record = self.tx.tenant(self.tenant)?.ok_or(Refusal::TenantNotFound)?;
+        let now = record.tenant.settings.touch_retention_days;
+        let longer = self.setup.settings.touch_retention_days.filter(|days| *days > now);
+        let Some(days) = longer else { return Ok(()) };
+        let patch = SettingsPatch { touch_retention_days: Some(days), ..SettingsPatch::default() };
+        match self.tx.update_settings(self.tenant, patch) {
+            Ok(_) => Ok(()),
+            Err(error) => self.note("settings".to_owned(), error),
+        }
+    }
+
     /// What the document says and is not so.
     fn settings_patch(&self) -> Result<SettingsPatch, WriteError> {
         let record = self.tx.tenant(self.tenant)?.ok_or(Refusal::TenantNotFound)?;
