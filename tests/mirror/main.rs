@@ -8,4 +8,5 @@ mod events;
 mod faults;
 mod mirrored;
 mod proxy;
+mod setup;
 mod shadow;
