@@ -38,7 +38,7 @@ enum KeysCommand {
         #[arg(long, conflicts_with = "name")]
         rotate: Option<String>,
         /// For how many seconds the other is good yet; a day if it is not said
-        #[arg(long, requires = "rotate")]
+        #[arg(long, requires = "rotate", conflicts_with = "name")]
         overlap: Option<u32>,
     },
     /// List keys, without the keys themselves

@@ -168,8 +168,16 @@ impl Daemon {
 
     /// Runs a command of the program against this daemon.
     pub(crate) async fn command(&self, args: &[&str]) -> (i32, String, String) {
+        self.command_as(KEY, args).await
+    }
+
+    pub(crate) async fn operator_command(&self, args: &[&str]) -> (i32, String, String) {
+        self.command_as(OPERATOR, args).await
+    }
+
+    pub(crate) async fn command_as(&self, key: &str, args: &[&str]) -> (i32, String, String) {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_switchback"));
-        command.args(args).env("SWITCHBACK_URL", &self.control).env("SWITCHBACK_KEY", KEY);
+        command.args(args).env("SWITCHBACK_URL", &self.control).env("SWITCHBACK_KEY", key);
         let done = command.output().await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))

@@ -13,6 +13,7 @@ mod canary;
 mod commands;
 mod daemon;
 mod events;
+mod keys;
 mod metrics;
 mod setup;
 mod stage;
