@@ -1,6 +1,9 @@
 //! Counts against a recount: after any writes they say what the rows say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use rusqlite::Connection;
 use switchback::{
@@ -11,6 +14,7 @@ use switchback::{
     store::CallPageFilter,
     telemetry::clock,
 };
+use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::{Arrange, Fixture, path, phone, touch};
@@ -162,6 +166,77 @@ fn counts_say_what_the_rows_say() {
             recount(&world.fixture, true);
         }
     }
+}
+
+/// The tables as version 6 of them was, in which nothing was counted.
+const UNCOUNTED: [&str; 6] = [
+    include_str!("../../src/store/schema/1.sql"),
+    include_str!("../../src/store/schema/2.sql"),
+    include_str!("../../src/store/schema/3.sql"),
+    include_str!("../../src/store/schema/4.sql"),
+    include_str!("../../src/store/schema/5.sql"),
+    include_str!("../../src/store/schema/6.sql"),
+];
+
+/// Puts a database of version 6 in the place of a newer one, with the same rows as far as it has
+/// tables and columns for them.
+fn age(folder: &TempDir) {
+    let newer = path(folder).with_extension("newer");
+    fs::rename(path(folder), &newer).unwrap();
+    let conn = Connection::open(path(folder)).unwrap();
+    conn.pragma_update(None, "foreign_keys", false).unwrap();
+    for step in UNCOUNTED {
+        conn.execute_batch(step).unwrap();
+    }
+    conn.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
+    let words = |sql: &str| -> Vec<String> {
+        let mut query = conn.prepare(sql).unwrap();
+        query.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    for table in words("SELECT name FROM main.sqlite_schema WHERE type = 'table'") {
+        if table.starts_with("sqlite_") {
+            continue;
+        }
+        let columns = words(&format!("SELECT name FROM pragma_table_info('{table}', 'main')"));
+        let columns = columns.join(", ");
+        conn.execute_batch(&format!(
+            "INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}"
+        ))
+        .unwrap();
+    }
+    conn.pragma_update(None, "user_version", UNCOUNTED.len()).unwrap();
+    conn.execute_batch("DETACH newer").unwrap();
+    fs::remove_file(newer).unwrap();
+}
+
+#[test]
+fn calls_from_before_there_were_counts_are_counted() {
+    let world = world();
+    let mut dice = Dice(5);
+    let patches: Vec<_> = (1..=200).map(|id| patch(&world, &mut dice, id)).collect();
+    world
+        .fixture
+        .done(move |tx| patches.iter().try_for_each(|patch| tx.upsert_call(patch).map(drop)));
+    let counts = |fixture: &Fixture| {
+        let conn = Connection::open(path(&fixture.folder)).unwrap();
+        let rows = ["call_counts", "credits", "callback_counts WHERE received > 0"]
+            .map(|rows| counted(&conn, &format!("SELECT * FROM {rows}")));
+        assert!(rows.iter().all(|rows| rows.len() > 10), "{rows:?}");
+        rows
+    };
+    let as_they_came = counts(&world.fixture);
+    let World { fixture, tenants, agents } = world;
+    let folder = fixture.closed();
+    age(&folder);
+    let world = World { fixture: Fixture::open(folder), tenants, agents };
+    recount(&world.fixture, true);
+    assert_eq!(counts(&world.fixture), as_they_came);
+    // From there they go on as if they had always been there.
+    let patches: Vec<_> = (100..=260).map(|id| patch(&world, &mut dice, id)).collect();
+    world
+        .fixture
+        .done(move |tx| patches.iter().try_for_each(|patch| tx.upsert_call(patch).map(drop)));
+    recount(&world.fixture, true);
 }
 
 #[test]
