@@ -5,7 +5,8 @@ use switchback::{
         CallId, CallPatch, CallResult, Direction, Erased, Outcome, PurgeKind, Segment, TenantId,
         UnixMillis, UnixSeconds,
     },
-    store::Tx,
+    replica::log::Stream,
+    store::{Paging, Tx},
 };
 use uuid::Uuid;
 
@@ -64,6 +65,8 @@ fn each_kind_goes_when_it_is_too_old() {
          INSERT INTO agent_versions SELECT x'01', id, 'Sales', '{}', 0 FROM tenants
             WHERE name = 'acme';
          INSERT INTO revisions SELECT 999, x'02', id, NULL, '', 0, 0, 0, 0 FROM tenants
+            WHERE name = 'acme';
+         INSERT INTO revised SELECT 999, 'settings', id, '{}', NULL FROM tenants
             WHERE name = 'acme';",
     )
     .unwrap();
@@ -88,6 +91,12 @@ fn each_kind_goes_when_it_is_too_old() {
     let own = all.into_iter().filter(|(kind, _)| kind.is_of_tenants()).collect::<Vec<_>>();
     assert_eq!(purged(&fixture, Some(tenant)), own);
     assert_eq!(purged(&fixture, Some(other)), []);
+    let kept = fixture.read(move |rows| rows.revisions(tenant, &Paging::first(10)));
+    assert!(!kept.rows.is_empty(), "what is new of its history stays");
+    let conn = rusqlite::Connection::open(path(&fixture.folder)).unwrap();
+    let left = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u64>(0)).unwrap();
+    assert_eq!(left("SELECT count(*) FROM revised WHERE revision = 999"), 0);
+    assert!(left("SELECT count(*) FROM revised") > 0);
 }
 
 #[test]
@@ -138,4 +147,29 @@ fn a_great_deal_goes_in_many_writes() {
     assert_eq!(all, [(PurgeKind::Touches, COUNT), (PurgeKind::Callers, COUNT)]);
     // Each write that forgets touches is one entry.
     assert_eq!(fixture.read(|rows| rows.heads()).touches, before + COUNT.div_ceil(500));
+}
+
+#[test]
+fn a_log_of_a_long_absence_goes_in_many_writes() {
+    let fixture = Fixture::new();
+    fixture.done(|tx| tx.create_tenant("acme"));
+    let folder = fixture.closed();
+    let conn = rusqlite::Connection::open(path(&folder)).unwrap();
+    // As if a day's entries had been made, and the daemon been away the day after.
+    conn.execute_batch(
+        "UPDATE log SET at = 0;
+         INSERT INTO log WITH RECURSIVE made (seq) AS (
+                SELECT seq + 1 FROM heads WHERE stream = 0
+                UNION ALL SELECT seq + 1 FROM made LIMIT 27000)
+            SELECT 0, 0, seq, zeroblob(32), x'', 0 FROM made;
+         UPDATE heads SET seq = (SELECT max(seq) FROM log WHERE stream = 0) WHERE stream = 0;",
+    )
+    .unwrap();
+    drop(conn);
+    let fixture = Fixture::open(folder);
+    purged(&fixture, None);
+    let head = fixture.read(|rows| rows.head(Stream::Control)).seq;
+    let left = fixture.read(|rows| rows.entries(Stream::Control, 0, 100_000));
+    let seqs: Vec<_> = left.iter().map(|entry| entry.seq).collect();
+    assert_eq!(seqs, (head - 9_999..=head).collect::<Vec<_>>());
 }

@@ -69,20 +69,65 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets old entries: those before the first that is in the last `kept_min` or not older than
-    /// `before`. What is kept has no gap, whatever the clock did.
+    /// Forgets some old entries: those before the first that is in the last `kept_min` or not older
+    /// than `before`, so many at most. What is kept has no gap, whatever the clock did.
     pub(in crate::store) fn trim(
         &mut self,
         stream: Stream,
         kept_min: u64,
         before: UnixMillis,
+        limit: u32,
     ) -> Result<usize, WriteError> {
         let kept_from = self.head(stream)?.seq.saturating_sub(kept_min);
+        let sql = "SELECT min(seq) FROM log WHERE stream = ?1 AND shard = 0";
+        let first: Option<u64> = self.one(sql, [stream.as_u8()], |row| row.get(0))?.flatten();
+        let Some(end) = first.map(|first| first.saturating_add(limit.into())) else { return Ok(0) };
+        // Only the part that may go is looked through, however much there is behind it.
         self.run(
-            "DELETE FROM log WHERE stream = ?1 AND shard = 0 AND seq < (
-                SELECT min(seq) FROM log
-                WHERE stream = ?1 AND shard = 0 AND (seq > ?2 OR at >= ?3))",
-            params![stream.as_u8(), kept_from, before],
+            "DELETE FROM log WHERE stream = ?1 AND shard = 0 AND seq < coalesce(
+                (SELECT min(seq) FROM log
+                 WHERE stream = ?1 AND shard = 0 AND seq < ?4 AND (seq > ?2 OR at >= ?3)), ?4)",
+            params![stream.as_u8(), kept_from, before, end],
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::UnixMillis,
+        store::{Actor, Settings, Store},
+    };
+
+    #[tokio::test]
+    async fn entries_go_in_parts_and_without_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _feed) = Store::open(&Settings::at(folder.path().join("test.db"))).unwrap();
+        for n in 0..10 {
+            let name = format!("tenant {n}");
+            store.write(Actor::default(), move |tx| tx.create_tenant(&name)).await.unwrap();
+        }
+        let trim = |kept_min: u64, before: u64, limit: u32| {
+            let store = store.clone();
+            async move {
+                let write = store.write(Actor::default(), move |tx| {
+                    let gone = tx.trim(Stream::Control, kept_min, UnixMillis(before), limit)?;
+                    let left = tx.entries(Stream::Control, 0, 100)?;
+                    let left: Vec<_> = left.iter().map(|entry| entry.seq).collect();
+                    Ok((gone, left))
+                });
+                write.await.unwrap().value
+            }
+        };
+        let all = trim(0, 0, 100).await.1;
+        let head = *all.last().unwrap();
+        assert!(all.len() >= 10, "{all:?}");
+        assert_eq!(trim(3, 0, 100).await.0, 0, "none is so old");
+        assert_eq!(trim(3, u64::MAX >> 1, 4).await, (4, all[4..].to_vec()));
+        assert_eq!(trim(3, u64::MAX >> 1, 0).await.0, 0);
+        let (gone, left) = trim(3, u64::MAX >> 1, 100).await;
+        assert_eq!((gone, left), (all.len() - 7, (head - 2..=head).collect()));
+        assert_eq!(trim(3, u64::MAX >> 1, 100).await.0, 0);
     }
 }
