@@ -64,6 +64,8 @@ struct Found {
     /// When something more is due, where nothing is now.
     next: Option<UnixMillis>,
     pending: u64,
+    /// From when the oldest of them is.
+    oldest: Option<UnixMillis>,
 }
 
 /// What the sender is woken by.
@@ -124,7 +126,8 @@ async fn look(shared: &Shared, lanes: &mut Lanes) -> Duration {
     let now = clock::now();
     let busy = lanes.busy();
     let found = shared.store.read(move |rows| {
-        let mut found = Found { due: Vec::new(), next: None, pending: rows.pending_deliveries()? };
+        let (pending, oldest) = rows.pending_deliveries()?;
+        let mut found = Found { due: Vec::new(), next: None, pending, oldest };
         let mut room = LOOKED_UP_MAX;
         for (lane, due_at) in rows.due_lanes()? {
             if due_at > now {
@@ -144,7 +147,8 @@ async fn look(shared: &Shared, lanes: &mut Lanes) -> Duration {
     });
     match found.await {
         Ok(found) => {
-            metrics::outbox_pending(found.pending);
+            let age = found.oldest.map_or(0, |oldest| now.0.saturating_sub(oldest.0));
+            metrics::outbox_pending(found.pending, Duration::from_millis(age));
             found.due.into_iter().for_each(|(lane, due)| lanes.take_up(lane, due));
             let next = found.next.map_or(LOOK_AT_LEAST, |next| {
                 Duration::from_millis(next.0.saturating_sub(clock::now().0))

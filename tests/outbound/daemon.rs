@@ -116,6 +116,23 @@ impl Daemon {
         Self::start_in(folder, self.carrier.clone(), 1000)
     }
 
+    /// Asks it to stop, as a service manager does, and starts it again once it has. With `at_once`
+    /// it is asked a second time, so as not to wait.
+    pub async fn stopped(mut self, at_once: bool) -> Self {
+        let pid = self.child.id().to_string();
+        let ask =
+            || assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        ask();
+        if at_once {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            ask();
+        }
+        while self.child.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.again()
+    }
+
     pub async fn api(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         self.api_as(KEY, method, path, body).await
     }

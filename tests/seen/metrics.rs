@@ -47,6 +47,7 @@ const NAMES: &[&str] = &[
     "store_commit_seconds",
     "signature_failures_total",
     "outbox_pending",
+    "outbox_lag_seconds",
     "outbox_deliveries_total",
 ];
 

@@ -138,13 +138,17 @@ impl Rows<'_> {
         )
     }
 
-    /// How many are to be tried still, of all tenants.
+    /// How many are to be tried still, of all tenants, and from when the oldest of them is.
     ///
     /// # Errors
     /// The store's.
-    pub fn pending_deliveries(&self) -> Result<u64, WriteError> {
-        let sql = "SELECT count(*) FROM deliveries WHERE status = 'pending'";
-        Ok(self.one(sql, [], |row| row.get(0))?.unwrap_or(0))
+    pub fn pending_deliveries(&self) -> Result<(u64, Option<UnixMillis>), WriteError> {
+        // Ids are made in the order of time, and the index of what is pending has them.
+        let sql = "SELECT count(*), min(id) FROM deliveries WHERE status = 'pending'";
+        let row = self.one(sql, [], |row| Ok((row.get(0)?, row.get::<_, Option<DeliveryId>>(1)?)));
+        let Some((count, Some(oldest))) = row? else { return Ok((0, None)) };
+        let made = "SELECT created_at FROM deliveries WHERE id = ?1";
+        Ok((count, self.one(made, [oldest], |row| row.get(0))?))
     }
 
     /// Whether an earlier event of the call keeps a later one of its lane waiting.

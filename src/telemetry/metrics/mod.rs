@@ -81,7 +81,7 @@ fn begin() {
     for cause in OrphanCause::ALL {
         orphaned(*cause).absolute(0);
     }
-    outbox_pending(0);
+    outbox_pending(0, Duration::ZERO);
     for fate in DeliveryFate::ALL {
         deliveries(*fate).absolute(0);
     }
@@ -131,6 +131,7 @@ fn describe() {
     describe_counter!("switchback_dispatch_commands_total", "Commands sent to carriers");
     describe_counter!("switchback_outbox_deliveries_total", "Attempts to tell subscribers");
     describe_gauge!("switchback_outbox_pending", "Events that wait to be told");
+    describe_gauge!("switchback_outbox_lag_seconds", "Age of the oldest event that waits");
     describe_counter!("switchback_journal_dropped_total", "Call updates lost to a full queue");
     describe_counter!("switchback_events_missed_total", "Changes of calls that no event told");
     describe_counter!("switchback_log_lines_dropped_total", "Log lines nobody read in time");
@@ -398,8 +399,9 @@ fn deliveries(fate: DeliveryFate) -> Counter {
 }
 
 /// Sets how many events wait to be told, for the first time or again.
-pub fn outbox_pending(count: u64) {
+pub fn outbox_pending(count: u64, oldest: Duration) {
     gauge!("switchback_outbox_pending").set(count as f64);
+    gauge!("switchback_outbox_lag_seconds").set(oldest.as_secs_f64());
 }
 
 /// Counts a call of somebody else's dialer that makes no touch.
