@@ -30,6 +30,12 @@ pub struct Erased {
     pub answers: usize,
     /// Events that subscribers were told or were to be told.
     pub deliveries: usize,
+    /// What calls said themselves in the place of an agent, where no other call says it.
+    pub words: usize,
+    /// Lines of the configuration's history whose block list named them.
+    pub revisions: usize,
+    /// Whether the block list named them.
+    pub blocks: usize,
     /// Calls to them that had not left and are not placed any more.
     pub canceled: Vec<CallId>,
     /// Until when what comes late of them is refused.

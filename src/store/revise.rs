@@ -49,12 +49,16 @@ impl Tx<'_> {
         };
         for (&id, before) in &self.before.tenants {
             // A tenant that is new, or gone, has no history to change.
-            if let (Some(before), Some(after)) = (before, self.tenant(id)?)
-                && before.settings != after.tenant.settings
-            {
-                let (before, after) = (before.settings.clone(), after.tenant.settings);
-                let (before, after) = (Thing::Settings(before), Thing::Settings(after));
-                note(Some(id), ThingKind::Settings, id.0, Some(before), Some(after));
+            if let (Some(before), Some(after)) = (before, self.tenant(id)?) {
+                let (mut before, after) = (before.settings.clone(), after.tenant.settings);
+                if let Some((_, contact)) = self.erased.filter(|(tenant, _)| *tenant == id) {
+                    // History does not know them any more: neither does it tell that they left.
+                    before.block_list.retain(|blocked| *blocked != contact);
+                }
+                if before != after {
+                    let (before, after) = (Thing::Settings(before), Thing::Settings(after));
+                    note(Some(id), ThingKind::Settings, id.0, Some(before), Some(after));
+                }
             }
         }
         for (&id, before) in &self.before.agents {

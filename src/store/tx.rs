@@ -42,6 +42,8 @@ pub struct Tx<'c> {
     pub(super) revisions: BTreeMap<TenantId, RevisionId>,
     pub(super) summary: Option<String>,
     leaves_no_trace: bool,
+    /// Who is erased by it.
+    pub(super) erased: Option<(TenantId, E164)>,
     /// Steps of calls' lives, for those who are told of them.
     pub(super) steps: Vec<(CallRecord, CallStep)>,
     /// Whether more is to be delivered than before.
@@ -102,6 +104,7 @@ impl<'c> Tx<'c> {
             revisions: BTreeMap::new(),
             summary: None,
             leaves_no_trace: false,
+            erased: None,
             steps: Vec::new(),
             is_due: false,
         })
@@ -202,8 +205,8 @@ impl<'c> Tx<'c> {
         self.contacts.insert((tenant, contact));
     }
 
-    /// What this write deletes is to be gone from the files too: from the log of touches, which
-    /// named it, and from what SQLite keeps beside the database.
+    /// What this write deletes is to be gone from the files too: from the log, which named it, and
+    /// from what SQLite keeps beside the database.
     pub(super) const fn leave_no_trace(&mut self) {
         self.leaves_no_trace = true;
     }
@@ -228,6 +231,8 @@ impl<'c> Tx<'c> {
             }
         }
         if self.leaves_no_trace {
+            // Settings of long ago may have had the person on their block list.
+            self.forget_entries(Stream::Control)?;
             self.forget_entries(Stream::Touches)?;
         }
         let heads = self.rows.heads()?;

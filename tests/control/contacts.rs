@@ -82,7 +82,12 @@ async fn an_erased_person_is_forgotten_at_once_and_for_good() {
     tenant.put(&format!("/switchback/v1/agents/{desk}/callback"), role).await.is(200);
     tenant.touch("one", &agent, CONTACT, N).await;
     let id = call(&daemon, &tenant, 1).await;
-    assert_eq!(tenant.lands(CONTACT, N).await.0, "callback");
+    let blocks = json!({ "block_list": [CONTACT, "+14155550190"] });
+    tenant.patch("/switchback/v1/settings", blocks).await.is(200);
+    let unblocks = json!({ "block_list": [CONTACT] });
+    let set = tenant.patch("/switchback/v1/settings", unblocks).await.is(200);
+    assert_eq!(set["block_list"], json!([CONTACT]));
+    assert_eq!(tenant.lands(CONTACT, N).await.0, "blocked");
     let theirs = other.agent("B", "outbound", &[]).await;
     other.touch("one", &theirs, CONTACT, N).await;
 
@@ -90,10 +95,17 @@ async fn an_erased_person_is_forgotten_at_once_and_for_good() {
     assert!(!got.header("switchback-rev").is_empty());
     let erased = got.is(200);
     let none = json!({ "touches": 0, "calls": 0, "briefs": 0, "results": 0, "segments": 0,
-                       "answers": 0, "deliveries": 0 });
+                       "answers": 0, "deliveries": 0, "words": 0, "revisions": 0, "blocks": 0 });
     let mut some = none.clone();
     (some["touches"], some["calls"]) = (json!(1), json!(1));
+    (some["revisions"], some["blocks"]) = (json!(2), json!(1));
+    assert!(erased["erased"]["answers"].as_u64() <= Some(2), "{erased}");
+    some["answers"] = erased["erased"]["answers"].clone();
     assert_eq!(erased["erased"], some);
+    let revisions = tenant.get("/switchback/v1/revisions").await.is(200);
+    let first = revisions["data"][0]["id"].as_str().unwrap();
+    let told = tenant.get(&format!("/switchback/v1/revisions/{first}")).await.is(200);
+    assert!(told.to_string().contains("+14155550190") && !told.to_string().contains(CONTACT));
     assert_eq!(tenant.lands(CONTACT, N).await.0, "default");
     let known = tenant.get(PATH).await.is(200);
     assert_eq!((&known["touches"], &known["calls"]["data"]), (&json!([]), &json!([])));

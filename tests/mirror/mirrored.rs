@@ -138,6 +138,22 @@ async fn say_whose_they_are(here: &Daemon, front: &str) {
 }
 
 #[tokio::test]
+async fn an_erased_person_does_not_come_back_by_a_pull() {
+    for kind in KINDS {
+        let Scene { source, here, caller, .. } = &scene(kind).await;
+        let path = format!("/switchback/v1/contacts/{PERSON}");
+        let erased = here.done(Method::DELETE, &path, json!({})).await;
+        assert_eq!(erased["erased"]["touches"], 1, "{kind} {erased}");
+        // The source knows the call as before, and tells of it in every pull.
+        source.patch(&format!("/v1/agents/{caller}"), json!({ "persona": "new" })).await;
+        here.pulled().await;
+        assert_eq!(source.touches(PERSON).await.len(), 1);
+        assert_eq!(here.touches(PERSON).await, [] as [Value; 0], "{kind}");
+        assert_eq!(here.upstream().await["last_error"], json!(null));
+    }
+}
+
+#[tokio::test]
 async fn what_is_mirrored_is_written_at_its_owner_only() {
     for kind in KINDS {
         let scene = scene(kind).await;

@@ -5,11 +5,11 @@ use std::{fs, thread, time::Duration};
 use switchback::{
     domain::{
         AgentId, CallBrief, CallId, CallPatch, CallResult, CallStatus, ContactRefusal, DialFailure,
-        Direction, E164, Erased, Outcome, Refusal, Segment, TargetTried, TenantId, TouchId,
-        TraceStep, UnixMillis,
+        Direction, E164, Erased, Outcome, Refusal, Revised, Segment, TargetTried, TenantId, Thing,
+        TouchId, TraceStep, UnixMillis,
     },
     replica::log::Stream,
-    store::{CallerId, DialFate, NewCall, Paging},
+    store::{CallerId, DialFate, NewCall, Paging, SettingsPatch},
 };
 use uuid::Uuid;
 
@@ -79,6 +79,38 @@ impl Scene {
             };
             Ok(tx.place_call(tenant, new)?.call.id)
         })
+    }
+
+    /// Places a call that names no agent and says itself what one would.
+    fn place_in_words(&self, to: E164, words: &str) -> CallId {
+        let (tenant, words) = (self.tenant, format!(r#"{{"instructions":"{words}"}}"#));
+        self.fixture.done(move |tx| {
+            let new = NewCall {
+                hangs_up_on_machine: false,
+                delay_seconds: 0,
+                agent: tx.caller_without_name(tenant)?,
+                to,
+                caller_id: CallerId::Any(Some(phone(OWN))),
+                profile: Some(words),
+                is_test: false,
+                detects_machine: false,
+                campaign: None,
+                brief: CallBrief::default(),
+            };
+            Ok(tx.place_call(tenant, new)?.call.id)
+        })
+    }
+
+    fn block(&self, list: &[E164]) {
+        let (tenant, block_list) = (self.tenant, Some(list.to_vec()));
+        let patch = SettingsPatch { block_list, ..SettingsPatch::default() };
+        self.fixture.done(move |tx| tx.update_settings(tenant, patch));
+    }
+
+    fn blocked(&self) -> Vec<E164> {
+        let tenant = self.tenant;
+        let record = self.fixture.read(move |rows| rows.tenant(tenant)).unwrap();
+        record.tenant.settings.block_list
     }
 
     fn dial(&self, to: E164) -> CallId {
@@ -172,12 +204,24 @@ fn an_erased_person_is_in_no_file() {
     }
     // Rows move between pages as others come and go, so that many are erased, and far apart.
     let erased: Vec<_> = (0..people).step_by(4).map(phone).collect();
-    assert_eq!(found(&scene.files(), erased[0]), ["text", "integer", "canary"]);
+    // Each of them is blocked for some time, beside somebody who is not erased.
     for contact in &erased {
-        let gone = scene.erase(*contact);
-        assert_eq!((gone.touches, gone.calls, gone.briefs), (4, 2, 1));
-        assert_eq!((gone.results, gone.segments), (1, 1));
+        scene.block(&[phone(1), *contact]);
     }
+    scene.block(&[phone(1), erased[0], erased[1]]);
+    for contact in &erased[..3] {
+        scene.place_in_words(*contact, &format!("Ask for {CANARY} {contact}."));
+    }
+    assert_eq!(found(&scene.files(), erased[0]), ["text", "integer", "canary"]);
+    for (n, contact) in erased.iter().enumerate() {
+        let gone = scene.erase(*contact);
+        let own_words = usize::from(n < 3);
+        assert_eq!((gone.touches, gone.calls), (4, 2 + own_words));
+        assert_eq!((gone.briefs, gone.results, gone.segments), (1 + own_words, 1, 1));
+        assert_eq!((gone.words, gone.blocks), (own_words, usize::from(n < 2)));
+        assert!((1..=3).contains(&gone.revisions), "{gone:?}");
+    }
+    assert_eq!(scene.blocked(), [phone(1)]);
     // Words are gone at once, and all of it once nobody has written for a while.
     let files = scene.files();
     assert!(erased.iter().all(|contact| !found(&files, *contact).contains(&"canary")));
@@ -313,6 +357,91 @@ fn calls_on_their_way_out_end_without_their_person() {
 }
 
 #[test]
+fn history_goes_on_without_the_erased() {
+    let scene = scene_in(Fixture::followed());
+    let (contact, other) = (phone(1), phone(2));
+    let (tenant, mut lists) = (scene.tenant, Vec::new());
+    // More lines of history than one write takes, and numbers that hold the other's digits.
+    let longer = E164::from_u64(contact.as_u64() * 10).unwrap();
+    for n in 0..60 {
+        let list: Vec<_> = [contact, longer, other].into_iter().skip(n % 2).collect();
+        scene.block(&list);
+        lists.push(list);
+    }
+    scene.block(&[contact, longer]);
+    let lines = move |rows: &switchback::store::Rows<'_>| {
+        let mut listed = rows.revisions(tenant, &Paging::first(100))?.rows;
+        listed.reverse();
+        let changes = listed.iter().map(|line| rows.revised(line));
+        changes.collect::<Result<Vec<_>, _>>()
+    };
+    let before = scene.fixture.read(lines);
+    let (mut erased, mut parts) = (Erased::default(), 0);
+    loop {
+        parts += 1;
+        let part = scene.fixture.done(move |tx| {
+            let is_more = tx.erase_some(tenant, contact, &mut erased)?;
+            Ok((erased, is_more))
+        });
+        erased = part.0;
+        if !part.1 {
+            break;
+        }
+    }
+    let erased = scene.fixture.done(move |tx| tx.erase_contact(tenant, contact, erased));
+    assert_eq!((erased.revisions, erased.blocks, parts), (61, 1, 2));
+    assert_eq!(scene.blocked(), [longer]);
+    let after = scene.fixture.read(lines);
+    assert_eq!(after.len(), before.len(), "that they left the list is no line of its own");
+    let without = |change: &Revised| {
+        let of = |thing: &Option<Thing>| {
+            let mut thing = thing.clone();
+            if let Some(Thing::Settings(settings)) = &mut thing {
+                settings.block_list.retain(|blocked| *blocked != contact);
+            }
+            thing
+        };
+        Revised { before: of(&change.before), after: of(&change.after), ..change.clone() }
+    };
+    let expected: Vec<Vec<_>> =
+        before.iter().map(|line| line.iter().map(without).collect()).collect();
+    assert_eq!(after, expected);
+
+    // Who follows does not block them any more, and who was away starts from a snapshot.
+    let mut fixture = scene.fixture;
+    let heads = fixture.read(|rows| rows.heads());
+    let mut followed = Followed::new();
+    followed.until(fixture.feed.as_mut().unwrap(), heads);
+    assert_eq!(followed.view().tenant(tenant).unwrap().settings.block_list, [longer]);
+    assert!(fixture.read(|rows| rows.entries(Stream::Control, 0, 100)).is_empty());
+}
+
+#[test]
+fn words_that_others_were_called_with_stay() {
+    let scene = scene();
+    let (contact, other) = (phone(1), phone(2));
+    let said = "Remind them of the appointment.";
+    let (first, second) = (scene.place_in_words(contact, said), scene.place_in_words(other, said));
+    let tenant = scene.tenant;
+    let words = |call: CallId| {
+        scene.fixture.read(move |rows| {
+            let call = rows.call(tenant, call)?.unwrap();
+            Ok(rows.placed(call)?.version.map(|version| version.profile))
+        })
+    };
+    assert!(words(first).unwrap().contains(said));
+    assert_eq!(scene.erase(contact).words, 0);
+    assert_eq!(words(first), None);
+    assert!(words(second).unwrap().contains(said));
+    assert_eq!(scene.erase(other).words, 1);
+    assert_eq!(words(second), None);
+    // An agent's own words are its tenant's, whoever was called.
+    let called = scene.place(phone(3));
+    assert_eq!(scene.erase(phone(3)).words, 0);
+    assert!(words(called).is_some());
+}
+
+#[test]
 fn a_number_of_ones_own_is_no_person() {
     let scene = scene();
     let tenant = scene.tenant;
@@ -333,7 +462,7 @@ fn a_person_with_very_many_calls_is_erased_in_parts() {
     let mut parts = 0;
     loop {
         let part = scene.fixture.done(move |tx| {
-            let is_more = tx.erase_calls(tenant, contact, &mut erased)?;
+            let is_more = tx.erase_some(tenant, contact, &mut erased)?;
             Ok((erased, is_more))
         });
         erased = part.0;

@@ -187,9 +187,9 @@ struct Known {
     is_blocked: bool,
 }
 
-/// Erases a person: touches, and from calls the number and all that was said and given along. Until
-/// `tombstone_until` what comes late of them is refused. A call to or from them after that is a new
-/// relation.
+/// Erases a person: touches, from calls the number and all that was said and given along, and from
+/// the block list and its history the number. Until `tombstone_until` what comes late of them is
+/// refused. A call to or from them after that is a new relation.
 #[utoipa::path(delete, path = "/contacts/{contact}", tag = "contacts",
     responses((status = 200, body = ErasedBody),
         (status = 409, description = "It is a number of the tenant's own.")))]
@@ -203,7 +203,7 @@ pub(super) async fn erase(
     // A part at a time: others get their turn in between.
     while is_more {
         let part = api.store.write(caller.actor(), move |tx| {
-            let is_more = tx.erase_calls(tenant, contact, &mut erased)?;
+            let is_more = tx.erase_some(tenant, contact, &mut erased)?;
             Ok((erased, is_more))
         });
         (erased, is_more) = part.await.map_err(crate::control::problem)?.value;

@@ -287,18 +287,31 @@ struct ErasedRows {
     segments: usize,
     answers: usize,
     deliveries: usize,
+    /// What calls said themselves in the place of an agent.
+    words: usize,
+    /// Lines of the configuration's history whose block list named the person.
+    revisions: usize,
+    /// 1 where the block list named the person: it does not any more.
+    blocks: usize,
 }
 
 impl ErasedBody {
     /// How much it was, and until when what comes late is refused.
     #[must_use]
     pub fn new(erased: &Erased) -> Self {
-        let Erased { touches, calls, briefs, results, segments, answers, deliveries, .. } = *erased;
-        let tombstone_until = rfc3339(erased.tombstone_until);
-        Self {
-            erased: ErasedRows { touches, calls, briefs, results, segments, answers, deliveries },
-            tombstone_until,
-        }
+        let erased_rows = ErasedRows {
+            touches: erased.touches,
+            calls: erased.calls,
+            briefs: erased.briefs,
+            results: erased.results,
+            segments: erased.segments,
+            answers: erased.answers,
+            deliveries: erased.deliveries,
+            words: erased.words,
+            revisions: erased.revisions,
+            blocks: erased.blocks,
+        };
+        Self { erased: erased_rows, tombstone_until: rfc3339(erased.tombstone_until) }
     }
 }
 

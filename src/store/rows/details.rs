@@ -156,6 +156,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deletes a version that no call has any more; how many.
+    pub(in crate::store) fn delete_unused_version(
+        &mut self,
+        id: VersionId,
+    ) -> Result<usize, WriteError> {
+        let sql = "DELETE FROM agent_versions WHERE id = ?1
+            AND NOT EXISTS (SELECT 1 FROM calls WHERE version = ?1)";
+        self.run(sql, [id])
+    }
+
     pub(in crate::store) fn delete_aged_versions(
         &mut self,
         tenant: TenantId,

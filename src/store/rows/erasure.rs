@@ -7,9 +7,9 @@ use rusqlite::params;
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{Rows, page::Selection};
+use super::{Rows, page::Selection, things};
 use crate::{
-    domain::{CallId, CallRecord, E164, TenantId, UnixMillis},
+    domain::{CallId, CallRecord, E164, TenantId, Thing, ThingKind, UnixMillis},
     replica::log::Stream,
     store::{Listed, Paging, Tx, WriteError},
 };
@@ -194,6 +194,49 @@ impl Tx<'_> {
                 SELECT contact FROM erasures WHERE tenant = ?1 AND at < ?2 LIMIT ?3)",
             params![tenant, before, limit],
         )
+    }
+
+    /// Takes a person off the block lists of some lines of the configuration's history; how many.
+    pub(in crate::store) fn erase_from_revisions(
+        &mut self,
+        tenant: TenantId,
+        contact: E164,
+        limit: u32,
+    ) -> Result<usize, WriteError> {
+        // As the texts have it, quotation marks and all: no longer number matches.
+        let quoted = format!("\"{contact}\"");
+        let found: Vec<(u64, Uuid, Option<String>, Option<String>)> = self.all(
+            "SELECT revision, object, before, after FROM revisions
+             JOIN revised ON revision = place AND kind = ?2
+             WHERE tenant = ?1 AND (instr(before, ?3) OR instr(after, ?3)) LIMIT ?4",
+            params![tenant, ThingKind::Settings, quoted, limit],
+            |row| Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?), row.get(2)?, row.get(3)?)),
+        )?;
+        let count = found.len();
+        let without = |kept: Option<String>, object: Uuid| {
+            let read = |text: String| things::read(tenant, ThingKind::Settings, object, &text);
+            let written = |mut thing: Thing| {
+                if let Thing::Settings(settings) = &mut thing {
+                    settings.block_list.retain(|blocked| *blocked != contact);
+                }
+                things::written(&thing)
+            };
+            kept.map(read).transpose()?.map(written).transpose()
+        };
+        for (revision, object, before, after) in found {
+            self.run(
+                "UPDATE revised SET before = ?4, after = ?5
+                 WHERE revision = ?1 AND kind = ?2 AND object = ?3",
+                params![
+                    revision,
+                    ThingKind::Settings,
+                    object.as_bytes(),
+                    without(before, object)?,
+                    without(after, object)?
+                ],
+            )?;
+        }
+        Ok(count)
     }
 
     /// Forgets every entry of the stream up to now: whoever was away starts from a snapshot.
