@@ -51,13 +51,15 @@ pub struct WarningBody {
     message: String,
     /// The number it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Phone>)]
+    #[schema(value_type = schema::Phone)]
     number: Option<String>,
     /// The default agent before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     from: Option<uuid::Uuid>,
     /// The default agent after.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     to: Option<uuid::Uuid>,
 }
 

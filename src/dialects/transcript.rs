@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Problem,
     reader::{Reader, Wrong, integer, moment, text},
+    schema,
     time::rfc3339,
 };
 use crate::domain::{CallId, FieldError, Refusal, Segment, UnixMillis};
@@ -34,8 +35,10 @@ pub struct SegmentRequest {
     #[schema(min_length = 1, max_length = 16_384)]
     pub text: String,
     /// From when (RFC 3339).
+    #[schema(value_type = Option<schema::Moment>)]
     pub started_at: Option<String>,
     /// Until when (RFC 3339).
+    #[schema(value_type = Option<schema::Moment>)]
     pub ended_at: Option<String>,
     /// Who wrote it down.
     #[schema(min_length = 1, max_length = 64)]

@@ -17,6 +17,8 @@ use switchback::{
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::mpsc, task::AbortHandle};
 
+use crate::agrees;
+
 /// A running control listener.
 pub(crate) struct Daemon {
     pub(crate) store: Store,
@@ -200,7 +202,7 @@ impl Caller {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Got {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -219,7 +221,14 @@ impl Caller {
             (_, true) => serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")),
             (_, false) => Value::String(text),
         };
-        Got { status, headers, body }
+        let got = Got { status, headers, body };
+        agrees::hold(self.document_of_all().await, &method, path, &got);
+        got
+    }
+
+    /// The APIs' own document.
+    pub(crate) async fn document_of_all(&self) -> &'static Value {
+        agrees::document(&self.http, &self.base).await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod agrees;
 mod audit;
 mod auth;
 mod callbacks;

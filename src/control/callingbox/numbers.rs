@@ -49,6 +49,7 @@ pub(super) async fn add(state: State<Api>, caller: Caller, body: Body) -> Answer
 #[utoipa::path(get, path = "/numbers/available", tag = "numbers", params(AvailableQuery),
     responses((status = 200, body = Vec<OfferBody>),
         (status = 404, description = "There is no such carrier account."),
+        (status = 409, description = "There are several carrier accounts, and none is named."),
         (status = 502, description = "The carrier does not answer")))]
 pub(super) async fn search(State(api): State<Api>, caller: Caller, query: Params) -> Answer {
     let fields = available(query.0)?;

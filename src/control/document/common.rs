@@ -1,26 +1,27 @@
 //! What every operation of a surface has in common: the answers that can come instead of its own,
-//! their words, the headers, the parameters of its path.
+//! their words, the parameters of its path. What travels in headers is [`super::headers`]'.
 
 use http::{Method, StatusCode};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Components, Content, Header, HeaderBuilder, KnownFormat, Object, ObjectBuilder, Ref, RefOr,
-        Required, Response, Schema, SchemaFormat, Type,
+        Components, Content, KnownFormat, ObjectBuilder, Ref, RefOr, Required, Response, Schema,
+        SchemaFormat, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::AnyOfBuilder,
     },
 };
 
-use super::named;
+use super::{
+    headers::{self, Kind},
+    is_write, named, reference, shapes,
+};
 use crate::{
     control::guard::Dialect,
     dialects::{callingbox, own, schema, talkover},
 };
 
 const JSON: &str = "application/json";
-/// A place in the log, as a pattern.
-const REV: &str = r"^[0-9]{1,18}(\.[0-9]{1,18})?$";
 
 /// What can be answered to any request at all.
 const ALWAYS: &[StatusCode] = &[
@@ -54,14 +55,13 @@ const NAMED: &[(&str, &str)] = &[
 pub(super) fn complete(dialect: Dialect, method: &Method, path: &str, operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.extend(of_path(path, parameters));
-    let has_key = operation.security.is_none();
-    if has_key {
-        parameters.push(RefOr::Ref(reference("parameters", "min_rev")));
-    }
-    if is_write(method) {
-        parameters.push(RefOr::Ref(reference("parameters", "Idempotency-Key")));
-    }
+    let kind = Kind::of(method, path, operation);
+    headers::ask(&kind, operation);
+    let has_key = kind.has_key;
     let has_body = operation.request_body.is_some();
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        shapes::whole_or_none(body);
+    }
     let own = &mut operation.responses.responses;
     for status in common(dialect, path, is_write(method), has_key, has_body) {
         let shared = format!("{}.{}", dialect.as_str(), status.as_u16());
@@ -70,7 +70,7 @@ pub(super) fn complete(dialect: Dialect, method: &Method, path: &str, operation:
     }
     for (status, response) in own {
         if let (Ok(status), RefOr::T(response)) = (status.parse(), response) {
-            dress(dialect, method, status, response);
+            dress(dialect, &kind, status, response);
         }
     }
 }
@@ -126,10 +126,6 @@ fn common(
     statuses
 }
 
-fn is_write(method: &Method) -> bool {
-    *method != Method::GET
-}
-
 /// What the dialect answers where a field is wrong.
 const fn wrong_field(dialect: Dialect) -> StatusCode {
     match dialect {
@@ -147,7 +143,7 @@ const fn wrong_body(dialect: Dialect) -> StatusCode {
 }
 
 /// Completes a response: words for it, the dialect's body of an error, the headers.
-fn dress(dialect: Dialect, method: &Method, status: StatusCode, response: &mut Response) {
+fn dress(dialect: Dialect, kind: &Kind, status: StatusCode, response: &mut Response) {
     if response.description.is_empty() {
         response.description = about(status).to_owned();
     }
@@ -155,20 +151,7 @@ fn dress(dialect: Dialect, method: &Method, status: StatusCode, response: &mut R
         let given = response.content.shift_remove(JSON);
         response.content.insert(JSON.to_owned(), or_error(dialect, given).into());
     }
-    let mut has = |name: &str| {
-        let header = RefOr::Ref(reference("headers", name));
-        response.headers.insert(name.to_owned(), header);
-    };
-    has("X-Request-Id");
-    match status {
-        StatusCode::UNAUTHORIZED => has("WWW-Authenticate"),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => has("Retry-After"),
-        _ if status.is_success() && is_write(method) => {
-            has("Switchback-Rev");
-            has("Idempotent-Replayed");
-        }
-        _ => {}
-    }
+    headers::answer(kind, status, response);
 }
 
 /// The dialect's error, or what the handler says is answered with the same status.
@@ -217,11 +200,7 @@ fn error_name(dialect: Dialect) -> String {
     name.into_owned()
 }
 
-fn reference(kind: &str, name: &str) -> Ref {
-    Ref::new(format!("#/components/{kind}/{name}"))
-}
-
-/// Adds the shared responses, headers and parameters.
+/// Adds the shared schemas, responses, headers and parameters.
 pub(super) fn components(components: &mut Components) {
     components.schemas.extend(schema::all());
     put::<talkover::ErrorBody>(components);
@@ -230,63 +209,12 @@ pub(super) fn components(components: &mut Components) {
     for dialect in [Dialect::Talkover, Dialect::CallingBox, Dialect::Own] {
         for status in common(dialect, "/{of}", true, true, true) {
             let mut response = Response::default();
-            dress(dialect, &Method::GET, status, &mut response);
+            dress(dialect, &Kind::ANY, status, &mut response);
             let name = format!("{}.{}", dialect.as_str(), status.as_u16());
             components.responses.insert(name, response.into());
         }
     }
-    for (name, header) in headers() {
-        components.headers.insert(name.to_owned(), RefOr::T(header));
-    }
-    for parameter in [min_rev(), idempotency_key()] {
-        components.parameters.insert(parameter.name.clone(), RefOr::T(parameter));
-    }
-}
-
-/// The headers that answers have, beside those of HTTP.
-fn headers() -> [(&'static str, Header); 5] {
-    let header = |schema: Object, about: &str| {
-        HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build()
-    };
-    let text = || ObjectBuilder::new().schema_type(Type::String);
-    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-    [
-        (
-            "Idempotent-Replayed",
-            header(text().build(), "`true` where the request had been answered before."),
-        ),
-        ("Retry-After", header(seconds.build(), "After how many seconds to ask again.")),
-        (
-            "Switchback-Rev",
-            header(text().pattern(Some(REV)).build(), "Where the log stands since this write."),
-        ),
-        ("WWW-Authenticate", header(text().build(), "How to prove oneself.")),
-        ("X-Request-Id", header(text().build(), "The request's own id where it had one, or ours.")),
-    ]
-}
-
-fn min_rev() -> Parameter {
-    let rev = ObjectBuilder::new().schema_type(Type::String).pattern(Some(REV));
-    let about = "The text of a `Switchback-Rev` header: what is answered is at least as new.";
-    ParameterBuilder::new()
-        .name("min_rev")
-        .parameter_in(ParameterIn::Query)
-        .required(Required::False)
-        .description(Some(about))
-        .schema(Some(rev))
-        .build()
-}
-
-fn idempotency_key() -> Parameter {
-    let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]{1,255}$"));
-    let about = "The same request with the same key is done once, and answered the same again.";
-    ParameterBuilder::new()
-        .name("Idempotency-Key")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(about))
-        .schema(Some(key))
-        .build()
+    headers::components(components);
 }
 
 /// Adds a schema and those it is made of.

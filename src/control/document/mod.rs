@@ -6,16 +6,18 @@
 //! from the surface, the method and the path; they are added here.
 
 mod common;
+mod headers;
 mod links;
+mod present;
 mod shapes;
 mod tags;
 
 use axum::{Router, middleware, response::Response};
 use http::{HeaderName, HeaderValue, Method, header};
 use utoipa::openapi::{
-    Info, OpenApi, OpenApiBuilder, Server,
+    Info, OpenApi, OpenApiBuilder, Ref, Server,
     path::{Operation, PathItem},
-    security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -23,6 +25,8 @@ use super::guard::Dialect;
 
 /// The name of the one way to prove oneself.
 const KEY: &str = "key";
+/// What references to schemas begin with.
+const SCHEMAS: &str = "#/components/schemas/";
 
 /// The page works with what is here, inside nobody's frame. Swagger UI writes its own styles.
 const PAGE_HEADERS: [(HeaderName, &str); 3] = [
@@ -40,8 +44,19 @@ One store behind three APIs: Talkover's (`/api/v1`), CallingBox's (`/v1`) and ou
 (`/switchback/v1`), which has what neither of them knows. Whoever holds a key of a tenant may use \
 all three side by side; what one writes the others read.
 
-A query's parameter that is empty is an absent one. An answer to a write carries the header `Switchback-Rev`. Who sends its text along as `min_rev` \
-reads what is at least as new, also from another process.";
+A query's parameter that is empty is an absent one. An answer to a write carries the header \
+`Switchback-Rev`. Who sends its text along as `min_rev` reads what is at least as new, also from \
+another process.
+
+A property that may be null is always there; one that may be left out is never null.
+
+To try it here: press Authorize and give a key (`switchback keys create` makes one). `GET /v1/agents` \
+shows whether it opens something, and `POST /v1/agents` makes an agent with the body that is \
+shown. Where a path takes an id, a list or what was just made has it.";
+
+const ABOUT_KEYS: &str = "\
+A key, without `Bearer` before it. A tenant's opens that tenant, an operator's the operations of \
+`own: tenants` and whatever else says so.";
 
 /// One surface: whose words it speaks, the path it is under, what its handlers say.
 pub(super) struct Part {
@@ -69,9 +84,11 @@ pub(super) fn whole(parts: impl IntoIterator<Item = Part>) -> OpenApi {
     common::components(components);
     components.schemas.values_mut().for_each(shapes::smooth);
     document.tags = Some(tags::told(&mut document.paths));
-    links::add(&mut document.paths);
+    present::require(&mut document);
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme(KEY, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    links::add(&mut document.paths, components);
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(ABOUT_KEYS));
+    components.add_security_scheme(KEY, SecurityScheme::Http(bearer.build()));
     document.security = Some(vec![SecurityRequirement::new(KEY, [] as [&str; 0])]);
     document
 }
@@ -82,6 +99,7 @@ pub(super) fn pages<S: Clone + Send + Sync + 'static>(document: OpenApi) -> Rout
     let shown = Config::default()
         .persist_authorization(true)
         .display_request_duration(true)
+        .try_it_out_enabled(true)
         .doc_expansion("none")
         .filter(true)
         .validator_url("none")
@@ -106,6 +124,15 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operati
         (Method::DELETE, &mut item.delete),
     ];
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+fn is_write(method: &Method) -> bool {
+    *method != Method::GET
+}
+
+/// Refers to one of the shared parts.
+fn reference(kind: &str, name: &str) -> Ref {
+    Ref::new(format!("#/components/{kind}/{name}"))
 }
 
 /// The parameters that a path names, in order.

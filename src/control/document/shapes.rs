@@ -2,9 +2,12 @@
 //! that it is a point in time has that format.
 
 use utoipa::openapi::{
-    AllOf, KnownFormat, Object, RefOr, Schema, SchemaFormat, Type,
+    AllOf, Content, KnownFormat, Object, RefOr, Schema, SchemaFormat, Type,
+    request_body::RequestBody,
     schema::{AdditionalProperties, ArrayItems, SchemaType},
 };
+
+use super::present;
 
 /// Smooths a schema and all within it.
 pub(super) fn smooth(schema: &mut RefOr<Schema>) {
@@ -14,29 +17,48 @@ pub(super) fn smooth(schema: &mut RefOr<Schema>) {
     {
         *schema = Schema::Object(whole);
     }
+    if let Schema::Object(object) = schema {
+        for (name, property) in &mut object.properties {
+            if name == "at" || name.ends_with("_at") {
+                moment(property);
+            }
+        }
+    }
+    parts(schema).into_iter().for_each(smooth);
+}
+
+/// A body that may be missing is not one that may be null.
+pub(super) fn whole_or_none(body: &mut RequestBody) {
+    for content in body.content.values_mut() {
+        if let RefOr::T(Content { schema: Some(schema), .. }) = content
+            && let RefOr::T(Schema::OneOf(either)) = schema
+        {
+            either.items.retain(|one| !present::may_be_null(one));
+            if let [alone] = either.items.as_slice() {
+                *schema = alone.clone();
+            }
+        }
+    }
+}
+
+/// The schemas that a schema is made of.
+pub(super) fn parts(schema: &mut Schema) -> Vec<&mut RefOr<Schema>> {
     match schema {
         Schema::Object(object) => {
-            for (name, property) in &mut object.properties {
-                smooth(property);
-                if name == "at" || name.ends_with("_at") {
-                    moment(property);
-                }
-            }
-            if let Some(AdditionalProperties::RefOr(other)) =
-                object.additional_properties.as_deref_mut()
-            {
-                smooth(other);
-            }
+            let other = match object.additional_properties.as_deref_mut() {
+                Some(AdditionalProperties::RefOr(other)) => Some(other),
+                Some(AdditionalProperties::FreeForm(_)) | None => None,
+            };
+            object.properties.values_mut().chain(other).collect()
         }
-        Schema::Array(array) => {
-            if let ArrayItems::RefOrSchema(items) = &mut array.items {
-                smooth(items);
-            }
-        }
-        Schema::OneOf(parts) => parts.items.iter_mut().for_each(smooth),
-        Schema::AllOf(parts) => parts.items.iter_mut().for_each(smooth),
-        Schema::AnyOf(parts) => parts.items.iter_mut().for_each(smooth),
-        _ => {}
+        Schema::Array(array) => match &mut array.items {
+            ArrayItems::RefOrSchema(items) => vec![items.as_mut()],
+            ArrayItems::False => Vec::new(),
+        },
+        Schema::OneOf(any) => any.items.iter_mut().collect(),
+        Schema::AllOf(all) => all.items.iter_mut().collect(),
+        Schema::AnyOf(any) => any.items.iter_mut().collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -114,7 +114,70 @@ fn links_lead_to_operations() {
             }
         }
     }
-    assert!(count > 20, "{count}");
+    assert!(count > 150, "{count}");
+}
+
+/// A schema that takes the name of another takes its place as well.
+#[test]
+fn no_two_schemas_have_one_name() {
+    let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dialects")];
+    let (mut names, mut twice) = (BTreeSet::new(), Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(path).unwrap();
+            for name in text.split("schema(as = ").skip(1) {
+                let name = name.split([',', ')']).next().unwrap().to_owned();
+                if !names.insert(name.clone()) {
+                    twice.push(name);
+                }
+            }
+        }
+    }
+    assert!(twice.is_empty() && names.len() > 100, "{twice:?}, of {}", names.len());
+}
+
+/// Links lead by ids that their answers have.
+#[test]
+fn links_start_from_what_answers_have() {
+    let document = document();
+    let mut wrong = Vec::new();
+    for (what, operation) in every(&document) {
+        for (_, response) in operation["responses"].as_object().unwrap() {
+            let content =
+                response["content"].as_object().and_then(|content| content.values().next());
+            for (_, link) in response["links"].as_object().into_iter().flatten() {
+                for place in link["parameters"].as_object().unwrap().values() {
+                    let Some(place) = place.as_str().unwrap().strip_prefix("$response.body#/")
+                    else {
+                        continue;
+                    };
+                    if !has(&document, &content.unwrap()["schema"], place) {
+                        wrong.push(format!("{what}: {place}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Whether values of a schema have something at a place.
+fn has(document: &Value, schema: &Value, place: &str) -> bool {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => resolved(document, reference).unwrap(),
+        None => schema,
+    };
+    let (name, rest) = place.split_once('/').unwrap_or((place, ""));
+    let part = if name == "0" { &schema["items"] } else { &schema["properties"][name] };
+    if let Some(parts) = schema["allOf"].as_array() {
+        return parts.iter().any(|part| has(document, part, place));
+    }
+    !part.is_null() && (rest.is_empty() || has(document, part, rest))
 }
 
 /// A route that is added without its document is one that nobody is told of.

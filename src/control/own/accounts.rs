@@ -69,6 +69,7 @@ pub(super) async fn read(
 #[utoipa::path(post, path = "/carrier-accounts", tag = "carrier-accounts",
     request_body = AccountRequest,
     responses((status = 201, body = AccountBody),
+        (status = 404, description = "There is no such tenant."),
         (status = 409, description = "The name is taken.")))]
 pub(super) async fn create(State(api): State<Api>, who: Anybody, body: Body) -> Answer {
     let account = account(body.0, who.tenant)?;

@@ -55,6 +55,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
 /// Create Campaign: a draft. Its schedule is kept for who asks, and nothing is dialled by it.
 #[utoipa::path(post, path = "/campaigns", tag = "campaigns", request_body = CampaignRequest,
     responses((status = 201, body = Envelope<CampaignBody>),
+        (status = 404, description = "There is no such agent."),
         (status = 409, description = "There are as many campaigns as are kept.")))]
 pub(super) async fn create(State(api): State<Api>, caller: Caller, Body(body): Body) -> Answer {
     let fields = dialect::campaign(body, None)?;

@@ -37,7 +37,9 @@ pub(in crate::dialects) const FIELDS: &[Field] = &[
 
 /// Create an Agent's body.
 #[derive(Debug, ToSchema)]
-#[schema(as = callingbox::AgentRequest)]
+#[schema(as = callingbox::AgentRequest, example = json!({
+    "name": "Return desk", "type": "inbound", "targets": ["builtin:echo"]
+}))]
 pub struct AgentRequest {
     /// Its name.
     #[schema(pattern = r"\S", max_length = 255)]
@@ -215,6 +217,7 @@ pub struct AgentBody {
     #[schema(schema_with = fields_shown)]
     profile: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     warnings: Option<Vec<WarningBody>>,
 }
 

@@ -38,6 +38,7 @@ pub struct NumberBody {
     #[schema(inline)]
     inbound: InboundShown,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     warnings: Option<Vec<WarningBody>>,
 }
 

@@ -1,8 +1,13 @@
 //! CallingBox's webhook endpoints and what was delivered to them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 use super::{agent::URL_LEN_MAX, event_names};
@@ -19,6 +24,27 @@ use crate::{
 const DELIVERIES_MAX: u32 = 200;
 /// Every event there is, now and later.
 const ALL_EVENTS: &str = "*";
+
+/// An event's name; `*` is all of them.
+enum EventName {}
+
+impl PartialSchema for EventName {
+    fn schema() -> RefOr<Schema> {
+        let mut names = vec![ALL_EVENTS];
+        for name in CallStep::ALL.iter().flat_map(|step| event_names(*step, false)) {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for EventName {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("callingbox.EventName")
+    }
+}
 
 /// What is asked of an endpoint. An absent field stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,10 +67,10 @@ pub struct EndpointRequest {
     #[schema(max_length = 2048, pattern = "^https?://", example = "https://example.com/calls")]
     pub url: String,
     /// What people call it.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub description: Option<String>,
     /// Which events; `*`, all of them, where none is said.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Option<Vec<EventName>>)]
     pub enabled_events: Option<Vec<String>>,
 }
 
@@ -61,10 +87,10 @@ pub struct EndpointPatch {
     )]
     pub url: Option<String>,
     /// What people call it; null clears.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub description: Option<String>,
     /// Which events.
-    #[schema(min_items = 1, nullable = false)]
+    #[schema(min_items = 1, nullable = false, value_type = Option<Vec<EventName>>)]
     pub enabled_events: Option<Vec<String>>,
     /// `enabled` or `disabled`.
     #[schema(nullable = false)]
@@ -151,6 +177,7 @@ pub struct EndpointBody {
     updated_at: String,
     /// Shown when it is made and when it is rotated, and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     signing_secret: Option<String>,
 }
 

@@ -21,6 +21,7 @@ pub struct CallbackBody {
     #[schema(value_type = Option<Vec<schema::Outcome>>)]
     trigger_outcomes: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     warnings: Option<Vec<WarningBody>>,
 }
 

@@ -73,7 +73,7 @@ fn scopes(value: &Value) -> Result<Scopes, Wrong> {
 
 /// What making a key takes.
 #[derive(Debug, ToSchema)]
-#[schema(as = own::KeyRequest)]
+#[schema(as = own::KeyRequest, example = json!({ "name": "reports", "scopes": ["read"] }))]
 pub struct KeyRequest {
     /// What it opens: `tenant` if nothing is said.
     pub scope: Option<schema::KeyScope>,
@@ -131,6 +131,7 @@ pub struct KeyBody {
     replaces: Option<Uuid>,
     /// The key itself, the one time it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 /// A number to add.
 #[derive(Debug, ToSchema)]
-#[schema(as = own::NumberRequest)]
+#[schema(as = own::NumberRequest, example = json!({ "e164": "+14155550100" }))]
 pub struct NumberRequest {
     /// The number itself.
     pub e164: schema::Phone,

@@ -155,6 +155,7 @@ pub struct SettingsBody {
     #[schema(value_type = Option<schema::Target>)]
     block_target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     warnings: Option<Vec<WarningBody>>,
 }
 

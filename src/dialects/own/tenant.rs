@@ -12,7 +12,7 @@ use crate::{
 
 /// A tenant to make.
 #[derive(Debug, ToSchema)]
-#[schema(as = own::TenantRequest)]
+#[schema(as = own::TenantRequest, example = json!({ "name": "a-team" }))]
 pub struct TenantRequest {
     /// Its name; no two have the same.
     #[schema(pattern = r"\S", max_length = 255)]

@@ -55,7 +55,13 @@ pub(in crate::dialects) const FIELDS: &[Field] = &[
 
 /// Create Agent's body.
 #[derive(Debug, ToSchema)]
-#[schema(as = talkover::AgentRequest)]
+#[schema(as = talkover::AgentRequest, example = json!({
+    "label": "Return desk", "name": "Ada", "language": "en-US", "interrupt_sensitivity": "medium",
+    "endpointing_sensitivity": "auto", "ivr_navigation_mode": "off", "conversation_speed": 1.0,
+    "initial_message_delay": 0, "ask_if_human_present_on_idle": true, "idle_time_seconds": 10,
+    "llm_temperature": 0.4, "enable_recording": false, "direction": "inbound",
+    "who_speaks_first": "agent", "targets": ["builtin:echo"]
+}))]
 pub struct AgentRequest {
     /// What people call it.
     #[schema(pattern = r"\S", max_length = 255)]
@@ -291,12 +297,14 @@ pub struct AgentChanged {
     id: Uuid,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<schema::Direction>)]
+    #[schema(value_type = schema::Direction)]
     direction: Option<&'static str>,
     current_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     is_ready_to_publish: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     phone_numbers: Option<Vec<NumberOfAgent>>,
     updated_at: String,
 }

@@ -313,7 +313,7 @@ impl ActiveBody {
 #[schema(as = talkover::EndCallRequest)]
 pub struct EndRequest {
     /// The call's `id`, or the carrier's id for it.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub call_sid: String,
 }
 

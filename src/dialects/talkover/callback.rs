@@ -16,9 +16,10 @@ use crate::{
 struct Config {
     source_agent_ids: Vec<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<schema::Outcome>>)]
+    #[schema(value_type = Vec<schema::Outcome>)]
     callback_trigger_statuses: Option<Vec<&'static str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     window_days: Option<u32>,
 }
 
@@ -152,7 +153,7 @@ pub struct CallbackAgentBody {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = talkover::CallbackStats)]
+#[schema(as = talkover::CallbackAgentStats)]
 struct Stats {
     total_callbacks_received: u64,
     callbacks_answered: u64,

@@ -1,8 +1,13 @@
 //! What is asked of Talkover's campaigns. Their schedules are checked and kept; nothing here keeps
 //! to one.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 use super::page;
@@ -46,7 +51,7 @@ const FIELDS: &[Field] = &[
 #[schema(as = talkover::CampaignRequest)]
 pub struct CampaignRequest {
     /// A name for people.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub name: String,
     /// What it is about.
     #[schema(max_length = 65535)]
@@ -63,16 +68,16 @@ pub struct CampaignRequest {
     #[schema(format = Date)]
     pub end_date: Option<String>,
     /// 1 is Monday, 7 Sunday.
-    #[schema(min_items = 1, max_items = 7)]
+    #[schema(min_items = 1, max_items = 7, value_type = Vec<Weekday>)]
     pub days_of_week: Vec<u8>,
     /// When calls may be placed. Without it, `earliest_call_time` and `latest_call_time`.
     #[schema(min_items = 1, max_items = 24)]
     pub call_time_ranges: Option<Vec<TimeRange>>,
     /// Not before this time of day.
-    #[schema(example = "09:00:00")]
+    #[schema(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "09:00:00")]
     pub earliest_call_time: Option<String>,
     /// Not after this time of day.
-    #[schema(example = "17:00:00")]
+    #[schema(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "17:00:00")]
     pub latest_call_time: Option<String>,
     /// The IANA name of a time zone.
     #[schema(max_length = 50, example = "America/New_York")]
@@ -88,13 +93,31 @@ pub struct CampaignRequest {
     pub retry_cooldown_hours: Option<u32>,
 }
 
+/// A day of the week: 1 is Monday, 7 Sunday.
+enum Weekday {}
+
+impl PartialSchema for Weekday {
+    fn schema() -> RefOr<Schema> {
+        let day = ObjectBuilder::new().schema_type(Type::Integer);
+        day.minimum(Some(1)).maximum(Some(7)).into()
+    }
+}
+
+impl ToSchema for Weekday {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("talkover.Weekday")
+    }
+}
+
 /// A part of a day.
 #[derive(Debug, ToSchema)]
 #[schema(as = talkover::TimeRange)]
 pub struct TimeRange {
     /// `HH:MM`.
+    #[schema(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "09:00")]
     pub start: String,
     /// `HH:MM`, after the start.
+    #[schema(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$", example = "17:00")]
     pub end: String,
 }
 

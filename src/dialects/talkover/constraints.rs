@@ -53,6 +53,7 @@ pub struct ConstraintsBody {
     success: bool,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     code: Option<&'static str>,
     /// What stands against it, in sentences.
     #[serde(skip_serializing_if = "Vec::is_empty")]

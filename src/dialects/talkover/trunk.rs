@@ -19,19 +19,19 @@ const TRANSPORTS: &[&str] = &["udp", "tcp", "tls"];
 #[schema(as = talkover::TrunkRequest)]
 pub struct TrunkRequest {
     /// A name for people.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub name: String,
     /// Whose it is.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub provider_name: String,
     /// Its SIP domain.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub domain: String,
     /// Who registers there.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub username: String,
     /// With what; asked for, and not kept.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub password: String,
     /// 5061 with tls, else 5060, where it is not said.
     #[schema(minimum = 1, maximum = 65535)]
@@ -40,10 +40,10 @@ pub struct TrunkRequest {
     #[schema(pattern = "^(udp|tcp|tls)$")]
     pub transport: Option<String>,
     /// Its proxy.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub outbound_proxy: Option<String>,
     /// The realm it asks for.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub auth_realm: Option<String>,
     /// True only for a trunk that is verified.
     pub is_active: Option<bool>,
@@ -298,7 +298,7 @@ pub struct DidRequest {
     pub number: schema::Phone,
     /// The name of the carrier account that delivers it; an extension. The only one where it is
     /// not said.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub account: Option<String>,
 }
 

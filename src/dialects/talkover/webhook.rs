@@ -1,10 +1,13 @@
 //! Talkover's webhooks of an agent, and their logs.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 use super::EVENTS;
@@ -31,6 +34,22 @@ const TEMPLATE_LEN_MAX: usize = 16 * 1024;
 /// Rows of a page of a log where the client does not say, and at most.
 const PER_PAGE: u32 = 25;
 const PER_PAGE_MAX: u32 = 100;
+
+/// An event's name.
+enum EventName {}
+
+impl PartialSchema for EventName {
+    fn schema() -> RefOr<Schema> {
+        let names = EVENTS.iter().map(|(name, _)| *name);
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).into()
+    }
+}
+
+impl ToSchema for EventName {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("talkover.EventName")
+    }
+}
 
 /// What is asked of a webhook. An absent field stays as it is.
 #[derive(Clone, Debug, Default)]
@@ -106,7 +125,7 @@ pub struct WebhookRequest {
     #[schema(max_length = 500, pattern = "^https?://", example = "https://example.com/calls")]
     pub webhook_url: String,
     /// Which events, of those that the list of webhooks names.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Vec<EventName>)]
     pub events: Vec<String>,
     /// What deliveries are signed with. It is never shown.
     #[schema(max_length = 255, pattern = r"\S")]
@@ -149,7 +168,7 @@ pub struct WebhookPatchRequest {
     )]
     pub webhook_url: Option<String>,
     /// Which events.
-    #[schema(min_items = 1, nullable = false)]
+    #[schema(min_items = 1, nullable = false, value_type = Option<Vec<EventName>>)]
     pub events: Option<Vec<String>>,
     /// What deliveries are signed with; null takes it away.
     #[schema(max_length = 255, pattern = r"\S")]

@@ -88,7 +88,9 @@ fn placed(places: &Places, errors: Vec<FieldError>) -> Vec<FieldError> {
 
 /// The document, for the description of the API.
 #[derive(Debug, ToSchema)]
-#[schema(as = own::Setup)]
+#[schema(as = own::Setup, example = json!({
+    "agents": [{ "name": "Return desk", "direction": "inbound", "targets": ["builtin:echo"] }]
+}))]
 pub struct SetupRequest {
     /// Agents, by id or by name.
     pub agents: Option<Vec<AgentRequest>>,
@@ -173,7 +175,7 @@ pub struct NumberRequest {
     /// The name of its account; null where it has none.
     pub account: Option<String>,
     /// A name for people.
-    #[schema(max_length = 255)]
+    #[schema(max_length = 255, pattern = r"\S")]
     pub friendly_name: Option<String>,
     /// What becomes of a call that is no return call.
     pub passthrough: Option<String>,
