@@ -271,6 +271,26 @@ async fn a_rollback_is_a_write_that_puts_everything_back() {
 }
 
 #[tokio::test]
+async fn a_number_that_came_by_a_trunk_is_taken_back_as_well() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    let first = apply(&tenant, &example()).await["revision"].as_str().unwrap().to_owned();
+    let trunk = json!({
+        "name": "Office", "provider_name": "Ours", "domain": "sip.example.com",
+        "username": "desk", "password": "secret"
+    });
+    let trunk = tenant.post("/api/v1/sip-trunks", trunk).await.is(201);
+    let trunk = trunk["data"]["id"].as_str().unwrap();
+    let dids = format!("/api/v1/sip-trunks/{trunk}/dids");
+    let did = json!({ "country_code": "US", "number": "+14155550177", "account": "first" });
+    tenant.post(&dids, did).await.is(201);
+    let path = format!("/switchback/v1/revisions/{first}/rollback");
+    let done = tenant.post(&path, json!({})).await.is(200);
+    assert_eq!(told(&done), ["delete number +14155550177"]);
+    assert_eq!(tenant.get(&dids).await.is(200)["data"], json!([]));
+}
+
+#[tokio::test]
 async fn nothing_crosses_to_another_tenant() {
     let daemon = Daemon::start().await;
     let (acme, other) = (daemon.tenant("acme").await, daemon.tenant("other").await);

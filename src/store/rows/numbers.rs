@@ -212,6 +212,7 @@ impl Tx<'_> {
 
     pub(in crate::store) fn delete_number(&mut self, id: NumberId) -> Result<(), WriteError> {
         self.touch_number(id)?;
+        self.forget_number(id)?;
         self.run("DELETE FROM numbers WHERE id = ?1", [id])?;
         Ok(())
     }

@@ -197,7 +197,7 @@ impl Tx<'_> {
     }
 
     /// A number is about to go: it leaves its trunk, and who asked for that has it.
-    pub(in crate::store) fn forget_number(&mut self, number: NumberId) -> Result<(), WriteError> {
+    pub(super) fn forget_number(&mut self, number: NumberId) -> Result<(), WriteError> {
         let now = self.now();
         self.run("DELETE FROM dids WHERE number = ?1", [number])?;
         self.run(

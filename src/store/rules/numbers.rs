@@ -101,7 +101,6 @@ impl Tx<'_> {
             return Err(Refusal::NumberInUse.into());
         }
         self.forget_inbound(&record)?;
-        self.forget_number(id)?;
         self.delete_number(id)?;
         self.insert_audit(Some(tenant), "number.remove", Some(id.0))
     }
