@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).parent
 TENANT_KEY = "sk_fuzz_0123456789abcdef0123456789abcdef"
 OPERATOR_KEY = "op_fuzz_0123456789abcdef0123456789abcdef"
 ACCOUNT_SID = "AC" + "0" * 32
+# Chains of requests are what reaches things that were made: there are enough of them in the short form too.
+CHAINS_MIN = 60
 
 CONFIG = """
 [edge]
@@ -132,8 +134,17 @@ def seed(base):
     return [thing["id"] for thing in keys + tenants]
 
 
+def chains(examples):
+    """How many chains of requests the stateful phase follows, as a part of schemathesis's configuration. What
+    it sends along them is right: a chain ends with what is refused."""
+    count = max(examples, CHAINS_MIN)
+    return f'[phases.stateful.generation]\nmode = "positive"\nmax-examples = {count}\n'
+
+
 def fuzz(base, kept, arguments, folder):
     """Runs schemathesis over the document that the daemon serves."""
+    config = folder / "schemathesis.toml"
+    config.write_text((HERE / "schemathesis.toml").read_text() + chains(arguments.examples))
     environment = os.environ | {
         "FUZZ_URL": base,
         "FUZZ_TENANT_KEY": TENANT_KEY,
@@ -145,7 +156,7 @@ def fuzz(base, kept, arguments, folder):
     command = [
         pathlib.Path(sys.executable).with_name("schemathesis"),
         "--config-file",
-        HERE / "schemathesis.toml",
+        config,
         "run",
         f"{base}/openapi.json",
         f"--max-examples={arguments.examples}",
