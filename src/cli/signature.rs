@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use super::{Failure, out};
 use crate::{
     carriers::{
-        shared::request::RawRequest,
-        twilio::diagnose::{Diagnosis, Reading, diagnose},
+        shared::{
+            diagnosis::{Diagnosis, Reading},
+            request::RawRequest,
+        },
+        twilio,
     },
     domain::{Account, AccountApi, AccountId, AccountOrigin, CarrierId, Secret, SharedKey},
 };
@@ -68,7 +71,7 @@ impl Signature {
         };
         let diagnosis = match self.kind {
             // Its signatures have no time in them: --now changes nothing.
-            CarrierId::Twilio => diagnose(&request, &[&self.url], &account),
+            CarrierId::Twilio => twilio::diagnose::diagnose(&request, &[&self.url], &account),
         };
         if as_json {
             out::json(&as_value(&diagnosis));

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
+use http::{Method, header::CONTENT_TYPE};
 use smallvec::SmallVec;
+
+use crate::{carriers::Request, domain::CallId};
 
 /// The most pairs accepted. Carriers send about thirty; a body at the length limit could hold
 /// thousands, and sorting those is work an unproven sender should not get for free.
@@ -117,6 +120,22 @@ impl<'a> Form<'a> {
         sorted.dedup();
         sorted
     }
+}
+
+/// Whether a request's parameters are in its body.
+#[must_use]
+pub fn is_form(request: &Request<'_>) -> bool {
+    let media_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
+    request.method != Method::GET
+        && essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// Our id of a call we placed, from the query of the URL we gave for its webhooks.
+#[must_use]
+pub fn call_id(query: &str) -> Option<CallId> {
+    let id = query.split('&').find_map(|part| part.strip_prefix("call=")).map(decoded)?;
+    id.parse().ok()
 }
 
 /// What comes before the end, decoded, and the rest from there on.

@@ -3,7 +3,7 @@
 //!
 //! It says who sent a request, never when: Twilio signs no time, so it cannot tell a repetition.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
@@ -11,7 +11,7 @@ use crate::{
     carriers::{
         BODY_LEN_MAX, Refused, Request,
         shared::{
-            form::{Form, Pair},
+            form::{Form, Pair, is_form},
             hmac::{Algorithm, MacText},
         },
     },
@@ -78,14 +78,6 @@ fn form(text: &str) -> Result<Form<'_>, Refused> {
 pub(super) fn header(headers: &HeaderMap) -> Result<&[u8], Refused> {
     let signature = headers.get(&SIGNATURE).map(HeaderValue::as_bytes);
     signature.filter(|text| !text.is_empty()).ok_or(Refused::Unsigned)
-}
-
-/// Whether the parameters are in the body, and so in the signature.
-pub(super) fn is_form(request: &Request<'_>) -> bool {
-    let media_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media_type.and_then(|text| text.split(';').next()).unwrap_or_default();
-    request.method != Method::GET
-        && essence.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// The body's hash as signed in the query: of several the first counts.

@@ -4,36 +4,26 @@ use std::rc::Rc;
 
 use http::Method;
 
-use super::{
-    Change, Reading, as_request,
-    readings::{Axis, RULES},
-};
+use super::as_request;
 use crate::{
     carriers::{
         shared::{
-            form::{Form, Pair},
+            diagnosis::{self, Evidence, Reading, Url},
+            form::{Form, Pair, is_form},
             hmac::Algorithm,
             request::RawRequest,
         },
-        twilio::signature::{self, Keys, SIGNATURE, SignedUrl, body_hash, compute, hash_of},
+        twilio::signature::{Keys, SIGNATURE, SignedUrl, body_hash, compute, hash_of},
     },
     domain::Account,
 };
 
-/// What a diagnosis has to go by.
-pub(super) struct Evidence<'e> {
-    pub(super) request: &'e RawRequest,
-    pub(super) account: &'e Account,
+pub(super) fn tokens(evidence: &Evidence<'_>) -> Vec<Rc<str>> {
+    evidence.account.secrets.iter().map(|secret| secret.reveal().into()).collect()
 }
 
-impl Evidence<'_> {
-    pub(super) fn tokens(&self) -> Vec<Rc<str>> {
-        self.account.secrets.iter().map(|secret| secret.reveal().into()).collect()
-    }
-
-    pub(super) fn shared_keys(&self) -> Vec<Rc<str>> {
-        self.account.shared_keys.iter().map(|key| key.secret.reveal().into()).collect()
-    }
+pub(super) fn shared_keys(evidence: &Evidence<'_>) -> Vec<Rc<str>> {
+    evidence.account.shared_keys.iter().map(|key| key.secret.reveal().into()).collect()
 }
 
 /// What a signature covers of a body.
@@ -49,7 +39,7 @@ pub(super) enum Body {
 
 impl Body {
     fn of(request: &RawRequest, url: &str, query: &str) -> Self {
-        if signature::is_form(&as_request(request, url)) {
+        if is_form(&as_request(request, url)) {
             Self::form(&String::from_utf8_lossy(&request.body))
         } else if request.method == Method::GET && body_hash(query).is_none() {
             Self::Unsigned
@@ -71,13 +61,7 @@ impl Body {
 /// A request as it may have been signed.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
-    pub(super) scheme: String,
-    /// User and password with the `@` behind them, or nothing.
-    pub(super) user: String,
-    /// With its port, where it has one.
-    pub(super) host: String,
-    pub(super) path: String,
-    pub(super) query: Option<String>,
+    pub(super) url: Url,
     /// What stood behind the URL as given; signed only if so said.
     pub(super) fragment: Rc<str>,
     pub(super) is_fragment_signed: bool,
@@ -87,9 +71,24 @@ pub(super) struct Candidate {
     pub(super) signature: String,
     pub(super) is_signature_any_case: bool,
     pub(super) is_hash_any_case: bool,
-    pub(super) changes: Vec<Change>,
-    /// What was changed last; the next change is further on, so that no two are tried both ways.
-    axis: Option<Axis>,
+}
+
+impl diagnosis::Candidate for Candidate {
+    fn url_mut(&mut self) -> &mut Url {
+        &mut self.url
+    }
+
+    fn signed_url(&self) -> String {
+        let mut url = self.url.to_string();
+        if self.is_fragment_signed {
+            url.extend(["#", &self.fragment]);
+        }
+        url
+    }
+
+    fn matches(&self) -> bool {
+        self.is_body_signed() && self.is_url_signed()
+    }
 }
 
 impl Candidate {
@@ -100,65 +99,23 @@ impl Candidate {
         request: &RawRequest,
         account: &Account,
     ) -> Option<Self> {
-        let (scheme, rest) = reading.url.split_once("://")?;
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (user, host) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let (path, query) =
-            rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+        let url = Url::parse(&reading.url)?;
         let signature = request.headers.get(&SIGNATURE).filter(|value| !value.is_empty())?;
         Some(Self {
-            scheme: scheme.to_owned(),
-            user: user.to_owned(),
-            host: host.to_owned(),
-            path: path.to_owned(),
-            query: query.map(str::to_owned),
             fragment: fragment.into(),
             is_fragment_signed: false,
-            body: Body::of(request, &reading.url, query.unwrap_or_default()),
+            body: Body::of(request, &reading.url, url.query.as_deref().unwrap_or_default()),
+            url,
             keys: keys_of(request, account),
             signature: String::from_utf8_lossy(signature.as_bytes()).into_owned(),
             is_signature_any_case: false,
             is_hash_any_case: false,
-            changes: reading.changes.clone(),
-            axis: None,
         })
-    }
-
-    pub(super) fn url(&self) -> String {
-        let Self { scheme, user, host, path, .. } = self;
-        let mut url = format!("{scheme}://{user}{host}{path}");
-        if let Some(query) = &self.query {
-            url.extend(["?", query]);
-        }
-        if self.is_fragment_signed {
-            url.extend(["#", &self.fragment]);
-        }
-        url
-    }
-
-    /// Every candidate that differs in one more thing, of those not yet looked at.
-    pub(super) fn changed(&self, evidence: &Evidence<'_>) -> Vec<Self> {
-        let mut all = Vec::new();
-        for rule in RULES.iter().filter(|rule| Some(rule.axis) > self.axis) {
-            for attempt in 0..rule.attempts {
-                let mut candidate = self.clone();
-                if (rule.apply)(&mut candidate, evidence, attempt) {
-                    candidate.axis = Some(rule.axis);
-                    candidate.changes.push(rule.change);
-                    all.push(candidate);
-                }
-            }
-        }
-        all
-    }
-
-    pub(super) fn matches(&self) -> bool {
-        self.is_body_signed() && self.is_url_signed()
     }
 
     fn is_body_signed(&self) -> bool {
         let Body::Hash(body) = &self.body else { return true };
-        let signed = body_hash(self.query.as_deref().unwrap_or_default()).unwrap_or_default();
+        let signed = body_hash(self.url.query.as_deref().unwrap_or_default()).unwrap_or_default();
         let hash = hash_of(body);
         if self.is_hash_any_case {
             signed.as_bytes().eq_ignore_ascii_case(&hash)
@@ -174,7 +131,7 @@ impl Candidate {
         };
         pairs.sort_unstable();
         pairs.dedup();
-        let url = self.url();
+        let url = diagnosis::Candidate::signed_url(self);
         SignedUrl::new(&url).variants("").into_iter().any(|url| {
             self.keys.iter().any(|(algorithm, secret)| {
                 let mac = compute(*algorithm, secret, url, &pairs);
@@ -185,24 +142,6 @@ impl Candidate {
                 }
             })
         })
-    }
-
-    pub(super) fn replace_port(&mut self, port: &str) -> bool {
-        let tail = self.host.rfind(']').unwrap_or_default();
-        let end = self.host.rfind(':').filter(|at| *at > tail).unwrap_or(self.host.len());
-        let host = format!("{}{port}", self.host.get(..end).unwrap_or_default());
-        replace(&mut self.host, &host)
-    }
-
-    pub(super) fn replace_query(&mut self, query: Option<String>) -> bool {
-        let is_changed = self.query != query;
-        self.query = query;
-        is_changed
-    }
-
-    pub(super) fn map_query(&mut self, map: impl FnOnce(&str) -> String) -> bool {
-        let query = self.query.as_deref().map(map);
-        self.replace_query(query)
     }
 
     pub(super) fn map_form(&mut self, map: impl FnOnce(&mut Vec<Pair<'static>>)) -> bool {
@@ -234,11 +173,4 @@ fn keys_of(request: &RawRequest, account: &Account) -> Vec<(Algorithm, Rc<str>)>
         return Vec::new();
     };
     secrets.iter().map(|secret| (algorithm, secret.reveal().into())).collect()
-}
-
-/// Changes a text; `false` where it was that already.
-pub(super) fn replace(part: &mut String, with: &str) -> bool {
-    let is_changed = part != with;
-    with.clone_into(part);
-    is_changed
 }

@@ -1,103 +1,30 @@
-//! Says why a request's signature does not verify: it tries what proxies, frameworks and
-//! configurations are known to change, and names the readings that would have matched.
-//!
-//! Its verdict is the room's own; a reading is a hint to people and lets no request pass.
+//! Says why a request's signature does not verify: what Twilio signs, taken apart.
 
 mod candidate;
 mod readings;
 
-use self::candidate::{Candidate, Evidence};
+use self::{candidate::Candidate, readings::RULES};
 use super::{media, signature};
 use crate::{
-    carriers::{Refused, Request, shared::request::RawRequest},
+    carriers::{
+        Refused, Request,
+        shared::{
+            diagnosis::{self, Diagnosis, Evidence},
+            request::RawRequest,
+        },
+    },
     domain::Account,
 };
 
-/// How many things may be wrong at once: scheme, host and path behind one careless proxy.
-const CHANGES_MAX: usize = 3;
-
-/// What became of a request's signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Diagnosis {
-    /// It verifies; how the URL was read.
-    Valid(Reading),
-    /// It does not.
-    Invalid {
-        /// Why, as the daemon would count it.
-        cause: Refused,
-        /// The readings that would have matched, with the fewest changes; often none.
-        would_match: Vec<Reading>,
-    },
-}
-
-/// A way to read a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// The URL that was signed.
-    pub url: String,
-    /// What differs from the request and the URL as given.
-    pub changes: Vec<Change>,
-}
-
-impl Reading {
-    /// Its changes in a few words; as given, where there are none.
-    #[must_use]
-    pub fn name(&self) -> String {
-        let names: Vec<_> = self.changes.iter().map(|change| change.name).collect();
-        if names.is_empty() { "as given".to_owned() } else { names.join(", ") }
-    }
-
-    /// What to do, a sentence each.
-    pub fn remedies(&self) -> impl Iterator<Item = &'static str> {
-        self.changes.iter().map(|change| change.remedy).filter(|remedy| !remedy.is_empty())
-    }
-}
-
-/// One difference, and what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// A few words.
-    pub name: &'static str,
-    /// A sentence; empty where there is nothing to do.
-    pub remedy: &'static str,
-}
-
-/// Says whether a request verifies under one of the public URLs the carrier may have been given,
-/// and if not, which reading would. Fragments are never signed, so they are dropped.
+/// Says whether a request verifies under one of the public URLs Twilio may have been given, and if
+/// not, which reading would.
 #[must_use]
 pub fn diagnose(request: &RawRequest, urls: &[&str], account: &Account) -> Diagnosis {
-    let mut cause = None;
-    let mut candidates = Vec::new();
-    for given in urls {
-        let (url, fragment) = given.split_once('#').unwrap_or((given, ""));
-        for mut reading in readings_of(url, request) {
-            match verify(&reading.url, request, account) {
-                Ok(()) => {
-                    if url != *given {
-                        reading.changes.push(Change { name: "fragment dropped", remedy: "" });
-                    }
-                    return Diagnosis::Valid(reading);
-                }
-                Err(refused) => cause = cause.or(Some(refused)),
-            }
-            candidates.extend(Candidate::new(&reading, fragment, request, account));
-        }
-    }
-    let cause = cause.unwrap_or(Refused::Malformed("no URL to check it by"));
-    let would_match = search(candidates, &Evidence { request, account });
-    Diagnosis::Invalid { cause, would_match }
-}
-
-/// The URL as given and, where the request line has a longer query, with that: a carrier adds
-/// parameters and hashes to the URL it was given.
-fn readings_of(url: &str, request: &RawRequest) -> Vec<Reading> {
-    let mut readings = vec![Reading { url: url.to_owned(), changes: Vec::new() }];
-    let (base, own) = url.split_once('?').unwrap_or((url, ""));
-    if let Some(query) = request.query().filter(|query| query.starts_with(own) && *query != own) {
-        let change = Change { name: "with the request line's query", remedy: "" };
-        readings.push(Reading { url: format!("{base}?{query}"), changes: vec![change] });
-    }
-    readings
+    let evidence = Evidence { request, account };
+    let verify = |url: &str| verify(url, request, account);
+    let candidate =
+        |reading: &_, fragment: &str| Candidate::new(reading, fragment, request, account);
+    diagnosis::diagnose(&evidence, urls, verify, candidate, RULES)
 }
 
 /// The room's own verdict.
@@ -114,24 +41,6 @@ fn as_request<'a>(raw: &'a RawRequest, url: &'a str) -> Request<'a> {
     Request { method: &raw.method, url, headers: &raw.headers, body: &raw.body }
 }
 
-/// Breadth first, so that the readings with the fewest changes are found.
-fn search(mut candidates: Vec<Candidate>, evidence: &Evidence<'_>) -> Vec<Reading> {
-    for _ in 0..CHANGES_MAX {
-        candidates = candidates.iter().flat_map(|candidate| candidate.changed(evidence)).collect();
-        let mut found = Vec::new();
-        for candidate in candidates.iter().filter(|candidate| candidate.matches()) {
-            let reading = Reading { url: candidate.url(), changes: candidate.changes.clone() };
-            if !found.contains(&reading) {
-                found.push(reading);
-            }
-        }
-        if !found.is_empty() {
-            return found;
-        }
-    }
-    Vec::new()
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -140,6 +49,7 @@ mod tests {
         super::tests::{Case, TOKEN, account},
         *,
     };
+    use crate::carriers::shared::diagnosis::Reading;
 
     /// What a proxy or a framework leaves behind, beside what the case itself holds.
     fn raw(case: &Case) -> RawRequest {

@@ -5,233 +5,45 @@
 use std::collections::HashSet;
 
 use base64_simd::STANDARD;
-use http::header::{AUTHORIZATION, HOST};
 
-use super::{
-    Change,
-    candidate::{Body, Candidate, Evidence, replace},
-};
+use super::candidate::{Body, Candidate, shared_keys, tokens};
 use crate::carriers::shared::{
+    diagnosis::{Axis, Rule, replace},
     form::{Pair, decoded},
     hmac::Algorithm,
-    request::RawRequest,
 };
-
-/// What a rule changes. At most one rule of each is applied, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Axis {
-    Scheme,
-    User,
-    Host,
-    Port,
-    Path,
-    Query,
-    Fragment,
-    Body,
-    Key,
-    Text,
-}
-
-/// One way to misread.
-#[derive(Clone, Copy)]
-pub(super) struct Rule {
-    pub(super) axis: Axis,
-    pub(super) change: Change,
-    /// How often it can be applied differently.
-    pub(super) attempts: usize,
-    /// Changes the candidate; `false` where it changes nothing.
-    pub(super) apply: fn(&mut Candidate, &Evidence<'_>, usize) -> bool,
-}
 
 /// Parameters of a query are tried in every order up to so many: 24 orders of four.
 const REORDERED_MAX: usize = 4;
 
-/// Segments taken from the front of a path.
-const SEGMENTS_MAX: usize = 8;
-
-const fn rule(
-    axis: Axis,
-    name: &'static str,
-    remedy: &'static str,
-    apply: fn(&mut Candidate, &Evidence<'_>, usize) -> bool,
-) -> Rule {
-    Rule { axis, change: Change { name, remedy }, attempts: 1, apply }
-}
-
-const fn times(attempts: usize, rule: Rule) -> Rule {
-    Rule { attempts, ..rule }
-}
-
-/// Every rule, by axis.
-pub(super) const RULES: &[Rule] = &[
-    rule(
-        Axis::Scheme,
-        "https instead of the URL's scheme",
-        "TLS ends in front of us: set public_url to the https:// URL that Twilio was given.",
-        |c, _, _| replace(&mut c.scheme, "https"),
-    ),
-    rule(
-        Axis::Scheme,
-        "http instead of the URL's scheme",
-        "Twilio was given an http:// URL: set public_url to it, or give Twilio the https:// one.",
-        |c, _, _| replace(&mut c.scheme, "http"),
-    ),
-    rule(
-        Axis::Scheme,
-        "wss instead of the URL's scheme",
-        "A media socket's upgrade is signed as wss://: set media_url to that URL.",
-        |c, _, _| replace(&mut c.scheme, "wss"),
-    ),
-    rule(
-        Axis::Scheme,
-        "ws instead of the URL's scheme",
-        "Twilio was given a ws:// URL: give it, and set media_url to, the wss:// one.",
-        |c, _, _| replace(&mut c.scheme, "ws"),
-    ),
-    rule(
-        Axis::User,
-        "user and password of the Authorization header",
-        "Twilio was given a URL with user:password@: it is signed, so public_url needs it too.",
-        |c, e, _| match credentials(e.request) {
-            Some(user) => replace(&mut c.user, &format!("{user}@")),
-            None => false,
-        },
-    ),
-    rule(
-        Axis::User,
-        "without user and password",
-        "Twilio was given the URL without user:password@: take it out of public_url.",
-        |c, _, _| replace(&mut c.user, ""),
-    ),
-    rule(
-        Axis::Host,
-        "the Host header's host",
-        "Twilio was given the host that the Host header names: set public_url to it.",
-        |c, e, _| header(e.request, HOST.as_str()).is_some_and(|host| replace(&mut c.host, host)),
-    ),
-    rule(
-        Axis::Host,
-        "the X-Forwarded-Host header's host",
-        "A proxy replaced the host: set public_url to the one that Twilio was given.",
-        |c, e, _| {
-            header(e.request, "x-forwarded-host").is_some_and(|host| replace(&mut c.host, host))
-        },
-    ),
-    rule(
-        Axis::Port,
-        "port 443",
-        "Twilio was given the URL with port 443: set public_url to it.",
-        |c, _, _| c.replace_port(":443"),
-    ),
-    rule(
-        Axis::Port,
-        "port 80",
-        "Twilio was given the URL with port 80: set public_url to it.",
-        |c, _, _| c.replace_port(":80"),
-    ),
-    rule(
-        Axis::Port,
-        "port 8443",
-        "Twilio was given the URL with port 8443: set public_url to it.",
-        |c, _, _| c.replace_port(":8443"),
-    ),
-    rule(
-        Axis::Path,
-        "a slash behind the path",
-        "Twilio was given the URL with a slash at its end: give it the URL without one.",
-        |c, _, _| {
-            let slashed = format!("{}/", c.path);
-            !c.path.ends_with('/') && replace(&mut c.path, &slashed)
-        },
-    ),
-    rule(
-        Axis::Path,
-        "no slash behind the path",
-        "Something added a slash to the path: keep the path as it came.",
-        |c, _, _| {
-            let bare = c.path.trim_end_matches('/').to_owned();
-            replace(&mut c.path, &bare)
-        },
-    ),
-    rule(
-        Axis::Path,
-        "the request line's path",
-        "Twilio was given the path of the request line: check it by that URL.",
-        |c, e, _| {
-            let path = e.request.path();
-            replace(&mut c.path, path)
-        },
-    ),
-    rule(
-        Axis::Path,
-        "the X-Forwarded-Prefix header in front of the path",
-        "A proxy strips a prefix from the path: have it pass the path on unchanged.",
-        |c, e, _| match header(e.request, "x-forwarded-prefix") {
-            Some(prefix) => {
-                let path = format!("{}{}", prefix.trim_end_matches('/'), c.path);
-                replace(&mut c.path, &path)
-            }
-            None => false,
-        },
-    ),
-    times(
-        SEGMENTS_MAX,
-        rule(
-            Axis::Path,
-            "leading segments taken from the path",
-            "Twilio was given a shorter path, and a proxy adds the prefix: give Twilio the whole.",
-            |c, _, attempt| {
-                let path = c.path.match_indices('/').nth(attempt + 1).map(|(at, _)| at);
-                match path.and_then(|at| c.path.get(at..)).map(str::to_owned) {
-                    Some(path) => replace(&mut c.path, &path),
-                    None => false,
-                }
-            },
-        ),
-    ),
-    rule(
-        Axis::Query,
-        "no query",
-        "Twilio was given the URL without a query: give it, or check it by, the same URL.",
-        |c, _, _| c.replace_query(None),
-    ),
-    rule(
-        Axis::Query,
-        "the request line's query",
-        "Twilio was given the query of the request line: check it by that URL.",
-        |c, e, _| {
-            let query = e.request.query().map(str::to_owned);
-            query.is_some() && c.replace_query(query)
-        },
-    ),
-    rule(
+/// Every rule that is Twilio's own, by axis.
+pub(super) const RULES: &[Rule<Candidate>] = &[
+    Rule::new(
         Axis::Query,
         "the query percent-decoded",
         "Twilio signs the query as it is sent: keep it raw instead of decoding it.",
-        |c, _, _| c.map_query(|query| decoded(query).into_owned()),
+        |c, _, _| c.url.map_query(|query| decoded(query).into_owned()),
     ),
-    rule(
+    Rule::new(
         Axis::Query,
         "%20 for a plus in the query",
         "Something re-encoded the query: keep it raw.",
-        |c, _, _| c.map_query(|query| query.replace('+', "%20")),
+        |c, _, _| c.url.map_query(|query| query.replace('+', "%20")),
     ),
-    rule(
+    Rule::new(
         Axis::Query,
         "%2B for a plus in the query",
         "Something decoded the query: keep it raw.",
-        |c, _, _| c.map_query(|query| query.replace('+', "%2B")),
+        |c, _, _| c.url.map_query(|query| query.replace('+', "%2B")),
     ),
-    times(
-        24,
-        rule(
-            Axis::Query,
-            "the query in another order",
-            "Something sorted the query's parameters: keep it raw.",
-            |c, _, attempt| c.map_query(|query| reordered(query, attempt)),
-        ),
-    ),
-    rule(
+    Rule::new(
+        Axis::Query,
+        "the query in another order",
+        "Something sorted the query's parameters: keep it raw.",
+        |c: &mut Candidate, _, attempt| c.url.map_query(|query| reordered(query, attempt)),
+    )
+    .times(24),
+    Rule::new(
         Axis::Fragment,
         "the fragment signed",
         "Twilio never signs a fragment; whoever signed this left it in: drop it from # on.",
@@ -240,7 +52,7 @@ pub(super) const RULES: &[Rule] = &[
             c.is_fragment_signed
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "the body not signed",
         "The URL is rightly signed but the body is not: pass on the raw bytes that came.",
@@ -250,7 +62,7 @@ pub(super) const RULES: &[Rule] = &[
             was_signed
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "without the body's last line end",
         "The file ends in a line end that is not part of the body: cut it off.",
@@ -266,31 +78,31 @@ pub(super) const RULES: &[Rule] = &[
             is_cut
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "blank parameters dropped",
         "The signer dropped parameters without a value; Twilio never does.",
         |c, _, _| c.map_form(|pairs| pairs.retain(|pair| !pair.value.is_empty())),
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "only the last of repeated parameters",
         "The signer kept one value of each name; Twilio signs every one.",
         |c, _, _| c.map_form(keep_last),
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "values without the blanks around them",
         "The signer trimmed the values; Twilio never does.",
         |c, _, _| c.map_values(|value| value.trim().to_owned()),
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "values decoded twice",
         "The body was decoded once before it was written down or signed: use the raw body.",
         |c, _, _| c.map_values(|value| decoded(value).into_owned()),
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "values not decoded",
         "The signer did not decode the form; Twilio signs decoded values.",
@@ -303,11 +115,11 @@ pub(super) const RULES: &[Rule] = &[
             Body::Unsigned | Body::Hash(_) => false,
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "the query's parameters appended",
         "The signer appended the query's parameters; Twilio does so for a form's only.",
-        |c, _, _| match c.query.as_deref().map(Body::form) {
+        |c, _, _| match c.url.query.as_deref().map(Body::form) {
             Some(form) if !matches!(c.body, Body::Form(_)) => {
                 c.body = form;
                 true
@@ -315,7 +127,7 @@ pub(super) const RULES: &[Rule] = &[
             _ => false,
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "the body as a form",
         "The Content-Type of a form was lost: pass it on as application/x-www-form-urlencoded.",
@@ -325,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
             !is_form && !e.request.body.is_empty()
         },
     ),
-    rule(
+    Rule::new(
         Axis::Body,
         "the JSON without blanks",
         "The body was parsed and written again: pass on the raw bytes.",
@@ -337,31 +149,31 @@ pub(super) const RULES: &[Rule] = &[
             Body::Form(_) | Body::Unsigned => false,
         },
     ),
-    rule(
+    Rule::new(
         Axis::Key,
         "an auth token with SHA-1",
         "The settings header was added or changed, or the shared key is not in use yet.",
-        |c, e, _| c.replace_keys(Algorithm::Sha1, e.tokens()),
+        |c, e, _| c.replace_keys(Algorithm::Sha1, tokens(e)),
     ),
-    rule(
+    Rule::new(
         Axis::Key,
         "an auth token with SHA-256",
         "Signed with the auth token in place of the shared key, or without the settings header.",
-        |c, e, _| c.replace_keys(Algorithm::Sha256, e.tokens()),
+        |c, e, _| c.replace_keys(Algorithm::Sha256, tokens(e)),
     ),
-    rule(
+    Rule::new(
         Axis::Key,
         "a shared key with SHA-1",
         "A shared key signed with SHA-1: the settings header is missing or says otherwise.",
-        |c, e, _| c.replace_keys(Algorithm::Sha1, e.shared_keys()),
+        |c, e, _| c.replace_keys(Algorithm::Sha1, shared_keys(e)),
     ),
-    rule(
+    Rule::new(
         Axis::Key,
         "a shared key with SHA-256",
         "A shared key signed: pass the settings header on, and configure the key under its id.",
-        |c, e, _| c.replace_keys(Algorithm::Sha256, e.shared_keys()),
+        |c, e, _| c.replace_keys(Algorithm::Sha256, shared_keys(e)),
     ),
-    rule(
+    Rule::new(
         Axis::Key,
         "the secret without blanks or quotes around it",
         "The configured secret has a line end, a blank or quotes around it: take them off.",
@@ -375,7 +187,7 @@ pub(super) const RULES: &[Rule] = &[
             is_changed
         },
     ),
-    rule(
+    Rule::new(
         Axis::Text,
         "the signature without blanks around it",
         "Something added blanks to the signature header.",
@@ -384,7 +196,7 @@ pub(super) const RULES: &[Rule] = &[
             replace(&mut c.signature, &bare)
         },
     ),
-    rule(
+    Rule::new(
         Axis::Text,
         "the signature with its padding",
         "Something cut the = from the end of the signature header.",
@@ -394,7 +206,7 @@ pub(super) const RULES: &[Rule] = &[
             padding > 0
         },
     ),
-    rule(
+    Rule::new(
         Axis::Text,
         "the signature in hexadecimal",
         "The signer wrote the signature in hexadecimal; Twilio writes base64.",
@@ -406,7 +218,7 @@ pub(super) const RULES: &[Rule] = &[
             None => false,
         },
     ),
-    rule(
+    Rule::new(
         Axis::Text,
         "the signature in other letter case",
         "Something changed the case of the signature's letters.",
@@ -415,7 +227,7 @@ pub(super) const RULES: &[Rule] = &[
             true
         },
     ),
-    rule(
+    Rule::new(
         Axis::Text,
         "bodySHA256 in other letter case",
         "Twilio writes bodySHA256 in lower case: keep the query raw.",
@@ -425,19 +237,6 @@ pub(super) const RULES: &[Rule] = &[
         },
     ),
 ];
-
-/// A header's first element.
-fn header<'e>(request: &'e RawRequest, name: &str) -> Option<&'e str> {
-    let text = request.headers.get(name)?.to_str().ok()?;
-    text.split(',').next().map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// User and password of basic authentication, as they stand in a URL.
-fn credentials(request: &RawRequest) -> Option<String> {
-    let text = request.headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let bytes = STANDARD.decode_to_vec(text.strip_prefix("Basic ")?).ok()?;
-    String::from_utf8(bytes).ok()
-}
 
 /// The parts of a query in their `nth` order; as they are where they are too many.
 fn reordered(query: &str, nth: usize) -> String {
