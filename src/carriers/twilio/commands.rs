@@ -1,314 +1,48 @@
-//! Twilio's REST API as values: the request for a command, and what its reply means (Twilio docs,
-//! voice/api/call-resource). It sends nothing.
+//! Twilio's REST API: the resources that `shared/twiml` speaks of, Twilio's credentials and error
+//! codes (Twilio docs, voice/api/call-resource).
 
-use base64_simd::STANDARD;
-use http::Method;
-use jiff::{Timestamp, tz::TimeZone};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 
-use super::webhook;
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
-        NumberOrder, NumberSearch, OfferedNumber,
+        ApiRequest, Command, CommandOutcome,
+        shared::{
+            credentials::basic,
+            twiml::commands::{self, Errors},
+        },
     },
-    domain::{Account, DialFailure, E164, Secret, UnixMillis},
+    domain::{Account, DialFailure, Secret},
 };
 
 /// Where the API is.
 pub(super) const API_URL: &str = "https://api.twilio.com";
 
-/// Rows of a page at most (Twilio docs, usage/twilios-response).
-const PAGE_SIZE: &str = "1000";
-
-/// Longer ringing is refused (Twilio docs, voice/api/call-resource, Timeout).
-const TIMEOUT_SECONDS_MAX: u32 = 600;
+const ERRORS: Errors = Errors { is_over, cause };
 
 pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
     let account_sid = utf8_percent_encode(&account.account_id, NON_ALPHANUMERIC);
     let base = format!("/2010-04-01/Accounts/{account_sid}");
-    let (calls, numbers) = (format!("{base}/Calls"), format!("{base}/IncomingPhoneNumbers"));
-    let (method, path, body) = match command {
-        Command::HangUp { carrier_call_id } => {
-            let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
-            (Method::POST, format!("{calls}/{call_sid}.json"), "Status=completed".to_owned())
-        }
-        Command::Redirect { carrier_call_id, url } => {
-            let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
-            let mut form = String::with_capacity(256);
-            push(&mut form, "Url", url);
-            push(&mut form, "Method", "POST");
-            (Method::POST, format!("{calls}/{call_sid}.json"), form)
-        }
-        Command::Dial(call) => (Method::POST, format!("{calls}.json"), dial_form(call)),
-        Command::FindCalls { from, to, since } => {
-            let mut query = String::new();
-            push(&mut query, "To", &to.to_string());
-            push(&mut query, "From", &from.to_string());
-            push(&mut query, "StartTime>", &day(*since));
-            push(&mut query, "PageSize", "50");
-            (Method::GET, format!("{calls}.json?{query}"), String::new())
-        }
-        Command::ListCalls { since, page } => {
-            let mut query = String::new();
-            push(&mut query, "StartTime>", &day(*since));
-            push(&mut query, "PageSize", PAGE_SIZE);
-            let query = page.map_or(query, safe_query);
-            (Method::GET, format!("{calls}.json?{query}"), String::new())
-        }
-        Command::SearchNumbers(search) => {
-            let path = format!("{base}/AvailablePhoneNumbers/{}", search_query(search));
-            (Method::GET, path, String::new())
-        }
-        Command::BuyNumber(order) => (Method::POST, format!("{numbers}.json"), order_form(order)),
-        Command::FindNumber { number } => {
-            let mut query = String::new();
-            push(&mut query, "PhoneNumber", &number.to_string());
-            (Method::GET, format!("{numbers}.json?{query}"), String::new())
-        }
-    };
-    let content_type = "application/x-www-form-urlencoded";
-    let authorization = Authorization::Header(authorization(account));
-    ApiRequest { method, host: None, path, authorization, content_type, body }
+    commands::request(command, &base, authorization(account))
 }
 
-/// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
-fn search_query(search: &NumberSearch<'_>) -> String {
-    let country = utf8_percent_encode(search.country, NON_ALPHANUMERIC);
-    let kind = if search.is_toll_free { "TollFree" } else { "Local" };
-    let mut query = String::new();
-    push(&mut query, "VoiceEnabled", "true");
-    push(&mut query, "PageSize", &search.limit.to_string());
-    if let Some(area_code) = search.area_code {
-        push(&mut query, "AreaCode", area_code);
-    }
-    format!("{country}/{kind}.json?{query}")
-}
-
-/// An order that also says who answers the number's calls (Twilio docs,
-/// phone-numbers/api/incomingphonenumber-resource).
-fn order_form(order: &NumberOrder<'_>) -> String {
-    let mut form = String::new();
-    push(&mut form, "PhoneNumber", &order.number.to_string());
-    push(&mut form, "VoiceUrl", order.voice_url);
-    push(&mut form, "VoiceMethod", "POST");
-    push(&mut form, "StatusCallback", order.status_url);
-    push(&mut form, "StatusCallbackMethod", "POST");
-    form
-}
-
-/// What was once the query of a page's URI, as a query again, whoever kept it meanwhile.
-fn safe_query(query: &str) -> String {
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "-._~%&=+:".contains(*c);
-    query.chars().filter(is_plain).collect()
+pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
+    commands::outcome(command, status, body, ERRORS)
 }
 
 /// Basic, by the API key where there is one (Twilio docs, iam/api-keys).
 fn authorization(account: &Account) -> Secret {
-    let (user, password) = match &account.api.key {
-        Some(key) => (&key.id, key.secret.reveal()),
-        None => (&account.account_id, account.secrets.first().map_or("", Secret::reveal)),
-    };
-    let credentials = STANDARD.encode_to_string(format!("{user}:{password}"));
-    Secret::new(format!("Basic {credentials}"))
-}
-
-fn dial_form(call: &Dial<'_>) -> String {
-    let mut form = String::with_capacity(512);
-    push(&mut form, "To", &call.to.to_string());
-    push(&mut form, "From", &call.from.to_string());
-    for name in ["Url", "FallbackUrl"] {
-        push(&mut form, name, call.voice_url);
-    }
-    push(&mut form, "StatusCallback", call.status_url);
-    // Each event by a parameter of its own; one list of words would be one unknown word.
-    for event in ["initiated", "ringing", "answered", "completed"] {
-        push(&mut form, "StatusCallbackEvent", event);
-    }
-    for name in ["Method", "FallbackMethod", "StatusCallbackMethod"] {
-        push(&mut form, name, "POST");
-    }
-    push(&mut form, "Timeout", &call.ring_seconds.min(TIMEOUT_SECONDS_MAX).to_string());
-    if call.detects_machine {
-        // Asynchronous: nobody is kept waiting in silence while the carrier listens.
-        push(&mut form, "MachineDetection", "Enable");
-        push(&mut form, "AsyncAmd", "true");
-        push(&mut form, "AsyncAmdStatusCallback", call.status_url);
-        push(&mut form, "AsyncAmdStatusCallbackMethod", "POST");
-    }
-    form
-}
-
-fn push(form: &mut String, name: &str, value: &str) {
-    if !form.is_empty() {
-        form.push('&');
-    }
-    form.extend(utf8_percent_encode(name, NON_ALPHANUMERIC));
-    form.push('=');
-    form.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-}
-
-/// Twilio compares whole days, in UTC.
-fn day(at: UnixMillis) -> String {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    let at = Timestamp::from_millisecond(millis).unwrap_or_default();
-    at.to_zoned(TimeZone::UTC).date().to_string()
-}
-
-pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
-    let error = match status {
-        200..300 => return success(command, body),
-        429 => return CommandOutcome::Busy,
-        // Whoever answers so may have passed it on before.
-        408 | 500.. => return CommandOutcome::Unclear,
-        _ => error(status, body),
-    };
-    match command {
-        // No such call any more; not in a state to be ended.
-        Command::HangUp { .. }
-            if matches!((status, error.code), (404, Some(20404)) | (400, Some(21220))) =>
-        {
-            CommandOutcome::Done
+    match &account.api.key {
+        Some(key) => basic(&key.id, key.secret.reveal()),
+        None => {
+            let token = account.secrets.first().map_or("", Secret::reveal);
+            basic(&account.account_id, token)
         }
-        Command::HangUp { .. }
-        | Command::Redirect { .. }
-        | Command::Dial(_)
-        | Command::FindCalls { .. }
-        | Command::ListCalls { .. }
-        | Command::SearchNumbers(_)
-        | Command::BuyNumber(_)
-        | Command::FindNumber { .. } => CommandOutcome::Refused(error),
     }
 }
 
-fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
-    match command {
-        Command::HangUp { .. } | Command::Redirect { .. } => CommandOutcome::Done,
-        Command::Dial(_) => match serde_json::from_slice::<CallBody>(body) {
-            Ok(call) => CommandOutcome::Accepted { carrier_call_id: call.sid },
-            Err(_) => CommandOutcome::Unclear,
-        },
-        Command::FindCalls { .. } => match serde_json::from_slice::<CallsBody>(body) {
-            Ok(page) => CommandOutcome::Found(placed(&page)),
-            Err(_) => CommandOutcome::Unclear,
-        },
-        Command::ListCalls { .. } => match serde_json::from_slice::<CallsBody>(body) {
-            Ok(page) => CommandOutcome::Listed(CallPage {
-                calls: placed(&page),
-                listed: page.calls.len(),
-                next: page.next_page_uri.as_deref().and_then(query_of),
-            }),
-            Err(_) => CommandOutcome::Unclear,
-        },
-        Command::SearchNumbers(search) => match serde_json::from_slice::<OffersBody>(body) {
-            Ok(found) => {
-                let offers = found.available_phone_numbers.iter();
-                let offers = offers.filter_map(|offer| offered(offer, search.is_toll_free));
-                CommandOutcome::Offered(offers.collect())
-            }
-            Err(_) => CommandOutcome::Unclear,
-        },
-        Command::BuyNumber(_) => CommandOutcome::Owned(true),
-        Command::FindNumber { number } => match serde_json::from_slice::<NumbersBody>(body) {
-            Ok(found) => {
-                // The filter is a pattern: what it found may be another number.
-                let mut owned = found.incoming_phone_numbers.iter();
-                let is_it = |owned: &NumberBody| E164::parse(&owned.phone_number) == Some(*number);
-                CommandOutcome::Owned(owned.any(is_it))
-            }
-            Err(_) => CommandOutcome::Unclear,
-        },
-    }
-}
-
-fn offered(call: &OfferBody, is_toll_free: bool) -> Option<OfferedNumber> {
-    Some(OfferedNumber {
-        number: E164::parse(&call.phone_number)?,
-        country: call.iso_country.clone(),
-        is_toll_free,
-        state: call.region.clone(),
-        locality: call.locality.clone(),
-    })
-}
-
-/// The calls of a page that an API placed.
-fn placed(page: &CallsBody) -> Vec<FoundCall> {
-    let placed = page.calls.iter().filter(|call| call.direction == "outbound-api");
-    placed.filter_map(found).collect()
-}
-
-/// The next page's URI but for its path, which is ours: the credentials go nowhere else.
-fn query_of(uri: &str) -> Option<String> {
-    uri.split_once('?').map(|(_, query)| query.to_owned())
-}
-
-/// A call, as created and as listed.
-#[derive(Deserialize)]
-struct CallBody {
-    sid: String,
-    #[serde(default)]
-    direction: String,
-    from: Option<String>,
-    to: Option<String>,
-    status: Option<String>,
-    date_created: Option<String>,
-    answered_by: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct CallsBody {
-    calls: Vec<CallBody>,
-    next_page_uri: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct OffersBody {
-    available_phone_numbers: Vec<OfferBody>,
-}
-
-#[derive(Deserialize)]
-struct OfferBody {
-    phone_number: String,
-    iso_country: String,
-    region: Option<String>,
-    locality: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct NumbersBody {
-    incoming_phone_numbers: Vec<NumberBody>,
-}
-
-#[derive(Deserialize)]
-struct NumberBody {
-    phone_number: String,
-}
-
-fn found(call: &CallBody) -> Option<FoundCall> {
-    Some(FoundCall {
-        carrier_call_id: call.sid.clone(),
-        from: call.from.as_deref().and_then(E164::parse),
-        to: call.to.as_deref().and_then(E164::parse),
-        status: call.status.as_deref().and_then(webhook::call_status)?,
-        created_at: call.date_created.as_deref().and_then(webhook::timestamp)?,
-        answered_by: call.answered_by.as_deref().map(webhook::answered_by),
-    })
-}
-
-/// An error body: Twilio's own form, or that of RFC 9457 in its newer services.
-#[derive(Default, Deserialize)]
-struct ErrorBody {
-    code: Option<u32>,
-    message: Option<String>,
-    detail: Option<String>,
-    title: Option<String>,
-}
-
-fn error(status: u16, body: &[u8]) -> ApiError {
-    let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
-    let message = body.message.or(body.detail).or(body.title).unwrap_or_default();
-    ApiError { cause: cause(status, body.code), status, code: body.code, message }
+/// No such call any more; not in a state to be ended.
+const fn is_over(status: u16, code: Option<u32>) -> bool {
+    matches!((status, code), (404, Some(20404)) | (400, Some(21220)))
 }
 
 /// Twilio's error codes (docs, api/errors), as far as a call to be placed meets them.
@@ -326,13 +60,18 @@ const fn cause(status: u16, code: Option<u32>) -> DialFailure {
 
 #[cfg(test)]
 mod tests {
+    use base64_simd::STANDARD;
+    use http::Method;
+
     use super::{
         super::tests::{ACCOUNT_SID, TOKEN, account, fixture},
         *,
     };
     use crate::{
-        carriers::AnsweredBy,
-        domain::{ApiKey, CallStatus},
+        carriers::{
+            AnsweredBy, ApiError, Authorization, Dial, NumberOrder, NumberSearch, OfferedNumber,
+        },
+        domain::{ApiKey, CallStatus, E164, UnixMillis},
     };
 
     fn shown(request: &ApiRequest) -> &str {

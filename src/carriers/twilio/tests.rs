@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    carriers::{AnsweredBy, BODY_LEN_MAX, DialOutcome, Event, StreamEvent, VoiceRequest},
+    carriers::{
+        AnsweredBy, BODY_LEN_MAX, DialOutcome, Event, StreamEvent, VoiceRequest, shared::twiml,
+    },
     domain::{
         AccountApi, AccountId, AccountOrigin, Ani, Attestation, CallId, CallStatus, CarrierId,
         Direction, E164, Secret, SharedKey,
@@ -453,19 +455,22 @@ fn callers_and_callees_are_read_in_every_spelling() {
         "+7378742833",
         "whatsapp:anonymous",
     ] {
-        assert_eq!(webhook::ani(withheld), Ani::Withheld, "{withheld:?}");
+        assert_eq!(twiml::webhook::ani(withheld), Ani::Withheld, "{withheld:?}");
     }
     for unusable in ["client:ops", "sip:+14155550117@h", "sim:DE1", "4155550117", "55555", "+0123"]
     {
-        assert_eq!(webhook::ani(unusable), Ani::Unusable, "{unusable:?}");
+        assert_eq!(twiml::webhook::ani(unusable), Ani::Unusable, "{unusable:?}");
     }
-    assert_eq!(webhook::ani("+14155550117"), number("+14155550117"));
-    assert_eq!(webhook::ani("whatsapp:+14155550117"), number("+14155550117"));
-    assert_eq!(webhook::number("whatsapp:+12125550142"), e164("+12125550142"));
-    assert_eq!(webhook::number("sip:+12125550142@h.sip.twilio.com:5061"), e164("+12125550142"));
-    assert_eq!(webhook::number("sip:+12125550142;npdi@h"), e164("+12125550142"));
-    assert_eq!(webhook::number("sip:5550142@h"), None);
-    assert_eq!(webhook::number("client:+12125550142"), None);
+    assert_eq!(twiml::webhook::ani("+14155550117"), number("+14155550117"));
+    assert_eq!(twiml::webhook::ani("whatsapp:+14155550117"), number("+14155550117"));
+    assert_eq!(twiml::webhook::number("whatsapp:+12125550142"), e164("+12125550142"));
+    assert_eq!(
+        twiml::webhook::number("sip:+12125550142@h.sip.twilio.com:5061"),
+        e164("+12125550142")
+    );
+    assert_eq!(twiml::webhook::number("sip:+12125550142;npdi@h"), e164("+12125550142"));
+    assert_eq!(twiml::webhook::number("sip:5550142@h"), None);
+    assert_eq!(twiml::webhook::number("client:+12125550142"), None);
     for (word, attestation) in [
         ("TN-Validation-Passed-C", Attestation::C),
         ("TN-Validation-Passed-A-Passthrough", Attestation::None),
@@ -475,7 +480,7 @@ fn callers_and_callees_are_read_in_every_spelling() {
         ("No-TN-Validation", Attestation::None),
         ("NULL", Attestation::None),
     ] {
-        assert_eq!(webhook::attestation(Some(word)), attestation, "{word}");
+        assert_eq!(twiml::webhook::attestation(Some(word)), attestation, "{word}");
     }
 }
 

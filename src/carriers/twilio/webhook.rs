@@ -1,231 +1,29 @@
-//! Reads Twilio's webhooks, once they have proven themselves (Twilio docs, voice/twiml and
-//! voice/api/call-resource).
-//!
-//! The signature has no separators, so it proves the text but not which name carries it: the ids
-//! and numbers are checked for their shape here.
-
-use std::borrow::Cow;
-
-use jiff::fmt::rfc2822::DateTimeParser;
+//! Twilio's webhooks: the parameters that `shared/twiml` reads, about calls whose ids are SIDs.
 
 use crate::{
     carriers::{
-        AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest,
-        Webhook,
-        shared::form::{Form, decoded},
+        Endpoint, Refused, Webhook,
+        shared::{form::Form, twiml},
     },
-    domain::{
-        Account, Ani, Attestation, CallId, CallStatus, Direction, E164, InboundCall, UnixMillis,
-    },
+    domain::Account,
 };
 
 /// Two letters and 32 digits. A longer one has swallowed its neighbour; shorter ones are let pass,
 /// for stand-ins of Twilio make them up.
 const CALL_SID_LEN_MAX: usize = 34;
 
-/// Callers who hide their number: words, and words typed on a keypad (ANONYMOUS, UNAVAILABLE,
-/// UNKNOWN, BLOCKED, RESTRICTED). The latter parse as E.164, and would make one person of all.
-const WITHHELD: [&str; 13] = [
-    "",
-    "anonymous",
-    "unknown",
-    "unavailable",
-    "restricted",
-    "private",
-    "blocked",
-    "withheld",
-    "266696687",
-    "86282452253",
-    "8656696",
-    "2562533",
-    "7378742833",
-];
-
 /// Reads a request from its parameters; `query` is the URL's.
 pub(super) fn parse<'a>(
     endpoint: Endpoint,
-    mut form: Form<'a>,
+    form: Form<'a>,
     query: &str,
     account: &Account,
 ) -> Result<Webhook<'a>, Refused> {
-    match form.get("AccountSid") {
-        None => return Err(Refused::Malformed("no AccountSid")),
-        Some(sid) if sid != account.account_id => return Err(Refused::AccountMismatch),
-        Some(_) => {}
-    }
-    let call_sid = form.take("CallSid").ok_or(Refused::Malformed("no CallSid"))?;
-    if !is_call_sid(&call_sid) {
-        return Err(Refused::Malformed("CallSid is no call's"));
-    }
-    let is_voice = endpoint != Endpoint::Status;
-    // Status webhooks have an ErrorCode of their own: why the call failed.
-    let is_fallback = form.get("ErrorUrl").is_some() || is_voice && form.get("ErrorCode").is_some();
-    let event = if is_voice {
-        Event::Voice(voice_request(&form, account))
-    } else {
-        status_event(&mut form, query)
-    };
-    Ok(Webhook { carrier_call_id: call_sid, event_id: None, step: None, is_fallback, event })
-}
-
-fn voice_request(form: &Form<'_>, account: &Account) -> VoiceRequest {
-    let status = form.get("CallStatus").and_then(call_status);
-    VoiceRequest {
-        call: InboundCall {
-            account: Some(account.id),
-            dnis: number(called(form)),
-            ani: ani(caller(form)),
-            forwarded_from: form.get("ForwardedFrom").and_then(|text| ani(text).number()),
-            attestation: attestation(form.get("StirVerstat")),
-        },
-        direction: direction(form),
-        is_answered: matches!(status, Some(CallStatus::InProgress | CallStatus::Completed)),
-        is_over: status.is_some_and(CallStatus::is_final),
-        dial: form.get("DialCallStatus").map(dial_outcome),
-        answered_by: form.get("AnsweredBy").map(answered_by),
-    }
-}
-
-fn status_event<'a>(form: &mut Form<'a>, query: &str) -> Event<'a> {
-    if let Some(event) = form.get("StreamEvent") {
-        return match event {
-            "stream-started" => Event::Stream(StreamEvent::Started),
-            "stream-stopped" => Event::Stream(StreamEvent::Stopped),
-            "stream-error" => {
-                Event::Stream(StreamEvent::Failed(form.take("StreamError").unwrap_or_default()))
-            }
-            _ => Event::Unknown,
-        };
-    }
-    let who = form.get("AnsweredBy").map(answered_by);
-    match (form.get("CallStatus"), who) {
-        (Some(word), _) => call_status(word)
-            .map_or(Event::Unknown, |status| Event::Progress(progress(form, query, status, who))),
-        (None, Some(who)) => Event::AnsweredBy(who),
-        (None, None) => Event::Unknown,
-    }
-}
-
-fn progress<'a>(
-    form: &mut Form<'a>,
-    query: &str,
-    status: CallStatus,
-    answered_by: Option<AnsweredBy>,
-) -> Progress<'a> {
-    let parent = form.take("ParentCallSid").filter(|sid| is_call_sid(sid));
-    Progress {
-        status,
-        direction: direction(form),
-        is_placed: form.get("Direction") == Some("outbound-api"),
-        parent,
-        from: ani(caller(form)).number(),
-        to: number(called(form)),
-        sequence: form.get("SequenceNumber").and_then(|text| text.parse().ok()),
-        duration_seconds: form.get("CallDuration").and_then(|text| text.parse().ok()),
-        answered_by,
-        sip_code: form.get("SipResponseCode").and_then(|text| text.parse().ok()),
-        at: form.get("Timestamp").and_then(timestamp),
-        call: call_id(query),
-    }
+    twiml::webhook::parse(endpoint, form, query, account, is_call_sid)
 }
 
 fn is_call_sid(text: &str) -> bool {
     text.len() <= CALL_SID_LEN_MAX
         && text.starts_with("CA")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// The same value comes under two names.
-fn caller<'f>(form: &'f Form<'_>) -> &'f str {
-    form.get("From").or_else(|| form.get("Caller")).unwrap_or_default()
-}
-
-fn called<'f>(form: &'f Form<'_>) -> &'f str {
-    form.get("To").or_else(|| form.get("Called")).unwrap_or_default()
-}
-
-/// Who calls. A bare number without a plus is a short code or worse, so never a contact.
-pub(super) fn ani(text: &str) -> Ani {
-    let text = text.trim();
-    let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
-    let word = bare.strip_prefix('+').unwrap_or(bare);
-    if WITHHELD.iter().any(|withheld| word.eq_ignore_ascii_case(withheld)) {
-        return Ani::Withheld;
-    }
-    E164::parse(bare).map_or(Ani::Unusable, Ani::Number)
-}
-
-/// Which number was dialled: `+1...`, `whatsapp:+1...`, or the user of `sip:+1...@host`.
-pub(super) fn number(text: &str) -> Option<E164> {
-    if let Some(address) = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:")) {
-        let user = address.split_once('@')?.0;
-        return E164::parse(user.split(';').next().unwrap_or_default());
-    }
-    E164::parse(text.strip_prefix("whatsapp:").unwrap_or(text))
-}
-
-/// Only these three words vouch for a caller: not `-Diverted`, where the diverting carrier was
-/// verified, nor `-Passthrough` (Twilio docs, voice/trusted-calling-with-shakenstir).
-pub(super) fn attestation(text: Option<&str>) -> Attestation {
-    match text {
-        Some("TN-Validation-Passed-A") => Attestation::A,
-        Some("TN-Validation-Passed-B") => Attestation::B,
-        Some("TN-Validation-Passed-C") => Attestation::C,
-        _ => Attestation::None,
-    }
-}
-
-/// `outbound-api` and `outbound-dial` are outbound; `inbound` and anything else comes to us.
-fn direction(form: &Form<'_>) -> Direction {
-    match form.get("Direction") {
-        Some(word) if word.starts_with("outbound") => Direction::Outbound,
-        _ => Direction::Inbound,
-    }
-}
-
-pub(super) fn call_status(word: &str) -> Option<CallStatus> {
-    Some(match word {
-        "queued" => CallStatus::Queued,
-        "initiated" => CallStatus::Initiated,
-        "ringing" => CallStatus::Ringing,
-        "in-progress" => CallStatus::InProgress,
-        "completed" => CallStatus::Completed,
-        "no-answer" => CallStatus::NoAnswer,
-        "busy" => CallStatus::Busy,
-        "canceled" => CallStatus::Canceled,
-        "failed" => CallStatus::Failed,
-        _ => return None,
-    })
-}
-
-/// An unknown word counts as failed: trying the next target is better than hanging up on somebody.
-fn dial_outcome(word: &str) -> DialOutcome {
-    match call_status(word) {
-        Some(CallStatus::Completed | CallStatus::InProgress) => DialOutcome::Answered,
-        Some(status) => DialOutcome::Unanswered(status),
-        None if word == "answered" => DialOutcome::Answered,
-        None => DialOutcome::Unanswered(CallStatus::Failed),
-    }
-}
-
-pub(super) fn answered_by(word: &str) -> AnsweredBy {
-    match word {
-        "human" => AnsweredBy::Human,
-        "fax" => AnsweredBy::Fax,
-        word if word.starts_with("machine_end") => AnsweredBy::MachineEnd,
-        word if word.starts_with("machine") => AnsweredBy::MachineStart,
-        _ => AnsweredBy::Unknown,
-    }
-}
-
-pub(super) fn timestamp(text: &str) -> Option<UnixMillis> {
-    let time = DateTimeParser::new().parse_timestamp(text).ok()?;
-    u64::try_from(time.as_millisecond()).ok().map(UnixMillis)
-}
-
-/// Our id of a call we placed, from the URL we gave for its webhooks.
-fn call_id(query: &str) -> Option<CallId> {
-    let id: Cow<'_, str> =
-        query.split('&').find_map(|part| part.strip_prefix("call=")).map(decoded)?;
-    id.parse().ok()
 }
