@@ -28,7 +28,7 @@ use switchback::{
     media::{
         bridge::Bridge,
         carrier_leg::CarrierLeg,
-        framing::{Frame, Framing},
+        framing::{Frame, Framing, Heard, Said},
         interpreter::Interpreter,
         messages::{self, Message, Start},
     },
@@ -43,6 +43,7 @@ const URL: &str = "https://edge.example.com/carriers/main/voice";
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     webhook(&mut criterion);
+    plivo(&mut criterion);
     media_frame(&mut criterion);
     carrier_frame(&mut criterion);
     other_format(&mut criterion);
@@ -249,6 +250,90 @@ fn webhook(criterion: &mut Criterion) {
         });
     });
     group.finish();
+}
+
+/// The same of Plivo, and its frames of audio both ways.
+fn plivo(criterion: &mut Criterion) {
+    let fixture = |name: &str| -> serde_json::Value {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/plivo");
+        serde_json::from_slice(&fs::read(format!("{folder}/{name}")).unwrap()).unwrap()
+    };
+    let (webhooks, sessions) = (fixture("webhooks.json"), fixture("media_sessions.json"));
+    let text = |file: &serde_json::Value, at: &str| {
+        file.pointer(at).and_then(serde_json::Value::as_str).unwrap().to_owned()
+    };
+    let mut account = Account::named("main".to_owned(), CarrierId::Plivo, AccountOrigin::File);
+    account.account_id = text(&webhooks, "/auth_id");
+    account.secrets = vec![Secret::new(text(&webhooks, "/auth_token"))];
+    let room_bench = RoomBench {
+        carrier: CarrierId::Plivo,
+        account: &account,
+        content_type: "application/x-www-form-urlencoded",
+        body: &text(&webhooks, "/webhooks/0/body"),
+        frame: &text(&sessions, "/sessions/0/lines/1/text"),
+    };
+    room_bench.run(criterion);
+}
+
+/// What is measured of a room.
+struct RoomBench<'b> {
+    carrier: CarrierId,
+    account: &'b Account,
+    content_type: &'static str,
+    /// An inbound call's webhook.
+    body: &'b str,
+    /// A message of the media socket with 20 ms of audio.
+    frame: &'b str,
+}
+
+impl RoomBench<'_> {
+    fn run(&self, criterion: &mut Criterion) {
+        let (room, account) = (room(self.carrier), self.account);
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, self.content_type.parse().unwrap());
+        let body = self.body.as_bytes();
+        let request = Request { method: &Method::POST, url: URL, headers: &headers, body };
+        let mut signed = room.sign(&request, account, UnixMillis(0));
+        signed.extend(headers.clone());
+        let request = Request { headers: &signed, ..request };
+        let answer = Answer::Media {
+            url: "wss://edge.example.com/media/0190f7a2c4d87e3b9a6c5d4e3f2a1b0c0190f7a2c4d8",
+            status_url: "https://edge.example.com/carriers/main/status",
+            resume_url: "https://edge.example.com/carriers/main/resume?call=1&attempt=0",
+            format: MediaFormat::PCMU_8000,
+            parameters: &[],
+        };
+        let leg = Leg {
+            account,
+            carrier_call_id: "45511683-6b91-4098-85cb-e08fa3a11f22",
+            event_id: None,
+            is_answered: false,
+            number: None,
+        };
+        let mut out = Vec::with_capacity(1024);
+        let mut group = criterion.benchmark_group(self.carrier.as_str());
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("receive", |bencher| {
+            bencher.iter(|| room.receive(Endpoint::Voice, &request, account, UnixMillis(0)));
+        });
+        group.bench_function("answer", |bencher| {
+            bencher.iter(|| {
+                black_box(room.answer(black_box(&answer), &leg, &mut out));
+                black_box(&out);
+            });
+        });
+        let framing = room.framing(MediaFormat::PCMU_8000, account).unwrap();
+        let frame = Frame::Text(self.frame.into());
+        group.bench_function("frame_in", |bencher| {
+            bencher.iter(|| framing.read(black_box(&frame)).is_ok());
+        });
+        let Heard::Audio(audio) = framing.read(&frame).unwrap() else { return };
+        let said = Said::Audio(audio.payload);
+        group.bench_function("frame_out", |bencher| {
+            bencher.iter(|| framing.write(black_box(&said), "stream"));
+        });
+        group.finish();
+    }
 }
 
 /// The text that is signed: the least that any verification must read.

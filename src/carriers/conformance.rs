@@ -23,6 +23,20 @@ struct Peer {
 
 fn peer(carrier: CarrierId) -> Peer {
     match carrier {
+        CarrierId::Plivo => Peer {
+            account_id: "MAMO7XWB2XYF3PE8DP3J",
+            media_type: "application/x-www-form-urlencoded",
+            call: |account, caller| {
+                let caller = caller.replace('+', "%2B");
+                format!(
+                    "CallUUID=45511683-6b91-4098-85cb-e08fa3a11f22&ParentAuthID={account}\
+                     &From={caller}&To=12125550142&CallStatus=ringing&Direction=inbound\
+                     &Event=StartApp"
+                )
+            },
+            unknown: |account| format!("ParentAuthID={account}&CallUUID=1&Event=SentimentGlad"),
+            withheld: &["anonymous", "Restricted", "+266696687", "266696687", ""],
+        },
         CarrierId::Twilio => Peer {
             account_id: "AC66acdc865fff60921f34dac80d62be2f",
             media_type: "application/x-www-form-urlencoded",

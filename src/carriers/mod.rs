@@ -11,6 +11,7 @@
 mod command;
 #[cfg(test)]
 mod conformance;
+pub mod plivo;
 pub mod shared;
 pub mod twilio;
 mod webhook;
@@ -133,6 +134,7 @@ pub trait Carrier: Sync {
 #[must_use]
 pub fn room(carrier: CarrierId) -> &'static dyn Carrier {
     match carrier {
+        CarrierId::Plivo => &plivo::Plivo,
         CarrierId::Twilio => &twilio::Twilio,
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Failure, out};
 use crate::{
     carriers::{
+        plivo,
         shared::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
@@ -20,7 +21,7 @@ use crate::{
 /// Checks one request's signature, without a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Signature {
-    /// The carrier: twilio
+    /// The carrier: plivo, twilio
     #[arg(long)]
     kind: CarrierId,
     /// What it is signed with, such as the auth token; may be given several times
@@ -70,7 +71,8 @@ impl Signature {
             origin: AccountOrigin::File,
         };
         let diagnosis = match self.kind {
-            // Its signatures have no time in them: --now changes nothing.
+            // Their signatures have no time in them: --now changes nothing.
+            CarrierId::Plivo => plivo::diagnose::diagnose(&request, &[&self.url], &account),
             CarrierId::Twilio => twilio::diagnose::diagnose(&request, &[&self.url], &account),
         };
         if as_json {

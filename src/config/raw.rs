@@ -185,6 +185,8 @@ pub struct RawAccount {
     pub tenant: String,
     /// The carrier's name for it.
     pub account_id: String,
+    /// The carrier's id for the application that its numbers are put to.
+    pub application_id: String,
     /// The first signs or sends, all verify.
     pub secrets: Vec<RawSecret>,
     /// Keys for SHA-256 signatures.
@@ -220,6 +222,7 @@ impl RawAccount {
     pub fn key(&self, name: &str) -> RawKey<'_> {
         match name {
             "account_id" => RawKey::Text(&self.account_id),
+            "application_id" => RawKey::Text(&self.application_id),
             "secrets" => RawKey::Secrets(&self.secrets),
             "shared_keys" => RawKey::SharedKeys(&self.shared_keys),
             "api_key_sid" => RawKey::Text(&self.api_key_sid),
@@ -236,6 +239,7 @@ impl Default for RawAccount {
             kind: String::new(),
             tenant: String::new(),
             account_id: String::new(),
+            application_id: String::new(),
             secrets: Vec::new(),
             shared_keys: Vec::new(),
             api_url: String::new(),

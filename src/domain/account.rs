@@ -7,6 +7,8 @@ use super::{AccountId, ByteOrder, TenantId, spelled};
 spelled! {
     /// The kinds of carrier account, each with a room of its own under `carriers/`.
     pub enum CarrierId {
+        /// Plivo Voice.
+        Plivo = "plivo",
         /// Twilio Programmable Voice.
         Twilio = "twilio",
     }

@@ -47,6 +47,7 @@ pub enum KeyValue {
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     AccountId,
+    ApplicationId,
     Secrets,
     SharedKeys,
     ApiKeyId,
@@ -67,6 +68,12 @@ impl AccountKey {
     }
 }
 
+const PLIVO: &[AccountKey] = &[
+    AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
+    AccountKey::new("application_id", KeyShape::Text, Holds::ApplicationId),
+    AccountKey::new("secrets", KeyShape::Secrets, Holds::Secrets).required(),
+];
+
 const TWILIO: &[AccountKey] = &[
     AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
     AccountKey::new("secrets", KeyShape::Secrets, Holds::Secrets).required(),
@@ -80,6 +87,7 @@ impl CarrierId {
     #[must_use]
     pub const fn account_keys(self) -> &'static [AccountKey] {
         match self {
+            Self::Plivo => PLIVO,
             Self::Twilio => TWILIO,
         }
     }
@@ -122,6 +130,7 @@ impl Account {
         }
         match key.holds {
             Holds::AccountId => self.account_id = text.unwrap_or_default(),
+            Holds::ApplicationId => self.application_id = text.unwrap_or_default(),
             Holds::Secrets => {
                 let one = secret.map(|secret| vec![secret]);
                 self.secrets = secrets.or(one).unwrap_or_default();
@@ -140,6 +149,7 @@ impl Account {
     pub fn has(&self, key: &AccountKey) -> bool {
         match key.holds {
             Holds::AccountId => !self.account_id.is_empty(),
+            Holds::ApplicationId => !self.application_id.is_empty(),
             Holds::Secrets => !self.secrets.is_empty(),
             Holds::SharedKeys => !self.shared_keys.is_empty(),
             Holds::ApiKeyId => self.api.key.as_ref().is_some_and(|key| !key.id.is_empty()),

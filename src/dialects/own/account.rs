@@ -30,10 +30,13 @@ pub struct AccountRequest {
     pub name: String,
     /// Its carrier.
     pub kind: schema::Carrier,
-    /// Its id at the carrier (twilio).
+    /// Its id at the carrier (plivo, twilio).
     #[schema(pattern = r"\S", max_length = 64, nullable = false)]
     pub account_id: Option<String>,
-    /// What the carrier signs with; any of them is taken (twilio).
+    /// The carrier's id for the application that numbers are put to (plivo: those that are bought).
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub application_id: Option<String>,
+    /// What the carrier signs with; any of them is taken (plivo, twilio).
     #[schema(min_items = 1, max_items = 8, nullable = false)]
     pub secrets: Option<Vec<SecretText>>,
     /// Keys shared with who sends media on the carrier's behalf.
@@ -62,6 +65,9 @@ pub struct AccountRequest {
 #[derive(Debug, ToSchema)]
 #[schema(as = own::AccountPatchRequest)]
 pub struct AccountPatchRequest {
+    /// The carrier's id for the application that numbers are put to; null is none.
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub application_id: Option<String>,
     /// All its secrets from now on.
     #[schema(min_items = 1, max_items = 8, nullable = false)]
     pub secrets: Option<Vec<SecretText>>,
@@ -303,6 +309,8 @@ pub struct AccountBody {
     kind: &'static str,
     /// Its id at the carrier.
     account_id: String,
+    /// The carrier's id for the application that numbers are put to; null is none.
+    application_id: Option<String>,
     /// Whose it is; null where tenants share it.
     tenant_id: Option<Uuid>,
     #[schema(value_type = schema::AccountOrigin)]
@@ -329,6 +337,7 @@ impl From<&Account> for AccountBody {
             name: account.name.clone(),
             kind: account.carrier.as_str(),
             account_id: account.account_id.clone(),
+            application_id: Some(account.application_id.clone()).filter(|id| !id.is_empty()),
             tenant_id: account.tenant.map(|tenant| tenant.0),
             origin: account.origin.as_str(),
             secrets: account.secrets.len(),

@@ -82,7 +82,8 @@ pub fn replace(part: &mut String, with: &str) -> bool {
 
 /// Every rule about a URL, by axis.
 pub(super) fn rules<C: Candidate>() -> Vec<Rule<C>> {
-    let mut rules = origin();
+    let mut rules = scheme_and_user();
+    rules.extend(host_and_port());
     rules.extend(path());
     rules.extend([
         Rule::new(
@@ -104,8 +105,7 @@ pub(super) fn rules<C: Candidate>() -> Vec<Rule<C>> {
     rules
 }
 
-/// What comes before a path.
-fn origin<C: Candidate>() -> Vec<Rule<C>> {
+fn scheme_and_user<C: Candidate>() -> Vec<Rule<C>> {
     vec![
         Rule::new(
             Axis::Scheme,
@@ -146,6 +146,11 @@ fn origin<C: Candidate>() -> Vec<Rule<C>> {
             "The carrier was given the URL without user:password@: take it out of public_url.",
             |c: &mut C, _, _| replace(&mut c.url_mut().user, ""),
         ),
+    ]
+}
+
+fn host_and_port<C: Candidate>() -> Vec<Rule<C>> {
+    vec![
         Rule::new(
             Axis::Host,
             "the Host header's host",

@@ -12,7 +12,7 @@ use crate::{
         ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
         NumberOrder, NumberSearch, OfferedNumber, shared::query,
     },
-    domain::{DialFailure, E164, Secret, UnixMillis},
+    domain::{DialFailure, E164, Secret},
 };
 
 /// Rows of a page at most (Twilio docs, usage/twilios-response).
@@ -276,9 +276,7 @@ struct ErrorBody {
 fn error(status: u16, body: &[u8], errors: Errors) -> ApiError {
     let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let message = body.message.or(body.detail).or(body.title).unwrap_or_default();
-    let code = match &body.code {
-        Value::String(text) => text.parse().ok(),
-        code => code.as_u64().and_then(|code| u32::try_from(code).ok()),
-    };
+    let code = body.code.as_u64().or_else(|| body.code.as_str()?.parse().ok());
+    let code = code.and_then(|code| u32::try_from(code).ok());
     ApiError { cause: (errors.cause)(status, code), status, code, message }
 }
