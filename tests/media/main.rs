@@ -10,6 +10,7 @@
 )]
 
 mod ahead;
+mod crowd;
 mod faults;
 mod flow;
 mod formats;
