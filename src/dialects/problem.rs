@@ -261,7 +261,7 @@ fn message(refusal: &Refusal) -> String {
         Refusal::AgentInactive => "the agent is not published",
         Refusal::NoCallerId => "the agent has no number at a carrier account to show",
         Refusal::NoDefaultTarget => NO_DEFAULT_TARGET,
-        Refusal::PhoneMissing => "to: is required",
+        Refusal::PhoneMissing => "to is required",
         Refusal::PhoneInvalid(field, _) => return no_phone(field),
         Refusal::NotPlaced(why, said) => return not_placed(*why, said),
         Refusal::NotBought(why, said) => return not_bought(*why, said),
@@ -431,7 +431,9 @@ fn line(fields: &[FieldError]) -> String {
         let mut chars = error.message.strip_suffix('.').unwrap_or(&error.message).chars();
         let first = chars.next().map(|first| first.to_ascii_lowercase());
         let fragment: String = first.into_iter().chain(chars).collect();
-        format!("{}: {fragment}", error.field)
+        // As CallingBox says it of `agent_id`.
+        let mark = if fragment == "is required" { "" } else { ":" };
+        format!("{}{mark} {fragment}", error.field)
     };
     fields.iter().map(one).collect::<Vec<_>>().join("; ")
 }

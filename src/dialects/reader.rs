@@ -171,6 +171,12 @@ impl Reader {
         self.fields.contains_key(name)
     }
 
+    /// The same, where null is absence.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// Notes an error.
     pub fn blame(&mut self, field: &str, wrong: impl Into<Wrong>) {
         let Wrong { at, message } = wrong.into();

@@ -130,7 +130,8 @@ async fn what_an_agent_must_be() {
         let refused = tenant.post("/v1/agents", body).await.is(400);
         assert_eq!(refused["code"], "validation_error");
         let error = refused["error"].as_str().unwrap();
-        assert!(error.starts_with(&format!("{field}: ")), "{error}");
+        let is_missing = error == format!("{field} is required");
+        assert!(is_missing || error.starts_with(&format!("{field}: ")), "{error}");
     }
     assert_eq!(tenant.get("/v1/agents").await.is(200), json!({ "data": [] }));
     let agent = tenant.agent("A", "outbound", &[]).await;
@@ -244,4 +245,38 @@ async fn lists_go_by_key() {
     let found: Vec<_> = all["data"].as_array().unwrap().iter().map(|a| &a["id"]).collect();
     assert_eq!(found, [&json!(agents[0]), &json!(agents[2])]);
     tenant.get("/v1/agents?type=sideways").await.is(400);
+}
+
+#[tokio::test]
+async fn nobody_is_called_with_nothing_to_say() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    tenant.number("+14155550137").await;
+    let to = "+14155550199";
+    for (body, says) in [
+        (json!({ "to": to }), "agent_id is required"),
+        (json!({ "to": to, "prompt": null }), "agent_id is required"),
+        (json!({ "to": to, "prompt": " " }), "prompt: must not be empty"),
+    ] {
+        let refused = tenant.post("/v1/calls", body).await.is(400);
+        assert_eq!(refused, json!({ "error": says, "code": "validation_error" }));
+    }
+    let calls = tenant.get("/v1/calls").await.is(200);
+    assert_eq!(calls, json!({ "data": [], "has_more": false }));
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_named_as_its_page_names_it() {
+    let daemon = Daemon::start().await;
+    let tenant = daemon.tenant("acme").await;
+    let number = tenant.number("+14155550137").await;
+    let agent = tenant.agent("Desk", "inbound", &[&number]).await;
+    let primary = format!("/v1/agents/{agent}/primary-number");
+    let refused = tenant.put(&primary, json!({})).await.is(400);
+    assert_eq!(refused["error"], "number_id is required");
+    let other = tenant.number("+14155550138").await;
+    let inbound = format!("/v1/numbers/{other}/inbound");
+    let body = json!({ "enabled": true, "prompt": "Hi.", "webhook_url": "ftp://example.com" });
+    let refused = tenant.put(&inbound, body).await.is(400);
+    assert_eq!(refused["error"], "webhook_url: must be an https:// URL");
 }

@@ -103,10 +103,9 @@ pub(super) async fn update(
     .await
 }
 
-/// Archives an agent: it calls and answers no more.
+/// Archives an agent: it calls and answers no more. Doing it again changes nothing.
 #[utoipa::path(delete, path = "/agents/{agent}", tag = "agents",
-    responses((status = 200, body = dialect::AgentBody),
-        (status = 400, description = "It is archived already, or a parameter is wrong.")))]
+    responses((status = 200, body = dialect::AgentBody)))]
 pub(super) async fn archive(State(api): State<Api>, caller: Caller, At(id): At<AgentId>) -> Answer {
     change(&api, caller, move |tx, tenant| tx.archive_agent(tenant, id)).await
 }

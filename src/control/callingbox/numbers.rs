@@ -63,7 +63,9 @@ pub(super) async fn search(State(api): State<Api>, caller: Caller, query: Params
     };
     let offers = api.dispatch.search_numbers(&account, search).await;
     let offers = offers.map_err(|(why, said)| Refusal::CarrierRefused(why, said))?;
-    Ok(answer::read(offers.into_iter().map(offer).collect::<Vec<_>>()))
+    // The carrier's pages may be longer than what was asked for.
+    let asked = usize::try_from(fields.limit).unwrap_or(usize::MAX);
+    Ok(answer::read(offers.into_iter().take(asked).map(offer).collect::<Vec<_>>()))
 }
 
 fn offer(offered: OfferedNumber) -> OfferBody {

@@ -157,7 +157,8 @@ pub fn number_to_attach(body: Value) -> Result<NumberId, Refusal> {
 /// There is none.
 pub fn number_to_prefer(body: Value) -> Result<NumberId, Refusal> {
     let mut reader = Reader::of_body(body)?;
-    let name = if reader.has("number_id") { "number_id" } else { "primary_number_id" };
+    let is_by_its_field = reader.says("primary_number_id") && !reader.says("number_id");
+    let name = if is_by_its_field { "primary_number_id" } else { "number_id" };
     let number = reader.required(name, id);
     number.ok_or_else(|| reader.refusal())
 }

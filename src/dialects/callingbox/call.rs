@@ -42,7 +42,7 @@ pub struct CallRequest {
     /// which of yours; the oldest if nothing is said.
     pub from_number: Option<schema::Phone>,
     /// What who calls is told, in a call that names no agent.
-    #[schema(max_length = 65535)]
+    #[schema(pattern = r"\S", max_length = 65535)]
     pub prompt: Option<String>,
     /// What such a call returns: names to `boolean`, `string` or `number`.
     #[schema(value_type = Option<Object>)]
@@ -97,7 +97,8 @@ pub enum Named {
 /// A required field is missing, one is not what its page asks for, or one is the agent's.
 pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
     let mut reader = Reader::of_body(body)?;
-    let is_named = reader.has("agent_id") || !reader.has("prompt");
+    // A null is no prompt to call anybody with; nor is it a word that no agent is meant.
+    let is_named = reader.has("agent_id") || !reader.says("prompt");
     let agent = is_named.then(|| reader.required("agent_id", id));
     let to = reader.required("to", phone);
     let from = reader.optional("from_number", phone);
@@ -108,13 +109,14 @@ pub fn call(body: Value, private: PrivateHosts) -> Result<CallFields, Refusal> {
         webhook_url: reader.optional("webhook_url", web_url(URL_LEN_MAX, private.redirect)),
     };
     for name in if is_named { OF_THE_AGENT } else { OF_ANY_AGENT } {
-        if reader.has(name) {
+        if reader.says(name) {
             reader.blame(name, "belongs to the agent and cannot be given for one call");
         }
     }
     let (agent, brief) = match agent {
         Some(agent) => (agent.map(Named::Agent), brief),
         None => {
+            reader.check("prompt", text(65_535));
             let profile = implicit_profile(&mut reader);
             let echo = with_language(brief.echo.as_deref(), &profile);
             (Some(Named::Nobody(profile)), CallBrief { echo, ..brief })
@@ -357,6 +359,22 @@ mod tests {
         check_refused(&json!({ "webhook_url": "ftp://x" }), "webhook_url");
         for field in OF_THE_AGENT {
             check_refused(&json!({ *field: "x" }), field);
+            let said_nothing = call(body(&json!({ *field: null })), PrivateHosts::default());
+            assert!(said_nothing.is_ok(), "{field}: {said_nothing:?}");
+        }
+    }
+
+    #[test]
+    fn who_names_nobody_has_a_prompt() {
+        let read = |prompt: Value| {
+            call(json!({ "to": "+14155550137", "prompt": prompt }), PrivateHosts::default())
+        };
+        assert!(matches!(read(json!("Hi")).unwrap().agent, Named::Nobody(_)));
+        for (prompt, field) in [(Value::Null, "agent_id"), (json!(" "), "prompt")] {
+            match read(prompt) {
+                Err(Refusal::Invalid(errors)) => assert_eq!(errors[0].field, field),
+                other => panic!("{field}: {other:?}"),
+            }
         }
     }
 

@@ -60,12 +60,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_sentence_and_a_code() {
-        check(
-            Refusal::invalid("name", "is required"),
-            400,
-            "validation_error",
-            "name: is required",
-        );
+        check(Refusal::invalid("name", "is required"), 400, "validation_error", "name is required");
         check(Refusal::AgentArchived, 400, "agent_archived", "agent is archived");
         check(Refusal::TypeFixed, 400, "type_fixed", "the agent's type cannot change");
         check(Refusal::AgentNotFound, 404, "agent_not_found", "agent not found");

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::agent::field;
+use super::agent::{URL_LEN_MAX, field};
 use crate::{
     dialects::{
         PrivateHosts, Reader,
         agent::{AgentFields, AgentOwnRequest},
         boolean,
         profile::{self, Field, Rule},
+        web_url,
     },
     domain::{InboundConfig, Refusal, Target},
 };
@@ -18,7 +19,7 @@ use crate::{
 const FIELDS: &[Field] = &[
     field("prompt", Rule::Text(65_535)),
     field("returns", Rule::Returns),
-    field("webhook_url", Rule::Text(2048)),
+    field("webhook_url", Rule::Text(URL_LEN_MAX)),
     field("language", Rule::Text(35)),
     field("tools", Rule::Objects(16)),
     field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),
@@ -37,7 +38,7 @@ pub struct InboundRequest {
     #[schema(value_type = Option<Object>)]
     pub returns: Option<Map<String, Value>>,
     /// Where its calls are told.
-    #[schema(max_length = 2048)]
+    #[schema(max_length = 2048, pattern = "^https?://", example = "https://example.com/calls")]
     pub webhook_url: Option<String>,
     /// Its language (BCP 47).
     #[schema(max_length = 35)]
@@ -82,6 +83,7 @@ pub fn inbound(body: Value, private: PrivateHosts) -> Result<InboundFields, Refu
     let mut reader = Reader::of_body(body)?;
     let is_enabled = reader.required("enabled", boolean);
     let targets = AgentFields::read_own(&mut reader, private).targets;
+    reader.check("webhook_url", web_url(URL_LEN_MAX, private.redirect));
     let profile = implicit_profile(&mut reader);
     match is_enabled {
         Some(is_enabled) => {

@@ -42,7 +42,7 @@ mod tests {
         let (status, body) = error(&Refusal::invalid("to", "is required").into());
         let fields = json!({ "to": "is required" });
         let expected =
-            json!({ "error": "to: is required", "code": "validation_error", "fields": fields });
+            json!({ "error": "to is required", "code": "validation_error", "fields": fields });
         assert_eq!((status, body), (422, expected));
         let (status, body) = error(&Refusal::NumberTaken.into());
         let expected = json!({ "error": "the number is taken", "code": "number_taken" });

@@ -359,7 +359,7 @@ mod tests {
         check("2026-05-01T09:00:00Z", "2026-05-02T09:05:01Z", "at: is more than 5 minutes");
         check("no-answer", "asleep", "outcome: must be an outcome");
         check("018f4a9e-0000-7000-8000-000000000001", "a", "source_agent_id: must be a UUID");
-        check("\"id\":\"c-1\",", "", "id: is required");
+        check("\"id\":\"c-1\",", "", "id is required");
         check("}", "", "EOF");
     }
 }
