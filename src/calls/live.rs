@@ -421,6 +421,12 @@ mod tests {
         assert_eq!(call.target(3), Target::Reject);
         while call.move_on(say("again")).is_some() {}
         assert_eq!(call.rungs(), 1 + ADDED_MAX);
+        // The carrier refuses the last move; of an earlier one nothing is left to take back.
+        call.stay(1);
+        assert_eq!(call.wanted().await, Wanted::At(ADDED_MAX));
+        call.stay(ADDED_MAX);
+        assert_eq!(call.take_detour(), None);
+        assert_eq!(call.resume(), Resume::At(2));
         call.hang_up(CallEnd::Api);
         assert_eq!(call.wanted().await, Wanted::HangUp(CallEnd::Api));
         assert_eq!(call.move_on(Vec::new()), None);

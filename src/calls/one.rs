@@ -290,6 +290,15 @@ impl LiveCall {
         Some(to)
     }
 
+    /// Takes back that the call shall go on at this place, unless it has come there.
+    pub fn stay(&self, to: usize) {
+        self.note(|state| {
+            if let Some(detour) = state.detour.take_if(|detour| detour.to == to) {
+                state.resume = Resume::At(detour.from);
+            }
+        });
+    }
+
     /// Takes the detour, if there is one.
     pub fn take_detour(&self) -> Option<Detour> {
         self.lock().1.detour.take()

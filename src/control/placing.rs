@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long the API's client waits for the carrier's verdict. Later, the call's status tells.
-const VERDICT_WAIT: Duration = Duration::from_secs(5);
+pub(super) const VERDICT_WAIT: Duration = Duration::from_secs(5);
 
 /// Places a call, once however often it is asked for; `new` says which, from what it finds in the
 /// transaction. Answers the call as it stands, and the place in the log that knows of it.

@@ -65,6 +65,17 @@ pub enum Verdict {
     Refused(DialFailure, String),
 }
 
+/// What has become of a command for a call that the carrier has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// The carrier has done it.
+    Done,
+    /// It has not: why, and in its words.
+    Refused(DialFailure, String),
+    /// Nobody can tell.
+    Unclear,
+}
+
 /// A call to be placed, whose row is in the store.
 #[derive(Clone, Debug)]
 pub struct Placing {
@@ -125,27 +136,42 @@ impl Dispatch {
         self.orders.clone()
     }
 
-    /// Ends a live call at the carrier, ahead of calls that wait to be placed.
-    pub fn hang_up(&self, account: &Arc<Account>, carrier_call_id: &str) {
+    /// Ends a live call at the carrier, ahead of calls that wait to be placed. It is done whether
+    /// or not anybody waits for the verdict.
+    pub fn hang_up(
+        &self,
+        account: &Arc<Account>,
+        carrier_call_id: &str,
+    ) -> oneshot::Receiver<Steered> {
         let (shared, account) = (Arc::clone(&self.shared), Arc::clone(account));
         let carrier_call_id = carrier_call_id.to_owned();
+        let (verdict, answer) = oneshot::channel();
         tokio::spawn(async move {
             let command = Command::HangUp { carrier_call_id: &carrier_call_id };
-            shared.steer(&account, &command).await;
+            drop(verdict.send(shared.steer(&account, &command).await));
         });
+        answer
     }
 
     /// Takes a live call to the rung at `place`, out of what it is doing at the carrier.
-    pub fn redirect(&self, account: &Arc<Account>, call: CallId, carrier_id: &str, place: usize) {
+    pub fn redirect(
+        &self,
+        account: &Arc<Account>,
+        call: CallId,
+        carrier_id: &str,
+        place: usize,
+    ) -> oneshot::Receiver<Steered> {
         let (shared, account) = (Arc::clone(&self.shared), Arc::clone(account));
         let carrier_call_id = carrier_id.to_owned();
         // No document of ours names this URL: its answer is nobody else's.
         let resume = url(&shared.settings, &account, "resume", call);
         let url = format!("{resume}&attempt={place}&moved=1");
+        let (verdict, answer) = oneshot::channel();
         tokio::spawn(async move {
             let command = Command::Redirect { carrier_call_id: &carrier_call_id, url: &url };
-            shared.steer(&account, &command).await;
+            drop(verdict.send(shared.steer(&account, &command).await));
         });
+        answer
     }
 
     /// Looks at the carrier for a call whose fate is not known, and adopts it where exactly one

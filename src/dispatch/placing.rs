@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::sleep};
 
-use super::{Placing, Shared, Verdict, client::Sent, url};
+use super::{Placing, Shared, Steered, Verdict, client::Sent, url};
 use crate::{
     calls::{Event, LiveCall},
-    carriers::{Command, CommandOutcome, Dial, FoundCall},
+    carriers::{ApiError, Command, CommandOutcome, Dial, FoundCall},
     domain::{Account, CallId, CallPatch, CallStatus, DialFailure, DialRecord, UnixMillis},
     store::{Actor, DialFate, Heads, WriteError},
     telemetry::{
@@ -67,11 +67,7 @@ impl Shared {
             }
             Ok(CommandOutcome::Refused(error)) => {
                 metrics::dispatched(account.carrier, CommandFate::Refused);
-                let message = match error.code {
-                    Some(code) => format!("{code} {}", error.message),
-                    None => error.message,
-                };
-                self.refuse(dial, error.cause, message.trim().to_owned(), verdict).await;
+                self.refuse(dial, error.cause, words(error), verdict).await;
             }
             Ok(_) => {
                 metrics::dispatched(account.carrier, CommandFate::Unclear);
@@ -98,28 +94,29 @@ impl Shared {
     ) -> Option<Arc<LiveCall>> {
         let live = self.live.begin(call, account.id, carrier_call_id, None, clock::now())?;
         if live.state().hang_up.is_some() {
-            self.steer(account, &Command::HangUp { carrier_call_id }).await;
+            drop(self.steer(account, &Command::HangUp { carrier_call_id }).await);
         }
         Some(live)
     }
 
     /// Ends a live call at the carrier, or takes it elsewhere.
-    pub(super) async fn steer(&self, account: &Account, command: &Command<'_>) {
-        let fate = match self.send(account, command).await {
-            Ok(CommandOutcome::Done) => CommandFate::Done,
+    pub(super) async fn steer(&self, account: &Account, command: &Command<'_>) -> Steered {
+        let (fate, steered) = match self.send(account, command).await {
+            Ok(CommandOutcome::Done) => (CommandFate::Done, Steered::Done),
             Ok(CommandOutcome::Refused(error)) => {
                 let message = redact::scrub(&error.message);
                 tracing::warn!(
                     account = account.name, code = ?error.code, message,
                     "the carrier does not end or move a call"
                 );
-                CommandFate::Refused
+                (CommandFate::Refused, Steered::Refused(error.cause, words(error)))
             }
             // Doing it twice does no harm, but whoever asked can do that as well.
-            Ok(_) => CommandFate::Unclear,
-            Err(_) => CommandFate::Refused,
+            Ok(_) => (CommandFate::Unclear, Steered::Unclear),
+            Err(cause) => (CommandFate::Refused, Steered::Refused(cause, String::new())),
         };
         metrics::dispatched(account.carrier, fate);
+        steered
     }
 
     /// Sends a question: what the carrier answers, or why it does not, in its words.
@@ -269,5 +266,13 @@ impl Shared {
             self.live.apply(&live, Event::Status { status, at: now }, now);
         }
         Ok(())
+    }
+}
+
+/// A carrier's refusal as it is told on: its code, and its words.
+fn words(error: ApiError) -> String {
+    match error.code {
+        Some(code) => format!("{code} {}", error.message).trim().to_owned(),
+        None => error.message,
     }
 }

@@ -67,6 +67,10 @@ struct Inner {
     requests: usize,
     placed: Vec<Placed>,
     hung_up: Vec<String>,
+    /// Where calls were taken to.
+    redirected: Vec<String>,
+    /// What it answers to whoever steers a call, in order; without a word it does it.
+    steered: VecDeque<(u16, &'static str)>,
     is_blind: bool,
     authorizations: Vec<String>,
     /// Where webhooks go: the daemon's edge.
@@ -122,6 +126,15 @@ impl Carrier {
 
     pub fn hung_up(&self) -> Vec<String> {
         self.inner.lock().unwrap().hung_up.clone()
+    }
+
+    pub fn redirected(&self) -> Vec<String> {
+        self.inner.lock().unwrap().redirected.clone()
+    }
+
+    /// The next request to end a call, or to take it elsewhere, is answered with this fixture.
+    pub fn steers_not(&self, status: u16, file: &'static str) {
+        self.inner.lock().unwrap().steered.push_back((status, file));
     }
 
     pub fn authorization(&self) -> String {
@@ -252,6 +265,26 @@ impl Carrier {
     }
 }
 
+impl Carrier {
+    fn steer(&self, rest: &str, form: &BTreeMap<String, Vec<String>>) -> Response {
+        let mut inner = self.inner.lock().unwrap();
+        let sid = rest.trim_start_matches('/').trim_end_matches(".json").to_owned();
+        match form.get("Url") {
+            Some(url) => inner.redirected.extend(url.iter().cloned()),
+            None => {
+                assert_eq!(form["Status"], ["completed"]);
+                inner.hung_up.push(sid);
+            }
+        }
+        match inner.steered.pop_front() {
+            Some((status, file)) => {
+                (StatusCode::from_u16(status).unwrap(), fixture(file)).into_response()
+            }
+            None => fixture("call_completed_200.json").into_response(),
+        }
+    }
+}
+
 async fn serve(
     State(carrier): State<Carrier>,
     method: Method,
@@ -270,10 +303,7 @@ async fn serve(
     if rest == ".json" {
         return carrier.list(uri.query().unwrap());
     }
-    assert_eq!(form["Status"], ["completed"]);
-    let sid = rest.trim_start_matches('/').trim_end_matches(".json").to_owned();
-    carrier.inner.lock().unwrap().hung_up.push(sid);
-    fixture("call_completed_200.json").into_response()
+    carrier.steer(&rest, &form)
 }
 
 fn form_of<'c>(call: &'c Placed, status: &'c str) -> Vec<(&'c str, &'c str)> {

@@ -15,4 +15,5 @@ mod hooks;
 mod kills;
 mod placing;
 mod progress;
+mod steering;
 mod strangers;

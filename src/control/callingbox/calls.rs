@@ -100,10 +100,13 @@ pub(super) async fn transcript(
 }
 
 /// Cancels a call that nobody has answered; with `force`, ends one that somebody has.
+///
+/// The carrier's verdict is waited for, at most 5 s; its status tells when it is over.
 #[utoipa::path(post, path = "/calls/{call}/cancel", tag = "calls",
     request_body = Option<dialect::CancelRequest>,
     responses((status = 200, body = CallBody),
-        (status = 409, description = "It is over, or somebody has answered it.")))]
+        (status = 409, description = "It is over, or somebody has answered it."),
+        (status = 502, description = "The carrier refuses, in its words; the call goes on.")))]
 pub(super) async fn cancel(
     State(api): State<Api>,
     caller: Caller,
@@ -116,8 +119,8 @@ pub(super) async fn cancel(
     if !is_forced && before.call.status == CallStatus::InProgress {
         return Err(Refusal::Call(CallRefusal::Answered).into());
     }
-    api.end(&party).await?;
-    Ok(answer::read(shown(&api, known(&api, caller, id).await?)))
+    let heads = api.end(&party).await?;
+    Ok(Reply::ok(&shown(&api, known(&api, caller, id).await?)).at(heads))
 }
 
 /// A call as it is kept, or as it will be once the journal has brought its row.

@@ -6,7 +6,7 @@ use crate::{
     calls::{ActiveCall, LiveCall},
     control::{
         Api,
-        answer::{self, Answer},
+        answer::{self, Answer, Reply},
         auth::Caller,
         own::calls::{advanced, row_of},
         party::Party,
@@ -136,11 +136,12 @@ pub(super) async fn active(
     Ok(answer::read(Envelope::of(data)))
 }
 
-/// Hangs up, or cancels a call that waits for its time. The carrier is told at once; the call is
-/// over when it says so.
+/// Hangs up, or cancels a call that waits for its time. The carrier is told at once, and its
+/// verdict waited for, at most 5 s; the call is over when it says so.
 #[utoipa::path(post, path = "/agents/{agent}/end-call", tag = "calls",
     request_body = EndRequest,
-    responses((status = 200, body = Envelope<EndedBody>)))]
+    responses((status = 200, body = Envelope<EndedBody>),
+        (status = 502, description = "The carrier refuses, in its words; the call goes on.")))]
 pub(super) async fn end(
     State(api): State<Api>,
     caller: Caller,
@@ -173,8 +174,8 @@ pub(super) async fn end(
     };
     let id = live.map(|call| call.facts.id).or(row.map(|row| row.id));
     let id = id.ok_or(Refusal::CallNotFound)?;
-    api.end(&Party::of(&api, caller, id)).await?;
-    Ok(answer::read(Envelope::of(EndedBody::new(id, clock::now()))))
+    let heads = api.end(&Party::of(&api, caller, id)).await?;
+    Ok(Reply::ok(&Envelope::of(EndedBody::new(id, clock::now()))).at(heads))
 }
 
 fn listed(

@@ -68,6 +68,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// What was kept for this request does not hold: who asks again asks anew.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn unkeep(&mut self, once: &Once) -> Result<(), WriteError> {
+        let tenant = asker(self.actor().tenant);
+        self.run(
+            "DELETE FROM kept_answers WHERE tenant = ?1 AND key = ?2 AND asked = ?3",
+            params![tenant, once.key, once.asked],
+        )?;
+        Ok(())
+    }
+
     /// Deletes the answers to a tenant in which this stands; how many.
     pub(in crate::store) fn delete_kept_with(
         &mut self,

@@ -1,7 +1,9 @@
 //! Call rows: what several accounts of one call, in any order and however often, make of it.
 
 use super::{Tx, WriteError};
-use crate::domain::{CallPatch, CallRecord, CallStatus, CallStep, Direction, Refusal, VersionId};
+use crate::domain::{
+    CallId, CallPatch, CallRecord, CallStatus, CallStep, Direction, Refusal, TenantId, VersionId,
+};
 use crate::store::CallChange;
 
 impl Tx<'_> {
@@ -28,6 +30,20 @@ impl Tx<'_> {
             self.follow_dial(&after, told.by_machine)?;
         }
         Ok(after)
+    }
+
+    /// Notes that a call was steered: `call.hangup`, `call.transfer`, `call.move`.
+    ///
+    /// # Errors
+    /// No such call.
+    pub fn note_steering(
+        &mut self,
+        tenant: TenantId,
+        id: CallId,
+        action: &str,
+    ) -> Result<(), WriteError> {
+        self.call(tenant, id)?.ok_or(Refusal::CallNotFound)?;
+        self.insert_audit(Some(tenant), action, Some(id.0))
     }
 
     /// Writes what a call was with what is told of it, for all who listen.
