@@ -194,8 +194,8 @@ impl Bound {
         );
         let api = api.knowing(upstreams.clone());
         let (context, orders) = (journal::context_source(store.clone()), dispatch.orders());
-        let edge =
-            Edge::new(edge_settings(&config), index.clone(), live, strays, dialer, context, orders);
+        let settings = edge_settings(&config);
+        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context, orders);
         let edge = edge.taking_events(take_event(upstreams.clone()));
         let edge = Arc::new(edge.ending_calls(end_at_carrier(dispatch.clone())));
         Ok(Self {
@@ -320,6 +320,7 @@ fn edge_settings(config: &Config) -> edge::Settings {
         media_url: config.edge.media_url.clone(),
         trusted_proxies: config.edge.trusted_proxies.clone(),
         prewarm: edge::prewarm::Settings { is_on: config.runtime.prewarm, ..Default::default() },
+        control_url: config.control_url.as_deref().map(Into::into),
     }
 }
 
@@ -327,6 +328,7 @@ fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {
     control::Settings {
         public_url: config.edge.public_url.clone(),
         media_url: config.edge.media_url.clone(),
+        control_url: config.control_url.clone(),
         private: PrivateHosts {
             runtime: config.runtime.allow_private,
             redirect: config.outbox_private,

@@ -44,6 +44,8 @@ pub struct Config {
     pub edge: EdgeConfig,
     /// Where the control API listens.
     pub control_listen: SocketAddr,
+    /// The URL that it is reached by from outside, without a trailing slash.
+    pub control_url: Option<String>,
     /// Whether operators may have requests signed though the control API is not on loopback.
     pub allow_sign: bool,
     /// Requests a minute that a key may make; `None` is as many as it likes.
@@ -160,6 +162,10 @@ impl Config {
             data_dir: data_dir.to_owned(),
             edge: check_edge(&raw.edge)?,
             control_listen: address("control.listen", &raw.control.listen)?,
+            control_url: match raw.control.public_url.as_str() {
+                "" => None,
+                url => Some(net::base_url("control.public_url", url, &["https", "http"])?),
+            },
             allow_sign: raw.control.allow_sign,
             requests_per_minute: NonZeroU32::new(raw.control.requests_per_minute),
             admin_listen: address("admin.listen", &raw.admin.listen)?,

@@ -66,6 +66,8 @@ impl Default for RawEdge {
 pub struct RawControl {
     /// Where the control API listens.
     pub listen: String,
+    /// The URL that it is reached by from outside; empty: nobody is told one.
+    pub public_url: String,
     /// Whether operators may have requests signed though `listen` is not on loopback.
     pub allow_sign: bool,
     /// Requests a minute that a key may make.
@@ -74,7 +76,12 @@ pub struct RawControl {
 
 impl Default for RawControl {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8081".to_owned(), allow_sign: false, requests_per_minute: 60_000 }
+        Self {
+            listen: "127.0.0.1:8081".to_owned(),
+            public_url: String::new(),
+            allow_sign: false,
+            requests_per_minute: 60_000,
+        }
     }
 }
 

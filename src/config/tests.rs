@@ -121,6 +121,8 @@ fn what_is_wrong_is_said_with_its_key() {
     check_refused("[edge]\nlisten = \"here\"", "`edge.listen` is \"here\"");
     check_refused("[edge]\ndrain_seconds = \"x\"", "drain_seconds");
     check_refused("[edge]\npublic_url = \"edge.example.com\"", "https://");
+    check_refused("[control]\npublic_url = \"ws://api.example.com\"", "`control.public_url`");
+    check_refused("[control]\npublic_url = \"https://x.co?a\"", "`control.public_url`");
     check_refused("[store]\nurl = \"mysql://x\"", "`store.url`");
     check_refused("[retention]\ntouches = \"0d\"", "`retention.touches`");
     check_refused("[retention]\ntranscripts = \"never\"", "`retention.transcripts`");

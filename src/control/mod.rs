@@ -61,6 +61,8 @@ pub struct Settings {
     pub public_url: String,
     /// Where carriers are told to open media sockets; shown, not used.
     pub media_url: String,
+    /// The URL that the API itself is reached by from outside, where one is told.
+    pub control_url: Option<String>,
     /// Whether operators may have requests signed as a carrier would.
     pub allow_sign: bool,
     /// Which targets may name a private address outright.
@@ -80,6 +82,7 @@ impl Default for Settings {
         Self {
             public_url: String::new(),
             media_url: String::new(),
+            control_url: None,
             allow_sign: false,
             private: PrivateHosts::default(),
             apply_wait: Duration::from_secs(5),
@@ -262,7 +265,7 @@ pub fn router(api: Api) -> Router {
         served = served.nest(path, guard::around(routes, dialect, &api));
         parts.push(document::Part { dialect, path, said });
     }
-    let pages = document::pages(document::whole(parts));
+    let pages = document::pages(document::whole(parts, api.settings.control_url.as_deref()));
     guard::around(pages, Dialect::Own, &api).merge(served).with_state(api)
 }
 

@@ -65,6 +65,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How runtimes are opened before their calls' media.
     pub prewarm: prewarm::Settings,
+    /// The URL that runtimes reach the control API by, where they are told one.
+    pub control_url: Option<Arc<str>>,
 }
 
 /// All that answering carriers takes.
@@ -95,7 +97,8 @@ impl Edge {
         context: ContextSource,
         orders: mpsc::Sender<Order>,
     ) -> Self {
-        let wiring = Wiring { live: Arc::clone(&live), dialer, context };
+        let control_url = settings.control_url.clone();
+        let wiring = Wiring { live: Arc::clone(&live), dialer, context, control_url };
         let media_url = settings.media_url.clone();
         let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();

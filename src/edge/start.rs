@@ -30,14 +30,17 @@ pub(super) fn ahead(call: &LiveCall, place: usize, account: &Account, way: &Way)
     }
 }
 
+/// What the call itself does not know.
+pub(super) struct Told<'a> {
+    /// A return call's context.
+    pub(super) context: Option<String>,
+    /// The URL that runtimes reach the control API by.
+    pub(super) control_url: Option<&'a str>,
+}
+
 /// The `start` for the runtime at `place` of the call's ladder. `carrier` is the carrier's own,
-/// whose ids and parameters are passed along; `context` is a return call's.
-pub(super) fn start(
-    call: &LiveCall,
-    place: usize,
-    carrier: &Start,
-    context: Option<String>,
-) -> Start {
+/// whose ids and parameters are passed along.
+pub(super) fn start(call: &LiveCall, place: usize, carrier: &Start, told: Told<'_>) -> Start {
     let facts = &call.facts;
     let agent = call.agent(place);
     let rung_agent = agent.as_deref();
@@ -62,10 +65,14 @@ pub(super) fn start(
     ];
     let mut parameters: Vec<_> =
         ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    if let Some(context) = context {
+    if let Some(context) = told.context {
         parameters.push(("return_context".to_owned(), context));
     }
-    // What does not fit is in the call's briefing.
+    // What does not fit below is in the call's briefing, which its token opens.
+    if let Some(base) = told.control_url {
+        let url = format!("{base}/switchback/v1/calls/{}/briefing", facts.id);
+        parameters.push(("briefing_url".to_owned(), url));
+    }
     let brief = facts.errand.as_ref().map(|errand| &errand.brief);
     let given =
         brief.map(|brief| [("instructions", &brief.instructions), ("variables", &brief.variables)]);

@@ -99,6 +99,7 @@ pub(crate) fn wiring() -> Wiring {
         live: Arc::new(Live::new(journal)),
         dialer: Dialer::new(&Settings::default()).unwrap(),
         context: Arc::new(|_, _| Box::pin(async { None })),
+        control_url: None,
     }
 }
 

@@ -111,6 +111,26 @@ async fn told_by(
 }
 
 #[tokio::test]
+async fn a_runtime_is_told_where_its_briefing_is() {
+    let url = bot(|mut socket, start| async move {
+        let told = start.parameters.iter().find(|(name, _)| name == "briefing_url");
+        let told = told.map_or("nowhere", |(_, value)| value).to_owned();
+        send(&mut socket, |out| write_audio(out, STREAM, &told)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    })
+    .await;
+    let facts = || facts(agent(2, std::slice::from_ref(&url)), CALL);
+    let at = format!("https://api.example.com/sb/switchback/v1/calls/{}/briefing", facts().id);
+    for (base, expected) in [(Some("https://api.example.com/sb"), &*at), (None, "nowhere")] {
+        let wiring = Wiring { control_url: base.map(Into::into), ..wiring() };
+        let mut carrier = Carrier::call_facts(wiring, facts()).await;
+        let Some(Said::Media(told)) = carrier.hear().await else { panic!("not told") };
+        assert_eq!(told, expected);
+        carrier.report().await;
+    }
+}
+
+#[tokio::test]
 async fn a_return_call_comes_with_its_context() {
     let known = || Wiring {
         context: Arc::new(|_, id| {

@@ -66,11 +66,13 @@ pub(super) struct Part {
 }
 
 /// The whole document, from its parts.
-pub(super) fn whole(parts: impl IntoIterator<Item = Part>) -> OpenApi {
+pub(super) fn whole(parts: impl IntoIterator<Item = Part>, url: Option<&str>) -> OpenApi {
     let mut info = Info::new("Switchback", env!("CARGO_PKG_VERSION"));
     info.description = Some(ABOUT.to_owned());
     let mut document = OpenApiBuilder::new().info(info).build();
-    document.servers = Some(vec![Server::new("/")]);
+    // Whoever reads it where it is served may use that; the one told is for everybody else.
+    let servers = url.into_iter().chain(["/"]).map(Server::new);
+    document.servers = Some(servers.collect());
     for Part { dialect, path, mut said } in parts {
         for (at, item) in &mut said.paths.paths {
             for (method, operation) in operations(item) {

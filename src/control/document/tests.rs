@@ -12,7 +12,7 @@ fn document() -> Value {
         path,
         said: routes.into_openapi(),
     };
-    serde_json::to_value(whole(surfaces().map(part))).unwrap()
+    serde_json::to_value(whole(surfaces().map(part), None)).unwrap()
 }
 
 /// Every operation with its method and path.
@@ -188,4 +188,12 @@ fn no_route_is_added_without_its_document() {
         let text = std::fs::read_to_string(root.join(surface).join("mod.rs")).unwrap();
         assert!(!text.contains(".route("), "{surface} adds a route by hand");
     }
+}
+
+#[test]
+fn who_reads_it_elsewhere_is_told_where_the_api_is() {
+    let servers = |url| serde_json::to_value(whole([], url)).unwrap()["servers"].clone();
+    assert_eq!(servers(None), serde_json::json!([{ "url": "/" }]));
+    let told = servers(Some("https://api.example.com"));
+    assert_eq!(told, serde_json::json!([{ "url": "https://api.example.com" }, { "url": "/" }]));
 }

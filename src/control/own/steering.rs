@@ -23,7 +23,8 @@ use crate::{
 
 #[utoipa::path(post, path = "/calls/{call}/hangup", tag = "calls",
     description = "Ends the call, wherever it stands. A call that waits for its time is canceled. \
-        Where no media socket is open the carrier is told, and its verdict waited for, at most 5 s.",
+        Where no media socket is open the carrier is told, and its verdict waited for, at most \
+        5 s.",
     responses((status = 202, body = CallBody, description = "It is under way."),
         (status = 409, description = "It is over, or cannot go there."),
         (status = 502, description = "The carrier refuses, in its words; the call goes on.")))]

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use super::prewarm::Expected;
 use super::report::{self, End, Relay, Report};
 use super::socket::{Arrival, CarrierSocket, Open};
-use super::start;
+use super::start::{self, Told};
 use super::voice::Voice;
 use crate::calls::{Live, LiveCall, MediaState, Resume, Wanted};
 use crate::domain::{AgentId, Target, UnixMillis};
@@ -45,6 +45,8 @@ pub struct Wiring {
     pub dialer: Dialer,
     /// Where return contexts come from.
     pub context: ContextSource,
+    /// The URL that runtimes reach the control API by, where they are told one.
+    pub control_url: Option<Arc<str>>,
 }
 
 /// Carries a call whose stream has begun, from the target at `place` on. `token` is the call's own.
@@ -405,7 +407,8 @@ impl<'w> Session<'w> {
         let agent = self.call.agent(self.place);
         let is_full = self.call.facts.is_context_full(agent.as_deref());
         let context = self.context.as_ref().map(|context| context.text(is_full));
-        let start = start::start(&self.call, self.place, &self.start, context);
+        let told = Told { context, control_url: self.wiring.control_url.as_deref() };
+        let start = start::start(&self.call, self.place, &self.start, told);
         let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) else {
             return None;
         };
