@@ -60,6 +60,18 @@ impl Daemon {
     /// Starts one over a folder in which there may be a store already, as `test.db`.
     pub(crate) async fn start_in(folder: TempDir, settings: control::Settings) -> Self {
         let at = Settings::at(folder.path().join("test.db"));
+        Self::start_over(at, folder, settings).await
+    }
+
+    /// Starts one whose calls need name no agent.
+    pub(crate) async fn start_with_default_target() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = Settings::at(folder.path().join("test.db"));
+        let at = Settings { has_default_target: true, ..at };
+        Self::start_over(at, folder, control::Settings::default()).await
+    }
+
+    async fn start_over(at: Settings, folder: TempDir, settings: control::Settings) -> Self {
         let words = Some(outbox::WORDS);
         let (store, feed) = Store::open(&Settings { words, ..at }).unwrap();
         let (index, writer) = Index::new(None);

@@ -308,7 +308,7 @@ async fn nothing_crosses_to_another_tenant() {
 
 #[tokio::test]
 async fn what_nobody_named_is_neither_written_out_nor_pruned() {
-    let daemon = Daemon::start().await;
+    let daemon = Daemon::start_with_default_target().await;
     let tenant = daemon.tenant("acme").await;
     let number = tenant.number(N).await;
     let inbound = json!({ "enabled": true, "prompt": "Take a message.", "targets": ["say:Hello"] });

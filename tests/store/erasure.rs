@@ -30,7 +30,11 @@ struct Scene {
 
 /// A tenant with an outbound agent that has a number to show.
 fn scene() -> Scene {
-    let mut fixture = Fixture::open_with(|settings| settings.idle = IDLE);
+    let mut fixture = Fixture::open_with(|settings| {
+        settings.idle = IDLE;
+        // What calls that name no agent need.
+        settings.has_default_target = true;
+    });
     fixture.feed = None;
     scene_in(fixture)
 }

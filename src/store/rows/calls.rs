@@ -307,6 +307,6 @@ mod tests {
 
     #[test]
     fn the_index_has_the_expression_that_is_asked_for() {
-        assert!(include_str!("../schema/13.sql").contains(STANDING));
+        assert!(include_str!("../schema/15.sql").contains(STANDING));
     }
 }
