@@ -23,7 +23,8 @@ use switchback::{
         },
     },
     domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ByteOrder, MediaFormat, Secret, UnixMillis,
+        Account, AccountApi, AccountId, AccountOrigin, ByteOrder, Direction, MediaFormat, Secret,
+        UnixMillis,
     },
     media::{
         bridge::Bridge,
@@ -219,6 +220,7 @@ fn webhook(criterion: &mut Criterion) {
         account: &account,
         carrier_call_id: "CA",
         event_id: None,
+        direction: Direction::Inbound,
         is_answered: false,
         number: None,
     };
@@ -307,6 +309,7 @@ impl RoomBench<'_> {
             account,
             carrier_call_id: "45511683-6b91-4098-85cb-e08fa3a11f22",
             event_id: None,
+            direction: Direction::Inbound,
             is_answered: false,
             number: None,
         };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use http::Method;
 
 use super::AnsweredBy;
-use crate::domain::{Account, CallStatus, DialFailure, E164, MediaFormat, Secret, UnixMillis};
+use crate::domain::{
+    Account, CallStatus, DialFailure, Direction, E164, MediaFormat, Secret, UnixMillis,
+};
 
 /// What we want of the carrier.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +75,8 @@ pub struct Leg<'a> {
     pub carrier_call_id: &'a str,
     /// The carrier's id for the event that is answered: what makes a repeated request one.
     pub event_id: Option<&'a str>,
+    /// Which way the call goes.
+    pub direction: Direction,
     /// Somebody has picked up.
     pub is_answered: bool,
     /// Which number of ours the call is about: shown where a carrier wants a caller for a leg of

@@ -13,6 +13,7 @@ mod command;
 mod conformance;
 pub mod plivo;
 pub mod shared;
+pub mod telnyx;
 pub mod twilio;
 mod webhook;
 
@@ -63,6 +64,11 @@ pub trait Carrier: Sync {
             | Refused::Stale
             | Refused::AccountMismatch => StatusCode::FORBIDDEN,
         }
+    }
+
+    /// The status of an answer that says nothing.
+    fn acknowledgement(&self) -> StatusCode {
+        StatusCode::NO_CONTENT
     }
 
     /// Proves that a websocket upgrade comes from the account's carrier, as far as that carrier
@@ -135,6 +141,8 @@ pub trait Carrier: Sync {
 pub fn room(carrier: CarrierId) -> &'static dyn Carrier {
     match carrier {
         CarrierId::Plivo => &plivo::Plivo,
+        CarrierId::Telnyx => &telnyx::Telnyx,
+        CarrierId::TelnyxTexml => &telnyx::TelnyxTexml,
         CarrierId::Twilio => &twilio::Twilio,
     }
 }

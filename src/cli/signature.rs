@@ -13,20 +13,24 @@ use crate::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
         },
-        twilio,
+        telnyx, twilio,
     },
-    domain::{Account, AccountApi, AccountId, AccountOrigin, CarrierId, Secret, SharedKey},
+    domain::{Account, AccountOrigin, CarrierId, Secret, SharedKey, UnixMillis},
+    telemetry::clock,
 };
 
 /// Checks one request's signature, without a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Signature {
-    /// The carrier: plivo, twilio
+    /// The carrier: plivo, telnyx, telnyx_texml, twilio
     #[arg(long)]
     kind: CarrierId,
     /// What it is signed with, such as the auth token; may be given several times
-    #[arg(long, required_unless_present = "shared_key")]
+    #[arg(long, required_unless_present_any = ["shared_key", "public_key"])]
     secret: Vec<String>,
+    /// What Telnyx signs with, as its portal shows it; may be given several times
+    #[arg(long, value_name = "KEY")]
+    public_key: Vec<String>,
     /// A key for SHA-256 signatures, as ID=KEY; may be given several times
     #[arg(long, value_name = "ID=KEY")]
     shared_key: Vec<String>,
@@ -58,19 +62,15 @@ impl Signature {
             })?;
             shared_keys.push(SharedKey { id: id.to_owned(), secret: Secret::new(key.to_owned()) });
         }
-        let account = Account {
-            id: AccountId::of_name("doctor"),
-            name: "doctor".to_owned(),
-            carrier: self.kind,
-            tenant: None,
-            account_id: String::new(),
-            secrets: self.secret.iter().cloned().map(Secret::new).collect(),
-            application_id: String::new(),
-            shared_keys,
-            api: AccountApi::default(),
-            origin: AccountOrigin::File,
-        };
+        let mut account = Account::named("doctor".to_owned(), self.kind, AccountOrigin::File);
+        let secrets = self.secret.iter().chain(&self.public_key);
+        account.secrets = secrets.cloned().map(Secret::new).collect();
+        account.shared_keys = shared_keys;
+        let now = self.now.map_or_else(clock::now, |now| UnixMillis(now.saturating_mul(1000)));
         let diagnosis = match self.kind {
+            CarrierId::Telnyx | CarrierId::TelnyxTexml => {
+                telnyx::diagnose::diagnose(&request, &self.url, &account, now)
+            }
             // Their signatures have no time in them: --now changes nothing.
             CarrierId::Plivo => plivo::diagnose::diagnose(&request, &[&self.url], &account),
             CarrierId::Twilio => twilio::diagnose::diagnose(&request, &[&self.url], &account),

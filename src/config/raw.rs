@@ -204,6 +204,12 @@ pub struct RawAccount {
     pub api_key_sid: String,
     /// That key.
     pub api_key_secret: RawSecret,
+    /// The key to its API.
+    pub api_key: RawSecret,
+    /// What the carrier signs with, as the portal shows it: all verify.
+    pub public_keys: Vec<RawSecret>,
+    /// The carrier's id for the connection that its numbers are put to.
+    pub connection_id: String,
     /// Calls placed a second at most.
     pub calls_per_second: u32,
     /// Which byte of linear audio comes first at the carrier.
@@ -234,6 +240,9 @@ impl RawAccount {
             "shared_keys" => RawKey::SharedKeys(&self.shared_keys),
             "api_key_sid" => RawKey::Text(&self.api_key_sid),
             "api_key_secret" => RawKey::Secret(&self.api_key_secret),
+            "api_key" => RawKey::Secret(&self.api_key),
+            "public_keys" => RawKey::Secrets(&self.public_keys),
+            "connection_id" => RawKey::Text(&self.connection_id),
             _ => RawKey::Text(""),
         }
     }
@@ -252,6 +261,9 @@ impl Default for RawAccount {
             api_url: String::new(),
             api_key_sid: String::new(),
             api_key_secret: RawSecret::default(),
+            api_key: RawSecret::default(),
+            public_keys: Vec::new(),
+            connection_id: String::new(),
             calls_per_second: 1,
             byte_order: "little".to_owned(),
         }

@@ -9,6 +9,10 @@ spelled! {
     pub enum CarrierId {
         /// Plivo Voice.
         Plivo = "plivo",
+        /// Telnyx Call Control.
+        Telnyx = "telnyx",
+        /// Telnyx TeXML.
+        TelnyxTexml = "telnyx_texml",
         /// Twilio Programmable Voice.
         Twilio = "twilio",
     }

@@ -74,6 +74,19 @@ const PLIVO: &[AccountKey] = &[
     AccountKey::new("secrets", KeyShape::Secrets, Holds::Secrets).required(),
 ];
 
+const TELNYX: &[AccountKey] = &[
+    AccountKey::new("api_key", KeyShape::Secret, Holds::ApiKeySecret).required(),
+    AccountKey::new("public_keys", KeyShape::Secrets, Holds::Secrets).required(),
+    AccountKey::new("connection_id", KeyShape::Text, Holds::ApplicationId),
+];
+
+const TELNYX_TEXML: &[AccountKey] = &[
+    AccountKey::new("api_key", KeyShape::Secret, Holds::ApiKeySecret).required(),
+    AccountKey::new("public_keys", KeyShape::Secrets, Holds::Secrets).required(),
+    AccountKey::new("connection_id", KeyShape::Text, Holds::ApplicationId),
+    AccountKey::new("account_id", KeyShape::Text, Holds::AccountId),
+];
+
 const TWILIO: &[AccountKey] = &[
     AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
     AccountKey::new("secrets", KeyShape::Secrets, Holds::Secrets).required(),
@@ -88,6 +101,8 @@ impl CarrierId {
     pub const fn account_keys(self) -> &'static [AccountKey] {
         match self {
             Self::Plivo => PLIVO,
+            Self::Telnyx => TELNYX,
+            Self::TelnyxTexml => TELNYX_TEXML,
             Self::Twilio => TWILIO,
         }
     }

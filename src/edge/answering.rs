@@ -150,9 +150,11 @@ impl Edge {
             // The ladder expands agents; one that is left leads nowhere.
             Target::Agent(_) => return self.rung(asked, live, place + 1),
         }
+        // Nothing follows what was said but the call's end.
+        let good_bye = self.step(asked, live, live.rungs() + 1);
         let (answer, outcome) = match target {
             Target::Redirect(url) => (Answer::Redirect { url }, "redirected"),
-            Target::Say(text) => (Answer::Say { text, resume_url: &resume_url }, "spoken"),
+            Target::Say(text) => (Answer::Say { text, resume_url: &good_bye }, "spoken"),
             Target::Busy => (Answer::Busy, "refused"),
             Target::Reject => (Answer::Reject, "refused"),
             Target::Runtime(_)
@@ -257,8 +259,8 @@ impl Edge {
             Direction::Inbound => voice.call.dnis,
             Direction::Outbound => voice.call.ani.number(),
         };
-        let is_answered = voice.is_answered;
-        let leg = Leg { account, carrier_call_id, event_id, is_answered, number };
+        let VoiceRequest { direction, is_answered, .. } = *voice;
+        let leg = Leg { account, carrier_call_id, event_id, direction, is_answered, number };
         let mut out = Vec::with_capacity(DOCUMENT_LEN);
         match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
             Reply::Document(content_type) => Answered::Document(content_type, out.into()),

@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     calls::Event as CallEvent,
-    carriers::{self, BODY_LEN_MAX, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest},
+    carriers::{
+        self, BODY_LEN_MAX, Carrier, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest,
+    },
     domain::{Account, CallId, CallPatch, Direction, UnixMillis},
     telemetry::{
         clock,
@@ -113,7 +115,7 @@ impl Edge {
                 (answer(answered), outcome)
             }
             Event::Progress(progress) => {
-                (nothing(), self.progress(account, call_id, target, &progress, now))
+                (nothing(room), self.progress(account, call_id, target, &progress, now))
             }
             Event::Stream(event) => {
                 if let StreamEvent::Failed(why) = event {
@@ -126,12 +128,12 @@ impl Edge {
                         "the carrier's media stream failed"
                     );
                 }
-                (nothing(), WebhookOutcome::Accepted)
+                (nothing(room), WebhookOutcome::Accepted)
             }
             Event::AnsweredBy(who) => {
-                (nothing(), self.answered_by(account, call_id, target, who, now))
+                (nothing(room), self.answered_by(account, call_id, target, who, now))
             }
-            Event::Unknown => (nothing(), WebhookOutcome::Unknown),
+            Event::Unknown => (nothing(room), WebhookOutcome::Unknown),
         }
     }
 
@@ -277,9 +279,9 @@ fn answer(answered: Answered) -> Response<Full<Bytes>> {
     response
 }
 
-fn nothing() -> Response<Full<Bytes>> {
+fn nothing(room: &dyn Carrier) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.status_mut() = room.acknowledgement();
     response
 }
 

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::{
         carriers::{self, Answer, CarrierId, Leg, Reply},
-        domain::{Account, AccountApi, AccountId, AccountOrigin, E164, MediaFormat},
+        domain::{Account, AccountApi, AccountId, AccountOrigin, Direction, E164, MediaFormat},
     };
 
     fn account() -> Account {
@@ -253,6 +253,7 @@ mod tests {
             account: &account,
             carrier_call_id: "CA0123",
             event_id: None,
+            direction: Direction::Inbound,
             is_answered: false,
             number: None,
         };

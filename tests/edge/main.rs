@@ -12,3 +12,4 @@ mod accounts;
 mod answers;
 mod daemon;
 mod media;
+mod telnyx;

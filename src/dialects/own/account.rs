@@ -51,6 +51,15 @@ pub struct AccountRequest {
     /// The secret of the key for its API.
     #[schema(pattern = r"\S", max_length = 512)]
     pub api_key_secret: Option<String>,
+    /// The key to its API (telnyx, telnyx_texml).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub api_key: Option<String>,
+    /// What its carrier signs with; any of them is taken (telnyx, telnyx_texml).
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub public_keys: Option<Vec<SecretText>>,
+    /// The carrier's id for the connection that its numbers are put to (telnyx, telnyx_texml).
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub connection_id: Option<String>,
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000)]
     pub calls_per_second: Option<u32>,
@@ -83,6 +92,15 @@ pub struct AccountPatchRequest {
     /// The secret of the key for its API.
     #[schema(pattern = r"\S", max_length = 512)]
     pub api_key_secret: Option<String>,
+    /// The key to its API (telnyx, telnyx_texml).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub api_key: Option<String>,
+    /// What its carrier signs with; any of them is taken (telnyx, telnyx_texml).
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub public_keys: Option<Vec<SecretText>>,
+    /// The carrier's id for the connection that its numbers are put to (telnyx, telnyx_texml).
+    #[schema(pattern = r"\S", max_length = 64)]
+    pub connection_id: Option<String>,
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
     pub calls_per_second: Option<u32>,

@@ -186,7 +186,8 @@ pub fn call_status(word: &str) -> Option<CallStatus> {
 }
 
 /// An unknown word counts as failed: trying the next target is better than hanging up on somebody.
-fn dial_outcome(word: &str) -> DialOutcome {
+#[must_use]
+pub fn dial_outcome(word: &str) -> DialOutcome {
     match call_status(word) {
         Some(CallStatus::Completed | CallStatus::InProgress) => DialOutcome::Answered,
         Some(status) => DialOutcome::Unanswered(status),

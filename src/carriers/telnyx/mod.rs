@@ -1,0 +1,182 @@
+//! Telnyx Voice, by both of its ways: Call Control, which is told what to do by requests to its
+//! API, and TeXML, which is answered with documents.
+//!
+//! Unknown fields, events and words are never a reason to refuse: Telnyx adds them without notice.
+
+mod answer;
+mod commands;
+pub mod diagnose;
+mod media;
+mod signature;
+mod state;
+mod texml;
+mod webhook;
+
+use http::{HeaderMap, StatusCode};
+use uuid::Uuid;
+
+use crate::{
+    carriers::{
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
+        Request, Webhook,
+    },
+    domain::{Account, MediaFormat, Target, UnixMillis},
+    media::framing::Framing,
+};
+
+/// Call Control's room.
+#[derive(Clone, Copy, Debug)]
+pub struct Telnyx;
+
+/// TeXML's room.
+#[derive(Clone, Copy, Debug)]
+pub struct TelnyxTexml;
+
+impl Carrier for Telnyx {
+    /// Every event comes to one URL, whichever it is.
+    fn receive<'a>(
+        &self,
+        _endpoint: Endpoint,
+        request: &Request<'a>,
+        account: &Account,
+        now: UnixMillis,
+    ) -> Result<Webhook<'a>, Refused> {
+        signature::verify(request, account, now)?;
+        webhook::parse(request.body, request.query(), account)
+    }
+
+    /// Some of Telnyx's pages ask for this very status, others for any success.
+    fn acknowledgement(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
+    /// `answer` takes no token for the upgrade: our ticket in the path is all there is.
+    fn verify_upgrade(
+        &self,
+        _request: &Request<'_>,
+        _account: &Account,
+        _now: UnixMillis,
+    ) -> Result<(), Refused> {
+        Ok(())
+    }
+
+    fn answer(&self, answer: &Answer<'_>, leg: &Leg<'_>, _out: &mut Vec<u8>) -> Reply {
+        Reply::Request(answer::request(answer, leg))
+    }
+
+    fn picks_up_first(&self, answer: &Answer<'_>) -> bool {
+        answer::picks_up_first(answer)
+    }
+
+    /// It has no name of its own: keys and the connection stand for it.
+    fn is_account_id(&self, text: &str) -> bool {
+        text.is_empty()
+    }
+
+    fn can(&self, target: &Target) -> bool {
+        answer::can(target)
+    }
+
+    fn media_format(&self, wanted: MediaFormat) -> MediaFormat {
+        media::format(wanted)
+    }
+
+    fn framing(&self, format: MediaFormat, _account: &Account) -> Option<Box<dyn Framing>> {
+        Some(Box::new(media::TelnyxFraming(format)))
+    }
+
+    fn sign(&self, request: &Request<'_>, account: &Account, now: UnixMillis) -> HeaderMap {
+        signature::sign(request, account, now)
+    }
+
+    fn api_url(&self) -> &'static str {
+        commands::API_URL
+    }
+
+    fn request(
+        &self,
+        command: &Command<'_>,
+        account: &Account,
+        _now: UnixMillis,
+        nonce: Uuid,
+    ) -> Option<ApiRequest> {
+        commands::request(command, account, nonce)
+    }
+
+    fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
+        commands::outcome(command, status, body)
+    }
+
+    fn reply_outcome(&self, status: u16, body: &[u8]) -> CommandOutcome {
+        commands::reply_outcome(status, body)
+    }
+}
+
+impl Carrier for TelnyxTexml {
+    fn receive<'a>(
+        &self,
+        endpoint: Endpoint,
+        request: &Request<'a>,
+        account: &Account,
+        now: UnixMillis,
+    ) -> Result<Webhook<'a>, Refused> {
+        texml::receive(endpoint, request, account, now)
+    }
+
+    /// `<Stream>` takes no token for the upgrade: our ticket in the path is all there is.
+    fn verify_upgrade(
+        &self,
+        request: &Request<'_>,
+        account: &Account,
+        now: UnixMillis,
+    ) -> Result<(), Refused> {
+        Telnyx.verify_upgrade(request, account, now)
+    }
+
+    fn answer(&self, answer: &Answer<'_>, _leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply {
+        texml::write(answer, out);
+        Reply::Document("text/xml")
+    }
+
+    /// The user's id, a UUID; without one calls come in and none is placed.
+    fn is_account_id(&self, text: &str) -> bool {
+        text.is_empty() || Uuid::try_parse(text).is_ok()
+    }
+
+    fn can(&self, target: &Target) -> bool {
+        matches!(target, Target::Redirect(_)) || answer::can(target)
+    }
+
+    fn media_format(&self, wanted: MediaFormat) -> MediaFormat {
+        media::format(wanted)
+    }
+
+    fn framing(&self, format: MediaFormat, account: &Account) -> Option<Box<dyn Framing>> {
+        Telnyx.framing(format, account)
+    }
+
+    fn sign(&self, request: &Request<'_>, account: &Account, now: UnixMillis) -> HeaderMap {
+        signature::sign(request, account, now)
+    }
+
+    fn api_url(&self) -> &'static str {
+        commands::API_URL
+    }
+
+    fn request(
+        &self,
+        command: &Command<'_>,
+        account: &Account,
+        _now: UnixMillis,
+        nonce: Uuid,
+    ) -> Option<ApiRequest> {
+        texml::request(command, account).or_else(|| commands::request(command, account, nonce))
+    }
+
+    fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
+        texml::outcome(command, status, body)
+    }
+}
+
+#[cfg(test)]
+mod tests;
