@@ -45,6 +45,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     webhook(&mut criterion);
     plivo(&mut criterion);
+    signalwire(&mut criterion);
     media_frame(&mut criterion);
     carrier_frame(&mut criterion);
     other_format(&mut criterion);
@@ -273,6 +274,27 @@ fn plivo(criterion: &mut Criterion) {
         content_type: "application/x-www-form-urlencoded",
         body: &text(&webhooks, "/webhooks/0/body"),
         frame: &text(&sessions, "/sessions/0/lines/1/text"),
+    };
+    room_bench.run(criterion);
+}
+
+/// The same of SignalWire, whose bodies and frames are Twilio's with other ids.
+fn signalwire(criterion: &mut Criterion) {
+    let fixture = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/twilio");
+        fs::read_to_string(format!("{folder}/{name}")).unwrap()
+    };
+    let (call, session) = (fixture("inbound_voice.form"), fixture("media_stream_session.jsonl"));
+    let mut account = Account::named("main".to_owned(), CarrierId::SignalWire, AccountOrigin::File);
+    account.account_id = "b08dacad-2f6c-4de1-93d6-cc732e0c69c5".to_owned();
+    account.secrets = vec![Secret::new("PSK_3f1c0a9e7b5d48264c8e1f2a6b3d5c70".to_owned())];
+    let body = call.replace("AC66acdc865fff60921f34dac80d62be2f", &account.account_id);
+    let room_bench = RoomBench {
+        carrier: CarrierId::SignalWire,
+        account: &account,
+        content_type: "application/x-www-form-urlencoded",
+        body: &body,
+        frame: session.lines().nth(10).unwrap(),
     };
     room_bench.run(criterion);
 }

@@ -34,6 +34,7 @@ struct Peer {
 fn peer(carrier: CarrierId) -> Peer {
     match carrier {
         CarrierId::Plivo => plivo(),
+        CarrierId::SignalWire => signalwire(),
         CarrierId::Telnyx => telnyx(),
         CarrierId::TelnyxTexml => telnyx_texml(),
         CarrierId::Twilio => twilio(),
@@ -55,6 +56,25 @@ fn plivo() -> Peer {
         unknown: |account| format!("ParentAuthID={account}&CallUUID=1&Event=SentimentGlad"),
         withheld: &["anonymous", "Restricted", "+266696687", "266696687", ""],
         foreign: "ACffffffffffffffffffffffffffffffff",
+        signs_url: true,
+        signs_upgrade: true,
+    }
+}
+
+fn signalwire() -> Peer {
+    Peer {
+        account_id: "b08dacad-2f6c-4de1-93d6-cc732e0c69c5",
+        media_type: "application/x-www-form-urlencoded",
+        call: |account, caller| {
+            let caller = caller.replace('+', "%2B");
+            format!(
+                "CallSid=8d1b44b5-0d4c-4b4e-9b6f-2c3e6f1f7a01&AccountSid={account}&From={caller}\
+                 &To=%2B12125550142&CallStatus=ringing&Direction=inbound"
+            )
+        },
+        unknown: |account| format!("AccountSid={account}&CallSid=1&SentimentEvent=glad"),
+        withheld: &["anonymous", "Restricted", "+266696687", ""],
+        foreign: "00000000-0000-4000-8000-000000000000",
         signs_url: true,
         signs_upgrade: true,
     }

@@ -13,9 +13,12 @@ mod command;
 mod conformance;
 pub mod plivo;
 pub mod shared;
+pub mod signalwire;
 pub mod telnyx;
 pub mod twilio;
 mod webhook;
+
+use std::borrow::Cow;
 
 use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
@@ -112,8 +115,9 @@ pub trait Carrier: Sync {
     /// it is one that cannot sign.
     fn sign(&self, request: &Request<'_>, account: &Account, now: UnixMillis) -> HeaderMap;
 
-    /// Where its API is, unless configured otherwise: scheme and host, no trailing slash.
-    fn api_url(&self) -> &'static str;
+    /// Where its API is for the account, unless configured otherwise: scheme and host, no trailing
+    /// slash.
+    fn api_url(&self, account: &Account) -> Cow<'static, str>;
 
     /// The API request that carries out the command. `nonce` is new for each sending, and `now`
     /// its time, for carriers whose credentials are made anew for each request. None where the
@@ -141,6 +145,7 @@ pub trait Carrier: Sync {
 pub fn room(carrier: CarrierId) -> &'static dyn Carrier {
     match carrier {
         CarrierId::Plivo => &plivo::Plivo,
+        CarrierId::SignalWire => &signalwire::SignalWire,
         CarrierId::Telnyx => &telnyx::Telnyx,
         CarrierId::TelnyxTexml => &telnyx::TelnyxTexml,
         CarrierId::Twilio => &twilio::Twilio,

@@ -13,7 +13,7 @@ use crate::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
         },
-        telnyx, twilio,
+        signalwire, telnyx, twilio,
     },
     domain::{Account, AccountOrigin, CarrierId, Secret, SharedKey, UnixMillis},
     telemetry::clock,
@@ -22,7 +22,7 @@ use crate::{
 /// Checks one request's signature, without a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Signature {
-    /// The carrier: plivo, telnyx, telnyx_texml, twilio
+    /// The carrier: plivo, signalwire, telnyx, telnyx_texml, twilio
     #[arg(long)]
     kind: CarrierId,
     /// What it is signed with, such as the auth token; may be given several times
@@ -73,6 +73,9 @@ impl Signature {
             }
             // Their signatures have no time in them: --now changes nothing.
             CarrierId::Plivo => plivo::diagnose::diagnose(&request, &[&self.url], &account),
+            CarrierId::SignalWire => {
+                signalwire::diagnose::diagnose(&request, &[&self.url], &account)
+            }
             CarrierId::Twilio => twilio::diagnose::diagnose(&request, &[&self.url], &account),
         };
         if as_json {

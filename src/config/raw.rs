@@ -194,8 +194,12 @@ pub struct RawAccount {
     pub account_id: String,
     /// The carrier's id for the application that its numbers are put to.
     pub application_id: String,
+    /// The space that the account is in.
+    pub space: String,
     /// The first signs or sends, all verify.
     pub secrets: Vec<RawSecret>,
+    /// What webhooks are signed with, where that is not one of the secrets.
+    pub signing_key: RawSecret,
     /// Keys for SHA-256 signatures.
     pub shared_keys: Vec<RawSharedKey>,
     /// Where the carrier's API is; empty: where the carrier has it.
@@ -236,7 +240,9 @@ impl RawAccount {
         match name {
             "account_id" => RawKey::Text(&self.account_id),
             "application_id" => RawKey::Text(&self.application_id),
+            "space" => RawKey::Text(&self.space),
             "secrets" => RawKey::Secrets(&self.secrets),
+            "signing_key" => RawKey::Secret(&self.signing_key),
             "shared_keys" => RawKey::SharedKeys(&self.shared_keys),
             "api_key_sid" => RawKey::Text(&self.api_key_sid),
             "api_key_secret" => RawKey::Secret(&self.api_key_secret),
@@ -256,7 +262,9 @@ impl Default for RawAccount {
             tenant: String::new(),
             account_id: String::new(),
             application_id: String::new(),
+            space: String::new(),
             secrets: Vec::new(),
+            signing_key: RawSecret::default(),
             shared_keys: Vec::new(),
             api_url: String::new(),
             api_key_sid: String::new(),

@@ -1,6 +1,6 @@
 //! Sends one request to a carrier's API and says whether it can have arrived.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::header;
 use reqwest::redirect::Policy;
@@ -76,8 +76,11 @@ impl Client {
 
     /// Sends a request, and reads the reply; or what is known without one.
     async fn exchange(&self, account: &Account, request: ApiRequest) -> Result<Reply, Sent> {
-        let usual = request.host.unwrap_or_else(|| carriers::room(account.carrier).api_url());
-        let base = account.api.url.as_deref().unwrap_or(usual);
+        let base = match (account.api.url.as_deref(), request.host) {
+            (Some(configured), _) => Cow::Borrowed(configured),
+            (None, Some(host)) => Cow::Borrowed(host),
+            (None, None) => carriers::room(account.carrier).api_url(account),
+        };
         let authorization = match &request.authorization {
             Authorization::Header(header) => header.clone(),
             Authorization::ClientCredentials { .. } => {

@@ -9,6 +9,8 @@ spelled! {
     pub enum CarrierId {
         /// Plivo Voice.
         Plivo = "plivo",
+        /// SignalWire's compatibility API.
+        SignalWire = "signalwire",
         /// Telnyx Call Control.
         Telnyx = "telnyx",
         /// Telnyx TeXML.

@@ -74,6 +74,13 @@ const PLIVO: &[AccountKey] = &[
     AccountKey::new("secrets", KeyShape::Secrets, Holds::Secrets).required(),
 ];
 
+const SIGNALWIRE: &[AccountKey] = &[
+    AccountKey::new("space", KeyShape::Text, Holds::ApplicationId).required(),
+    AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
+    AccountKey::new("secrets", KeyShape::Secrets, Holds::ApiKeySecret).required(),
+    AccountKey::new("signing_key", KeyShape::Secret, Holds::Secrets).required(),
+];
+
 const TELNYX: &[AccountKey] = &[
     AccountKey::new("api_key", KeyShape::Secret, Holds::ApiKeySecret).required(),
     AccountKey::new("public_keys", KeyShape::Secrets, Holds::Secrets).required(),
@@ -101,6 +108,7 @@ impl CarrierId {
     pub const fn account_keys(self) -> &'static [AccountKey] {
         match self {
             Self::Plivo => PLIVO,
+            Self::SignalWire => SIGNALWIRE,
             Self::Telnyx => TELNYX,
             Self::TelnyxTexml => TELNYX_TEXML,
             Self::Twilio => TWILIO,

@@ -9,6 +9,8 @@ mod media;
 mod signature;
 mod webhook;
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use uuid::Uuid;
 
@@ -74,8 +76,8 @@ impl Carrier for Plivo {
         signature::sign(request, account, now)
     }
 
-    fn api_url(&self) -> &'static str {
-        commands::API_URL
+    fn api_url(&self, _account: &Account) -> Cow<'static, str> {
+        commands::API_URL.into()
     }
 
     fn request(

@@ -92,6 +92,16 @@ impl<'a> Form<'a> {
         Ok(Self { pairs })
     }
 
+    /// The form of names and values that came otherwise than as text.
+    ///
+    /// # Errors
+    /// [`TooManyPairs`].
+    pub fn of(pairs: impl Iterator<Item = (String, String)>) -> Result<Self, TooManyPairs> {
+        let pairs = pairs.map(|(name, value)| Pair::new(name.into(), value.into()));
+        let pairs: SmallVec<_> = pairs.take(PAIRS_MAX + 1).collect();
+        if pairs.len() > PAIRS_MAX { Err(TooManyPairs) } else { Ok(Self { pairs }) }
+    }
+
     /// The first value of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -1,5 +1,5 @@
-//! Message authentication codes as carriers write them: base64 text. It never says by its timing
-//! where two texts differ.
+//! Message authentication codes as carriers write them: as text, in base64 or hexadecimal. It never
+//! says by its timing where two texts differ.
 
 use base64_simd::{AsOut, STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -59,6 +59,20 @@ impl MacText {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
+    /// The code in lower-case hexadecimal.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        let code = STANDARD.decode_to_vec(self.as_bytes()).unwrap_or_default();
+        let digits = code.into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+    }
+
+    /// Whether a text is this code in hexadecimal, as [`MacText::is`].
+    #[must_use]
+    pub fn is_hex(&self, text: &[u8]) -> bool {
+        self.hex().as_bytes().ct_eq(text).into()
+    }
+
     /// Whether a text is this one, in a time that depends on its length alone.
     #[must_use]
     pub fn is(&self, text: &[u8]) -> bool {
@@ -95,5 +109,8 @@ mod tests {
         assert!(!mac.is(&text[..27]));
         assert!(!mac.is(&[&text[..], b" "].concat()));
         assert!(!mac.is(b""));
+        assert_eq!(mac.hex(), "772b71c8a2997e768be01d9711e4a4f34a24ef33");
+        assert!(mac.is_hex(mac.hex().as_bytes()));
+        assert!(!mac.is_hex(mac.hex().to_uppercase().as_bytes()) && !mac.is_hex(b""));
     }
 }

@@ -12,6 +12,8 @@ mod state;
 mod texml;
 mod webhook;
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
 
@@ -89,8 +91,8 @@ impl Carrier for Telnyx {
         signature::sign(request, account, now)
     }
 
-    fn api_url(&self) -> &'static str {
-        commands::API_URL
+    fn api_url(&self, _account: &Account) -> Cow<'static, str> {
+        commands::API_URL.into()
     }
 
     fn request(
@@ -159,8 +161,8 @@ impl Carrier for TelnyxTexml {
         signature::sign(request, account, now)
     }
 
-    fn api_url(&self) -> &'static str {
-        commands::API_URL
+    fn api_url(&self, _account: &Account) -> Cow<'static, str> {
+        commands::API_URL.into()
     }
 
     fn request(

@@ -1,9 +1,9 @@
 //! What is Twilio's own about its media socket: how the upgrade is signed, and what it carries.
 //! Its messages are the codec's in `media/`; no frame passes here.
 
-use super::signature::{Keys, SignedUrl, header};
+use super::signature::{Keys, header};
 use crate::{
-    carriers::{Refused, Request},
+    carriers::{Refused, Request, shared::twiml::signature::SignedUrl},
     domain::{Account, MediaFormat},
 };
 

@@ -30,13 +30,20 @@ pub struct AccountRequest {
     pub name: String,
     /// Its carrier.
     pub kind: schema::Carrier,
-    /// Its id at the carrier (plivo, twilio).
+    /// Its id at the carrier (plivo, signalwire, twilio).
     #[schema(pattern = r"\S", max_length = 64, nullable = false)]
     pub account_id: Option<String>,
     /// The carrier's id for the application that numbers are put to (plivo: those that are bought).
     #[schema(pattern = r"\S", max_length = 64)]
     pub application_id: Option<String>,
-    /// What the carrier signs with; any of them is taken (plivo, twilio).
+    /// The space that it is in: the first part of its host's name (signalwire).
+    #[schema(pattern = r"\S", max_length = 64, nullable = false)]
+    pub space: Option<String>,
+    /// What webhooks are signed with (signalwire).
+    #[schema(pattern = r"\S", max_length = 512, nullable = false)]
+    pub signing_key: Option<String>,
+    /// What the carrier signs with; any of them is taken (plivo, twilio). What its API is asked
+    /// with (signalwire).
     #[schema(min_items = 1, max_items = 8, nullable = false)]
     pub secrets: Option<Vec<SecretText>>,
     /// Keys shared with who sends media on the carrier's behalf.
@@ -74,6 +81,12 @@ pub struct AccountRequest {
 #[derive(Debug, ToSchema)]
 #[schema(as = own::AccountPatchRequest)]
 pub struct AccountPatchRequest {
+    /// The space that it is in (signalwire).
+    #[schema(pattern = r"\S", max_length = 64, nullable = false)]
+    pub space: Option<String>,
+    /// What webhooks are signed with from now on (signalwire).
+    #[schema(pattern = r"\S", max_length = 512, nullable = false)]
+    pub signing_key: Option<String>,
     /// The carrier's id for the application that numbers are put to; null is none.
     #[schema(pattern = r"\S", max_length = 64)]
     pub application_id: Option<String>,
@@ -327,7 +340,8 @@ pub struct AccountBody {
     kind: &'static str,
     /// Its id at the carrier.
     account_id: String,
-    /// The carrier's id for the application that numbers are put to; null is none.
+    /// The carrier's id for the application that numbers are put to, or the space that the account
+    /// is in; null is none.
     application_id: Option<String>,
     /// Whose it is; null where tenants share it.
     tenant_id: Option<Uuid>,
@@ -361,7 +375,12 @@ impl From<&Account> for AccountBody {
             secrets: account.secrets.len(),
             shared_keys: account.shared_keys.iter().map(|key| key.id.clone()).collect(),
             api_url: account.api.url.clone(),
-            api_key_sid: account.api.key.as_ref().map(|key| key.id.clone()),
+            api_key_sid: account
+                .api
+                .key
+                .as_ref()
+                .map(|key| key.id.clone())
+                .filter(|id| !id.is_empty()),
             calls_per_second: account.api.calls_per_second.get(),
             byte_order: account.api.byte_order.as_str(),
         }

@@ -3,4 +3,5 @@
 
 pub mod answer;
 pub mod commands;
+pub mod signature;
 pub mod webhook;

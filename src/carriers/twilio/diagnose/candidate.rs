@@ -12,8 +12,9 @@ use crate::{
             form::{Form, Pair, is_form},
             hmac::Algorithm,
             request::RawRequest,
+            twiml::signature::{SignedUrl, body_hash, compute, hash_of},
         },
-        twilio::signature::{Keys, SIGNATURE, SignedUrl, body_hash, compute, hash_of},
+        twilio::signature::{Keys, SIGNATURE},
     },
     domain::Account,
 };
