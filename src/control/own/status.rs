@@ -9,8 +9,6 @@ use crate::{
         auth::Anybody,
     },
     dialects::own::StatusBody,
-    domain::{AgentState, Direction},
-    store::{AgentFilter, Paging},
     telemetry::clock,
 };
 
@@ -24,16 +22,11 @@ pub(super) async fn read(State(api): State<Api>, who: Anybody) -> Answer {
     let tenant = who.tenant;
     let agents = api
         .read(move |rows| {
-            let filter = AgentFilter {
-                direction: Some(Direction::Inbound),
-                state: Some(AgentState::Live),
-                ..AgentFilter::default()
-            };
             let mut agents = Vec::new();
             for record in rows.tenants()? {
                 let id = record.tenant.id;
                 if tenant.is_none_or(|tenant| tenant == id) {
-                    agents.extend(rows.agents(id, &filter, &Paging::first(AGENTS_MAX))?.rows);
+                    agents.extend(rows.agents_without_target(id, AGENTS_MAX)?);
                 }
             }
             Ok(agents)

@@ -10,11 +10,7 @@ use crate::{
         receive::Params,
     },
     dialects::talkover::{Envelope, NumberBody, NumberQuery, number_filter},
-    store::Paging,
 };
-
-/// Rows read at a time.
-const PART: u32 = 1000;
 
 /// List Phone Numbers: all of them.
 #[utoipa::path(get, path = "/phone-numbers", tag = "numbers", params(NumberQuery),
@@ -23,18 +19,13 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller, query: Params) 
     let filter = number_filter(query.0)?;
     let data = api
         .read(move |rows| {
-            let mut data = Vec::new();
-            let mut starting_after = None;
-            loop {
-                let part = Paging::Keyset { limit: PART, starting_after, ending_before: None };
-                let listed = rows.numbers(caller.tenant, &part)?;
-                let wanted = listed.rows.iter().filter(|number| filter.accepts(number));
-                data.extend(wanted.map(NumberBody::from));
-                starting_after = listed.rows.last().map(|number| number.id.0);
-                if !listed.has_more || starting_after.is_none() {
-                    return Ok(data);
-                }
-            }
+            let numbers = match &filter.search {
+                _ if !filter.accepts_any() => Vec::new(),
+                // A leading blank is a plus that was not escaped.
+                Some(text) => rows.numbers_named(caller.tenant, text.trim())?,
+                None => rows.all_numbers(caller.tenant)?.into_iter().rev().collect(),
+            };
+            Ok(numbers.iter().map(NumberBody::from).collect::<Vec<_>>())
         })
         .await?;
     Ok(answer::read(Envelope::of(data)))

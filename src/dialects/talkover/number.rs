@@ -50,7 +50,8 @@ pub struct NumberFilterFields {
     kind: Option<NumberType>,
     has_voice: Option<bool>,
     has_whatsapp: Option<bool>,
-    search: Option<String>,
+    /// What is to be in them, or their id.
+    pub search: Option<String>,
 }
 
 /// Reads a list's query.
@@ -68,16 +69,11 @@ pub fn number_filter(mut query: Reader) -> Result<NumberFilterFields, Refusal> {
 }
 
 impl NumberFilterFields {
-    /// Whether the number is among them.
+    /// Whether numbers, all of which are alike in this, are among them; what is searched for is not
+    /// looked at.
     #[must_use]
-    pub fn accepts(&self, record: &NumberRecord) -> bool {
-        let found = self.search.as_deref().is_none_or(|search| {
-            // A leading blank is a plus that was not escaped.
-            let search = search.trim();
-            record.e164.to_string().contains(search) || record.id.to_string() == search
-        });
-        found
-            && self.kind.is_none_or(|kind| kind == NumberType::Voice)
+    pub fn accepts_any(&self) -> bool {
+        self.kind.is_none_or(|kind| kind == NumberType::Voice)
             && self.has_voice != Some(false)
             && self.has_whatsapp != Some(true)
     }

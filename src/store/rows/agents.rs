@@ -70,14 +70,30 @@ impl Rows<'_> {
         paging: &Paging,
     ) -> Result<Listed<AgentRecord>, WriteError> {
         let hidden = (!filter.archived).then_some(AgentState::Archived);
-        let search = filter.search.as_deref().map(contains);
         let selection = Selection::of("agents", tenant)
+            .and_that("id NOT IN (SELECT agent FROM implicit_agents)")
             .and_some("direction = ?", filter.direction)
             .and_some("state = ?", filter.state)
-            .and_some("state <> ?", hidden)
-            .and("id NOT IN (SELECT agent FROM implicit_agents WHERE tenant = ?)", tenant)
-            .and_some(r"(name LIKE ? ESCAPE '\' OR label LIKE ? ESCAPE '\')", search);
+            .and_some("state <> ?", hidden);
+        let selection = match (&filter.search, paging) {
+            (Some(text), _) => selection
+                .and(r"(name LIKE ? ESCAPE '\' OR label LIKE ? ESCAPE '\')", contains(text)),
+            (None, Paging::Page { .. }) => selection.counted(self.agents_count(tenant, filter)?),
+            (None, Paging::Keyset { .. }) => selection,
+        };
         self.page(selection, paging)?.try_map(|id| self.listed(id))
+    }
+
+    /// How many agents a filter means; its text is not looked at.
+    fn agents_count(&self, tenant: TenantId, filter: &AgentFilter) -> Result<u64, WriteError> {
+        let counted = self.one(
+            "SELECT coalesce(sum(agents), 0) FROM agent_counts
+             WHERE tenant = ?1 AND (?2 IS NULL OR direction = ?2) AND (?3 IS NULL OR state = ?3)
+                AND (?4 OR state <> 'archived')",
+            params![tenant, filter.direction, filter.state, filter.archived],
+            |row| row.get(0),
+        )?;
+        Ok(counted.unwrap_or(0))
     }
 
     /// The agents that hold the callback role, oldest first; archived ones are not among them.
@@ -106,6 +122,25 @@ impl Rows<'_> {
         )
     }
 
+    /// Live inbound agents without targets of their own.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn agents_without_target(
+        &self,
+        tenant: TenantId,
+        limit: u32,
+    ) -> Result<Vec<AgentRecord>, WriteError> {
+        let ids: Vec<Uuid> = self.all(
+            "SELECT id FROM agents INDEXED BY agents_without_target
+             WHERE tenant = ?1 AND direction = 'inbound' AND state = 'live' AND targets = '[]'
+                AND id NOT IN (SELECT agent FROM implicit_agents) LIMIT ?2",
+            params![tenant, limit],
+            |row| row.get(0).map(Uuid::from_bytes),
+        )?;
+        ids.into_iter().map(|id| self.listed(id)).collect()
+    }
+
     /// Agents of a name, archived ones left out: an agent may be named by its unique name.
     ///
     /// # Errors
@@ -116,8 +151,9 @@ impl Rows<'_> {
         name: &str,
     ) -> Result<Vec<AgentRecord>, WriteError> {
         let ids: Vec<Uuid> = self.all(
-            "SELECT id FROM agents WHERE tenant = ?1 AND name = ?2 AND state <> 'archived'
-             AND id NOT IN (SELECT agent FROM implicit_agents)
+            "SELECT id FROM agents INDEXED BY agents_by_name
+             WHERE tenant = ?1 AND name = ?2 AND state <> 'archived'
+                AND id NOT IN (SELECT agent FROM implicit_agents)
              ORDER BY created_at, id LIMIT 2",
             params![tenant, name],
             |row| row.get(0).map(Uuid::from_bytes),
@@ -132,7 +168,8 @@ impl Rows<'_> {
         name: &str,
     ) -> Result<Vec<AgentId>, WriteError> {
         self.all(
-            "SELECT id FROM agents WHERE tenant = ?1 AND name = ?2 AND state = 'archived'
+            "SELECT id FROM agents INDEXED BY agents_by_name
+             WHERE tenant = ?1 AND name = ?2 AND state = 'archived'
              ORDER BY created_at, id LIMIT 2",
             params![tenant, name],
             |row| row.get(0),

@@ -4,17 +4,21 @@
 //! A search is different: a whole number or id is looked up, and only part of one walks the
 //! tenant's calls, in indexes that hold nothing but numbers and ids.
 
-use rusqlite::{ToSql, params_from_iter, types::Value};
+use rusqlite::{ToSql, params, params_from_iter, types::Value};
 use uuid::Uuid;
 
 use super::{Rows, page::contains};
 use crate::{
-    domain::{CallId, CallRecord, E164, TenantId, UnixDay},
+    domain::{CallId, CallRecord, CallStatus, Direction, E164, TenantId, UnixDay},
     store::{CallPageFilter, Listed, WriteError},
 };
 
 /// Rows a page holds at most, whatever is asked.
 const ROWS_MAX: u32 = 100;
+
+/// Calls of a day that are sorted to find a page of them; more are so dense that walking the day
+/// finds a page sooner.
+const SORTED_MAX: u64 = 1000;
 
 /// The last day that counts are asked for where nobody says: beyond every date.
 const LAST_DAY: UnixDay = UnixDay(u32::MAX as u64);
@@ -76,7 +80,7 @@ impl Rows<'_> {
                 offset -= calls;
                 continue;
             }
-            ids.extend(self.of_day(tenant, filter, day, missing, offset)?);
+            ids.extend(self.of_day(tenant, filter, (day, calls), missing, offset)?);
             offset = 0;
         }
         Ok((ids, total))
@@ -86,19 +90,21 @@ impl Rows<'_> {
         &self,
         tenant: TenantId,
         filter: &CallPageFilter,
-        day: UnixDay,
+        (day, calls): (UnixDay, u64),
         limit: u64,
         offset: u64,
     ) -> Result<Vec<Uuid>, WriteError> {
-        let (index, of_agent) = match filter.agent {
-            Some(_) => ("calls_by_agent", "AND agent = ?6"),
-            None => ("calls_by_age", ""),
+        let is_any = filter.direction.is_none() && filter.statuses.is_empty();
+        let (index, narrowed) = match filter.agent {
+            Some(_) => ("calls_by_agent", format!("AND agent = ?6 {}", conditions(filter))),
+            // Few of the day's: they are looked up and sorted.
+            None if !is_any && calls <= SORTED_MAX => ("calls_by_status", standings(filter)),
+            None => ("calls_by_age", conditions(filter)),
         };
         let sql = format!(
             "SELECT id FROM calls INDEXED BY {index}
-             WHERE tenant = ?1 AND created_at >= ?2 AND created_at < ?3 {of_agent} {}
-             ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5",
-            conditions(filter)
+             WHERE tenant = ?1 AND created_at >= ?2 AND created_at < ?3 {narrowed}
+             ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5"
         );
         let (from, to) = (day.start(), day.next().start());
         let mut params: Vec<&dyn ToSql> = vec![&tenant, &from, &to, &limit, &offset];
@@ -116,20 +122,31 @@ impl Rows<'_> {
         offset: u64,
         per_page: u64,
     ) -> Result<(Vec<Uuid>, u64), WriteError> {
-        let whole = whole(text);
-        let found = self.found(tenant, filter, &whole, offset, per_page)?;
-        if found.1 > 0 {
-            return Ok(found);
+        let named = self.named_by(tenant, text)?;
+        self.found(tenant, filter, &named, offset, per_page)
+    }
+
+    /// The query for the calls that a text names, and what it asks for: whole, or where nothing is
+    /// so named, in part.
+    pub(super) fn named_by(
+        &self,
+        tenant: TenantId,
+        text: &str,
+    ) -> Result<(&'static str, Value), WriteError> {
+        let (ids, sought) = whole(text);
+        // With the tenant a row is looked up also where the text is a call's id itself.
+        let is_one = format!("SELECT 1 FROM calls WHERE id IN ({ids}) AND +tenant = ?1 LIMIT 1");
+        if self.one(&is_one, params![tenant, sought], |_| Ok(()))?.is_some() {
+            return Ok((ids, sought));
         }
-        let part = Value::Text(contains(text.trim_start_matches('+')));
-        self.found(tenant, filter, &(PART, part), offset, per_page)
+        Ok((PART, Value::Text(contains(text.trim_start_matches('+')))))
     }
 
     fn found(
         &self,
         tenant: TenantId,
         filter: &CallPageFilter,
-        (found, sought): &(&str, Value),
+        (ids, sought): &(&str, Value),
         offset: u64,
         per_page: u64,
     ) -> Result<(Vec<Uuid>, u64), WriteError> {
@@ -137,7 +154,7 @@ impl Rows<'_> {
         let from = filter.from.unwrap_or_default().start();
         let to = filter.to.unwrap_or(LAST_DAY).next().start();
         let rest = format!(
-            "FROM calls WHERE id IN ({found}) AND tenant = ?1 AND created_at >= ?3
+            "FROM calls WHERE id IN ({ids}) AND +tenant = ?1 AND created_at >= ?3
                 AND created_at < ?4 {of_agent} {}",
             conditions(filter)
         );
@@ -171,7 +188,8 @@ fn whole(text: &str) -> (&'static str, Value) {
             UNION SELECT id FROM calls WHERE tenant = ?1 AND dnis = ?2";
         return (sql, Value::Integer(number.as_u64().cast_signed()));
     }
-    let sql = "SELECT id FROM calls WHERE tenant = ?1 AND carrier_call_id = ?2";
+    let sql = "SELECT id FROM calls INDEXED BY calls_by_carrier_id
+        WHERE tenant = ?1 AND carrier_call_id = ?2";
     (sql, Value::Text(text.to_owned()))
 }
 
@@ -184,4 +202,15 @@ fn conditions(filter: &CallPageFilter) -> String {
         conditions.push_str(&format!("AND status IN ({})", words.join(", ")));
     }
     conditions
+}
+
+/// The same with every direction and status said, as the index by them needs it.
+fn standings(filter: &CallPageFilter) -> String {
+    let words = |words: Vec<String>| words.join(", ");
+    let directions =
+        Direction::ALL.iter().filter(|way| filter.direction.is_none_or(|is| is == **way));
+    let directions = words(directions.map(|way| format!("'{way}'")).collect());
+    let all = if filter.statuses.is_empty() { CallStatus::ALL } else { &filter.statuses };
+    let statuses = words(all.iter().map(|status| format!("'{status}'")).collect());
+    format!("AND direction IN ({directions}) AND status IN ({statuses})")
 }

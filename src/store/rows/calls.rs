@@ -6,14 +6,11 @@ use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Rows,
-    codec::Json,
-    page::{Selection, contains},
-};
+use super::{Rows, codec::Json, page::Selection};
 use crate::{
     domain::{
-        AgentId, CallId, CallRecord, MediaSession, TargetTried, TenantId, TraceStep, UnixMillis,
+        AgentId, CallId, CallRecord, CallStatus, Direction, MediaSession, TargetTried, TenantId,
+        TraceStep, UnixMillis,
     },
     store::{CallFilter, Listed, Paging, Tx, WriteError},
 };
@@ -165,6 +162,30 @@ fn media_row(session: &MediaSession) -> MediaRow {
     }
 }
 
+fn dated(selection: Selection, filter: &CallFilter) -> Selection {
+    selection
+        .and_some("created_at >= ?", filter.from_date)
+        .and_some("created_at <= ?", filter.to_date)
+}
+
+impl CallFilter {
+    /// Each direction and status that is meant, where not all are.
+    fn directed(&self) -> Option<Vec<(Direction, CallStatus)>> {
+        let Self { status, direction, is_over, .. } = self;
+        if status.is_none() && direction.is_none() && is_over.is_none() {
+            return None;
+        }
+        let meant = |wanted: &CallStatus| {
+            status.is_none_or(|status| status == *wanted)
+                && is_over.is_none_or(|is_over| is_over == wanted.is_final())
+        };
+        let statuses = CallStatus::ALL.iter().copied().filter(meant);
+        let directions = Direction::ALL.iter().copied();
+        let directions = directions.filter(|way| direction.is_none_or(|wanted| wanted == *way));
+        Some(directions.flat_map(|way| statuses.clone().map(move |status| (way, status))).collect())
+    }
+}
+
 impl Rows<'_> {
     /// A call.
     ///
@@ -184,8 +205,8 @@ impl Rows<'_> {
         carrier_call_id: &str,
     ) -> Result<Option<CallRecord>, WriteError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM calls WHERE tenant = ?1 AND carrier_call_id = ?2
-             ORDER BY created_at DESC, id DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM calls INDEXED BY calls_by_carrier_id
+             WHERE tenant = ?1 AND carrier_call_id = ?2 ORDER BY created_at DESC, id DESC LIMIT 1"
         );
         self.one(&sql, params![tenant, carrier_call_id], read)
     }
@@ -200,36 +221,51 @@ impl Rows<'_> {
         filter: &CallFilter,
         paging: &Paging,
     ) -> Result<Listed<CallRecord>, WriteError> {
-        let selection = Selection::of("calls", tenant)
+        let sql = format!("SELECT {COLUMNS} FROM calls WHERE id = ?1");
+        self.page_of_any(self.selections(tenant, filter)?, paging)?.try_map(|id| {
+            Ok::<_, WriteError>(self.prepared(&sql)?.query_row([id.as_bytes()], read)?)
+        })
+    }
+
+    /// The calls that a filter means, so that none of them is found by walking many others.
+    fn selections(
+        &self,
+        tenant: TenantId,
+        filter: &CallFilter,
+    ) -> Result<Vec<Selection>, WriteError> {
+        let all = || Selection::of("calls", tenant);
+        let is_of_one = filter.agent.is_some() || filter.ani.is_some() || filter.dnis.is_some();
+        let selection = match (&filter.carrier_call_id, filter.search.as_deref()) {
+            (Some(_), _) => all().by("calls_by_carrier_id"),
+            (None, Some(text)) => {
+                let (ids, sought) = self.named_by(tenant, text.trim())?;
+                Selection::found("calls", tenant, ids, sought)
+            }
+            (None, None) if is_of_one => all(),
+            (None, None) if filter.standing.is_some() => all().by("calls_by_standing"),
+            (None, None) => {
+                let places = filter.directed();
+                let of = |(direction, status)| {
+                    let of = all().by("calls_by_status").and("direction = ?", direction);
+                    dated(of.and("status = ?", status), filter)
+                };
+                return Ok(match places {
+                    Some(places) => places.into_iter().map(of).collect(),
+                    None => vec![dated(all(), filter)],
+                });
+            }
+        };
+        let is_over = "(status IN ('completed', 'no_answer', 'busy', 'canceled', 'failed')) = ?";
+        let selection = selection
+            .and_some("carrier_call_id = ?", filter.carrier_call_id.clone())
             .and_some("status = ?", filter.status)
             .and_some(&format!("{STANDING} = ?"), filter.standing)
             .and_some("direction = ?", filter.direction)
             .and_some("agent = ?", filter.agent)
             .and_some("ani = ?", filter.ani)
             .and_some("dnis = ?", filter.dnis)
-            .and_some("created_at >= ?", filter.from_date)
-            .and_some("created_at <= ?", filter.to_date)
-            .and_some("carrier_call_id = ?", filter.carrier_call_id.clone())
-            .and_some(
-                "(status IN ('completed', 'no_answer', 'busy', 'canceled', 'failed')) = ?",
-                filter.is_over,
-            );
-        let selection = match filter.search.as_deref() {
-            Some(text) => match text.trim().parse::<CallId>() {
-                Ok(id) => selection.and("id = ?", id),
-                // Numbers lie as integers: the plus is not there to be found.
-                Err(_) => selection.and(
-                    r"(ani LIKE ? ESCAPE '\' OR dnis LIKE ? ESCAPE '\'
-                       OR carrier_call_id LIKE ? ESCAPE '\')",
-                    contains(text.trim().trim_start_matches('+')),
-                ),
-            },
-            None => selection,
-        };
-        let sql = format!("SELECT {COLUMNS} FROM calls WHERE id = ?1");
-        self.page(selection, paging)?.try_map(|id| {
-            Ok::<_, WriteError>(self.prepared(&sql)?.query_row([id.as_bytes()], read)?)
-        })
+            .and_some(is_over, filter.is_over);
+        Ok(vec![dated(selection, filter)])
     }
 
     /// Any tenant's call.

@@ -127,7 +127,8 @@ impl Rows<'_> {
         campaign: CampaignId,
     ) -> Result<bool, WriteError> {
         let sql = format!(
-            "SELECT 1 FROM calls CROSS JOIN campaign_calls ON campaign_calls.call = calls.id
+            "SELECT 1 FROM calls INDEXED BY calls_open
+             CROSS JOIN campaign_calls ON campaign_calls.call = calls.id
              WHERE {OPEN} AND campaign = ?1 LIMIT 1"
         );
         Ok(self.one(&sql, [campaign], |_| Ok(()))?.is_some())

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::{Rows, page::Selection};
 use crate::{
-    domain::{CallId, Delivery, DeliveryId, InlineHook, TenantId, UnixMillis, WebhookId},
+    domain::{
+        CallId, Delivery, DeliveryId, DeliveryStatus, InlineHook, TenantId, UnixMillis, WebhookId,
+    },
     store::{DeliveryFilter, Listed, Paging, Tx, WriteError},
 };
 
@@ -67,13 +69,29 @@ impl Rows<'_> {
         filter: &DeliveryFilter,
         paging: &Paging,
     ) -> Result<Listed<Delivery>, WriteError> {
-        let selection = Selection::of("deliveries", tenant)
-            .and("is_agents = ?", false)
-            .and_some("webhook = ?", filter.webhook)
-            .and_some("call = ?", filter.call)
-            .and_some("status = ?", filter.status);
+        // Partial indexes are taken where their condition is written out.
+        let all = || {
+            Selection::of("deliveries", tenant)
+                .and_that("is_agents = 0")
+                .and_some("webhook = ?", filter.webhook)
+                .and_some("call = ?", filter.call)
+        };
+        let of = |status: DeliveryStatus| {
+            // Nearly all arrive: among those of one webhook, all but these are few.
+            let is_dense = filter.webhook.is_some() && status == DeliveryStatus::Delivered;
+            let index = if is_dense { "deliveries_by_webhook" } else { "deliveries_by_status" };
+            all().by(index).and("status = ?", status)
+        };
+        let selections = match filter {
+            DeliveryFilter { call: Some(_), status, .. } => {
+                vec![all().by("deliveries_by_call").and_some("status = ?", *status)]
+            }
+            DeliveryFilter { status: Some(status), .. } => vec![of(*status)],
+            DeliveryFilter { webhook: Some(_), .. } => vec![all().by("deliveries_by_webhook")],
+            DeliveryFilter { .. } => DeliveryStatus::ALL.iter().copied().map(of).collect(),
+        };
         let sql = format!("SELECT {COLUMNS} FROM deliveries WHERE id = ?1");
-        self.page(selection, paging)?.try_map(|id| {
+        self.page_of_any(selections, paging)?.try_map(|id| {
             Ok::<_, WriteError>(self.prepared(&sql)?.query_row([id.as_bytes()], read)?)
         })
     }

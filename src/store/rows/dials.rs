@@ -104,7 +104,7 @@ impl Rows<'_> {
     pub(in crate::store) fn open_dials(&self) -> Result<Vec<DialRecord>, WriteError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM dials WHERE call IN (
-                SELECT id FROM calls
+                SELECT id FROM calls INDEXED BY calls_open
                 WHERE status IN ('queued', 'initiated', 'ringing', 'in_progress'))
              ORDER BY call"
         );

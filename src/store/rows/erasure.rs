@@ -1,7 +1,5 @@
 //! Persons: what is kept with them, and who of them has been erased.
 
-use std::cmp::Reverse;
-
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::params;
 use sha2::Sha256;
@@ -81,21 +79,11 @@ impl Rows<'_> {
         paging: &Paging,
     ) -> Result<Listed<CallRecord>, WriteError> {
         // Each side by its own index: asked for either, SQLite would walk all the tenant's calls.
-        let side = |side: &str| {
-            let selection = Selection::of("calls", tenant).and(side, contact);
-            self.page(selection, paging)?.try_map(|id| self.any_call(CallId(id)))
-        };
-        let (by, to) = (side("ani = ?")?, side("dnis = ?")?);
-        let mut rows: Vec<_> = by.rows.into_iter().chain(to.rows).flatten().collect();
-        rows.sort_unstable_by_key(|call| Reverse((call.created_at, call.id)));
-        rows.dedup_by_key(|call| call.id);
-        let limit = paging.rows_max();
-        let has_more = by.has_more || to.has_more || rows.len() > limit;
-        if paging.is_backwards() {
-            rows.drain(..rows.len().saturating_sub(limit));
-        }
-        rows.truncate(limit);
-        Ok(Listed { rows, total: 0, has_more })
+        let side = |side: &str| Selection::of("calls", tenant).and(side, contact);
+        let sides = vec![side("ani = ?"), side("dnis = ?")];
+        let listed = self.page_of_any(sides, paging)?.try_map(|id| self.any_call(CallId(id)))?;
+        let rows = listed.rows.into_iter().flatten().collect();
+        Ok(Listed { rows, total: 0, has_more: listed.has_more })
     }
 
     /// Some of the calls that name a person.

@@ -3,7 +3,10 @@
 use rusqlite::{Row, params};
 use uuid::Uuid;
 
-use super::{Rows, page::Selection};
+use super::{
+    Rows,
+    page::{Selection, contains},
+};
 use crate::{
     domain::{
         AccountId, AgentState, Direction, E164, Number, NumberId, NumberRecord, Owner, Target,
@@ -62,6 +65,40 @@ impl Rows<'_> {
         })
     }
 
+    /// The numbers that a text names, newest first: by their value or id, or where none is so named
+    /// by a part of their value.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn numbers_named(
+        &self,
+        tenant: TenantId,
+        text: &str,
+    ) -> Result<Vec<NumberRecord>, WriteError> {
+        if let Ok(id) = text.parse() {
+            return Ok(self.number(tenant, id)?.into_iter().collect());
+        }
+        if let Some(e164) = E164::parse(text).or_else(|| E164::from_digits(text)) {
+            let mut found = self.number_by_e164(tenant, e164)?;
+            if !found.is_empty() {
+                found.reverse();
+                return Ok(found);
+            }
+        }
+        let ids: Vec<NumberId> = self.all(
+            r"SELECT id FROM numbers INDEXED BY numbers_by_age
+              WHERE tenant = ?1 AND '+' || e164 LIKE ?2 ESCAPE '\'
+              ORDER BY created_at DESC, id DESC",
+            params![tenant, contains(text)],
+            |row| row.get(0),
+        )?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.any_number(id)?);
+        }
+        Ok(found)
+    }
+
     /// The tenant's numbers of this value, one an account, oldest first.
     ///
     /// # Errors
@@ -72,7 +109,8 @@ impl Rows<'_> {
         e164: E164,
     ) -> Result<Vec<NumberRecord>, WriteError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM numbers WHERE tenant = ?1 AND e164 = ?2 ORDER BY created_at, id"
+            "SELECT {COLUMNS} FROM numbers INDEXED BY numbers_by_key
+             WHERE tenant = ?1 AND e164 = ?2 ORDER BY created_at, id"
         );
         let rows = self.all(&sql, params![tenant, e164], read)?;
         rows.into_iter().map(|row| self.whole_number(row)).collect()

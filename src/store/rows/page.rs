@@ -1,11 +1,11 @@
 //! Lists in parts: newest first by (created_at, id), by cursor or by page.
 
-use rusqlite::ToSql;
+use rusqlite::{ToSql, params_from_iter};
 use uuid::Uuid;
 
 use super::Rows;
 use crate::{
-    domain::{Refusal, TenantId},
+    domain::{Refusal, TenantId, UnixMillis},
     store::{Listed, Paging, WriteError},
 };
 
@@ -16,6 +16,8 @@ const ROWS_MAX: u32 = 1000;
 /// meant.
 pub(super) struct Selection {
     table: &'static str,
+    index: Option<&'static str>,
+    total: Option<u64>,
     tenant: Option<TenantId>,
     conditions: String,
     params: Vec<Box<dyn ToSql>>,
@@ -28,8 +30,42 @@ impl Selection {
 
     /// The same of everybody where no tenant is named.
     pub(super) fn of_any(table: &'static str, tenant: Option<TenantId>) -> Self {
-        let everybody = Self { table, tenant, conditions: "1".to_owned(), params: Vec::new() };
+        let (conditions, params) = ("1".to_owned(), Vec::new());
+        let everybody = Self { table, index: None, total: None, tenant, conditions, params };
         everybody.and_some("tenant = ?", tenant)
+    }
+
+    /// The same, each found by its id; the query for the ids has the tenant as `?1` and the value
+    /// as `?2`. The `+` keeps SQLite from walking all of the tenant's in the order of the list.
+    pub(super) fn found(
+        table: &'static str,
+        tenant: TenantId,
+        ids: &str,
+        value: impl ToSql + 'static,
+    ) -> Self {
+        let conditions = format!("+tenant = ?1 AND id IN ({ids})");
+        let params: Vec<Box<dyn ToSql>> = vec![Box::new(tenant), Box::new(value)];
+        Self { table, index: None, total: None, tenant: Some(tenant), conditions, params }
+    }
+
+    /// The same by an index: SQLite knows nothing of how rare a value is, and would rather walk
+    /// rows in the order of the list.
+    pub(super) const fn by(mut self, index: &'static str) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// The same, of which so many are known to be.
+    pub(super) const fn counted(mut self, total: u64) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    fn rows(&self) -> String {
+        match self.index {
+            Some(index) => format!("{} INDEXED BY {index}", self.table),
+            None => self.table.to_owned(),
+        }
     }
 
     /// Adds a condition; each `?` in it stands for the value.
@@ -37,6 +73,13 @@ impl Selection {
         self.params.push(Box::new(value));
         self.conditions.push_str(" AND ");
         self.conditions.push_str(&condition.replace('?', &format!("?{}", self.params.len())));
+        self
+    }
+
+    /// Adds a condition that holds no value.
+    pub(super) fn and_that(mut self, condition: &str) -> Self {
+        self.conditions.push_str(" AND ");
+        self.conditions.push_str(condition);
         self
     }
 
@@ -76,6 +119,18 @@ impl Paging {
     }
 }
 
+/// Which rows of a selection are read.
+struct Part {
+    /// From this row on.
+    beyond: Option<Place>,
+    is_backwards: bool,
+    limit: u64,
+    offset: u64,
+}
+
+/// Where a row is in its list.
+type Place = (UnixMillis, Uuid);
+
 impl Rows<'_> {
     /// The ids of the part asked for.
     pub(super) fn page(
@@ -83,78 +138,129 @@ impl Rows<'_> {
         selection: Selection,
         paging: &Paging,
     ) -> Result<Listed<Uuid>, WriteError> {
+        self.page_of_any(vec![selection], paging)
+    }
+
+    /// The ids of the part asked for, of the rows that any of these means and no two of them both
+    /// mean: each selection is read in its own index, no further than the part can need it.
+    pub(super) fn page_of_any(
+        &self,
+        selections: Vec<Selection>,
+        paging: &Paging,
+    ) -> Result<Listed<Uuid>, WriteError> {
         match *paging {
-            Paging::Page { page, per_page } => self.numbered_page(&selection, page, per_page),
-            Paging::Keyset { limit, starting_after: Some(id), .. } => {
-                self.keyset_page(selection, limit, Some(("starting_after", id)), "<", "DESC")
+            Paging::Page { page, .. } => {
+                let per_page = paging.rows_max() as u64;
+                let offset = u64::from(page.max(1) - 1) * per_page;
+                self.numbered_page(selections, offset, per_page)
             }
-            Paging::Keyset { limit, ending_before: Some(id), .. } => {
-                let mut listed =
-                    self.keyset_page(selection, limit, Some(("ending_before", id)), ">", "ASC")?;
-                listed.rows.reverse();
-                Ok(listed)
+            Paging::Keyset { starting_after, ending_before, .. } => {
+                let after = starting_after.map(|id| ("starting_after", id));
+                let cursor = after.or(ending_before.map(|id| ("ending_before", id)));
+                self.keyset_page(selections, cursor, paging)
             }
-            Paging::Keyset { limit, .. } => self.keyset_page(selection, limit, None, "<", "DESC"),
         }
     }
 
     fn keyset_page(
         &self,
-        mut selection: Selection,
-        limit: u32,
+        selections: Vec<Selection>,
         cursor: Option<(&'static str, Uuid)>,
-        beyond: &str,
-        order: &str,
+        paging: &Paging,
     ) -> Result<Listed<Uuid>, WriteError> {
-        if let Some((field, id)) = cursor {
-            let table = selection.table;
-            let known =
-                format!("SELECT 1 FROM {table} WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)");
-            self.one(&known, (id.as_bytes(), selection.tenant), |_| Ok(()))?
-                .ok_or_else(|| Refusal::invalid(field, "There is no such row."))?;
-            let after = format!(
-                "(created_at, id) {beyond} ((SELECT created_at FROM {table} WHERE id = ?), ?)"
-            );
-            selection = selection.and(&after, *id.as_bytes());
-        }
-        let limit = limit.clamp(1, ROWS_MAX);
-        let sql = format!(
-            "SELECT id FROM {} WHERE {} ORDER BY created_at {order}, id {order} LIMIT {}",
-            selection.table,
-            selection.conditions,
-            limit + 1
-        );
-        let mut rows = self.ids(&sql, &selection)?;
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let beyond = match (cursor, selections.first()) {
+            (Some((field, id)), Some(of)) => Some((self.created_at(of, field, id)?, id)),
+            (None, _) | (_, None) => None,
+        };
+        let (limit, is_backwards) = (paging.rows_max(), paging.is_backwards());
+        let part = Part { beyond, is_backwards, limit: limit as u64 + 1, offset: 0 };
+        let mut rows = self.merged(selections, &part)?;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
+        if is_backwards {
+            rows.reverse();
+        }
         Ok(Listed { rows, total: 0, has_more })
     }
 
     fn numbered_page(
         &self,
-        selection: &Selection,
-        page: u32,
-        per_page: u32,
+        selections: Vec<Selection>,
+        offset: u64,
+        per_page: u64,
     ) -> Result<Listed<Uuid>, WriteError> {
-        let Selection { table, conditions, params, .. } = selection;
-        let per_page = u64::from(per_page.clamp(1, ROWS_MAX));
-        let offset = u64::from(page.max(1) - 1) * per_page;
-        let count = format!("SELECT count(*) FROM {table} WHERE {conditions}");
-        let all = rusqlite::params_from_iter(params);
-        let total = self.one(&count, all, |row| row.get(0))?.unwrap_or(0);
-        let sql = format!(
-            "SELECT id FROM {table} WHERE {conditions} \
-             ORDER BY created_at DESC, id DESC LIMIT {per_page} OFFSET {offset}"
-        );
-        let rows = self.ids(&sql, selection)?;
-        Ok(Listed { rows, total, has_more: offset + per_page < total })
+        let mut total = 0;
+        for selection in &selections {
+            total += match selection.total {
+                Some(total) => total,
+                None => self.count(selection)?,
+            };
+        }
+        // Of one selection SQLite passes over the rows before; of several, only their order tells
+        // which they are.
+        let (skipped, offset) = if selections.len() == 1 { (offset, 0) } else { (0, offset) };
+        let limit = offset + per_page;
+        let part = Part { beyond: None, is_backwards: false, limit, offset: skipped };
+        let mut rows = self.merged(selections, &part)?;
+        rows.drain(..rows.len().min(usize::try_from(offset).unwrap_or(usize::MAX)));
+        let has_more = skipped + offset + per_page < total;
+        Ok(Listed { rows, total, has_more })
     }
 
-    fn ids(&self, sql: &str, selection: &Selection) -> Result<Vec<Uuid>, WriteError> {
-        self.all(sql, rusqlite::params_from_iter(&selection.params), |row| {
-            let id: [u8; 16] = row.get(0)?;
-            Ok(Uuid::from_bytes(id))
+    fn count(&self, selection: &Selection) -> Result<u64, WriteError> {
+        let sql =
+            format!("SELECT count(*) FROM {} WHERE {}", selection.rows(), selection.conditions);
+        let all = params_from_iter(&selection.params);
+        Ok(self.one(&sql, all, |row| row.get(0))?.unwrap_or(0))
+    }
+
+    fn created_at(
+        &self,
+        of: &Selection,
+        field: &'static str,
+        id: Uuid,
+    ) -> Result<UnixMillis, WriteError> {
+        let sql = format!(
+            "SELECT created_at FROM {} WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)",
+            of.table
+        );
+        let at = self.one(&sql, (id.as_bytes(), of.tenant), |row| row.get(0))?;
+        Ok(at.ok_or_else(|| Refusal::invalid(field, "There is no such row."))?)
+    }
+
+    /// The first rows of all selections, in their order.
+    fn merged(&self, selections: Vec<Selection>, part: &Part) -> Result<Vec<Uuid>, WriteError> {
+        let mut places = Vec::new();
+        for selection in selections {
+            places.append(&mut self.places(selection, part)?);
+        }
+        places.sort_unstable();
+        places.dedup();
+        if !part.is_backwards {
+            places.reverse();
+        }
+        places.truncate(usize::try_from(part.limit).unwrap_or(usize::MAX));
+        Ok(places.into_iter().map(|(_, id)| id).collect())
+    }
+
+    fn places(&self, selection: Selection, part: &Part) -> Result<Vec<Place>, WriteError> {
+        let rows = selection.rows();
+        let Selection { mut conditions, mut params, .. } = selection;
+        let (beyond, order) = if part.is_backwards { (">", "ASC") } else { ("<", "DESC") };
+        if let Some((at, id)) = part.beyond {
+            let place = params.len();
+            let after = format!(" AND (created_at, id) {beyond} (?{}, ?{})", place + 1, place + 2);
+            conditions.push_str(&after);
+            params.push(Box::new(at));
+            params.push(Box::new(id.into_bytes()));
+        }
+        let sql = format!(
+            "SELECT created_at, id FROM {rows} WHERE {conditions}
+             ORDER BY created_at {order}, id {order} LIMIT {} OFFSET {}",
+            part.limit, part.offset
+        );
+        self.all(&sql, params_from_iter(&params), |row| {
+            Ok((row.get(0)?, Uuid::from_bytes(row.get(1)?)))
         })
     }
 }
