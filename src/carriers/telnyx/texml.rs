@@ -1,7 +1,7 @@
 //! TeXML: Telnyx's TwiML (Telnyx docs, texml-fundamentals). Forms are signed as events are, so only
 //! by POST: with GET nothing of the call would be signed.
 
-use std::{borrow::Cow, fmt::Write};
+use std::borrow::Cow;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -16,15 +16,14 @@ use crate::{
         Refused, Request, StreamEvent, VoiceRequest, Webhook,
         shared::{
             form::{Form, call_id},
-            twiml::webhook::{self as party, answered_by, call_status, dial_outcome},
-            xml::Xml,
+            twiml::{
+                self,
+                webhook::{self as party, answered_by, call_status, dial_outcome},
+            },
         },
     },
     domain::{Account, CallStatus, Direction, InboundCall, UnixMillis},
 };
-
-/// `<Say>` speaks at most this much; speech cut short is still speech.
-const SAY_CHARS_MAX: usize = 3000;
 
 /// Reads a form that has proven itself.
 pub(super) fn receive<'a>(
@@ -140,63 +139,23 @@ fn timestamp(text: &str) -> Option<UnixMillis> {
     u64::try_from(time.as_millisecond()).ok().map(UnixMillis)
 }
 
-/// Writes the document in place of what `out` holds.
+/// Writes the document in place of what `out` holds: TwiML, and what its `<Stream>` has besides.
 pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
-    Xml::document(out).element("Response", &[], |xml| match *answer {
-        Answer::Media { url, status_url, resume_url, format, parameters } => {
-            let codec = media::format(format).codec.as_str();
-            let stream = [
-                ("url", url),
-                ("track", "inbound_track"),
-                ("codec", codec),
-                // The default takes MP3, and audio in that mode is not heard.
-                ("bidirectionalMode", "rtp"),
-                ("bidirectionalCodec", codec),
-                ("bidirectionalSamplingRate", "8000"),
-                ("statusCallback", status_url),
-                // A ticket opens one socket.
-                ("enableReconnect", "false"),
-            ];
-            xml.element("Connect", &[], |xml| {
-                xml.element("Stream", &stream, |xml| {
-                    for (name, value) in parameters {
-                        xml.empty("Parameter", &[("name", name), ("value", value)]);
-                    }
-                });
-            });
-            redirect(xml, resume_url);
-        }
-        Answer::DialNumber { number, resume_url } => dial(xml, resume_url, |xml| {
-            xml.element("Number", &[], |xml| {
-                let _infallible = write!(xml, "{number}");
-            });
-        }),
-        Answer::DialSip { address, resume_url } => dial(xml, resume_url, |xml| {
-            xml.element("Sip", &[], |xml| {
-                xml.text("sip:");
-                xml.text(address);
-            });
-        }),
-        Answer::Redirect { url } | Answer::PickUp { resume_url: url } => redirect(xml, url),
-        Answer::Say { text, resume_url: _ } => {
-            let end = text.char_indices().nth(SAY_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-            let voice = [("voice", "alice"), ("language", "en-US")];
-            xml.text_element("Say", &voice, text.get(..end).unwrap_or_default());
-            xml.empty("Hangup", &[]);
-        }
-        Answer::Busy => xml.empty("Reject", &[("reason", "busy")]),
-        Answer::Reject => xml.empty("Reject", &[("reason", "rejected")]),
-        Answer::HangUp => xml.empty("Hangup", &[]),
-    });
-}
-
-fn dial(xml: &mut Xml<'_>, resume_url: &str, noun: impl FnOnce(&mut Xml<'_>)) {
-    let attributes = [("action", resume_url), ("method", "POST"), ("answerOnBridge", "true")];
-    xml.element("Dial", &attributes, noun);
-}
-
-fn redirect(xml: &mut Xml<'_>, url: &str) {
-    xml.text_element("Redirect", &[("method", "POST")], url);
+    let Answer::Media { format, .. } = *answer else {
+        return twiml::answer::write(answer, &[], out);
+    };
+    let codec = media::format(format).codec.as_str();
+    let attributes = [
+        ("track", "inbound_track"),
+        ("codec", codec),
+        // The default takes MP3, and audio in that mode is not heard.
+        ("bidirectionalMode", "rtp"),
+        ("bidirectionalCodec", codec),
+        ("bidirectionalSamplingRate", "8000"),
+        // A ticket opens one socket.
+        ("enableReconnect", "false"),
+    ];
+    twiml::answer::write(answer, &attributes, out);
 }
 
 /// The requests that differ from Call Control's: those about TeXML calls.

@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use smallvec::SmallVec;
+
 use crate::{
     carriers::{
         Answer,
@@ -46,8 +48,9 @@ pub const fn can(target: &Target) -> bool {
 pub fn write(answer: &Answer<'_>, stream: &Attributes<'_>, out: &mut Vec<u8>) {
     Xml::document(out).element("Response", &[], |xml| match *answer {
         Answer::Media { url, status_url, resume_url, parameters, format: _ } => {
-            let mut attributes = vec![("url", url), ("statusCallback", status_url)];
-            attributes.extend_from_slice(stream);
+            let own = [("url", url), ("statusCallback", status_url)];
+            let attributes: SmallVec<[_; 8]> =
+                own.into_iter().chain(stream.iter().copied()).collect();
             connect(xml, &attributes, parameters);
             redirect(xml, resume_url);
         }
