@@ -196,8 +196,7 @@ impl Bound {
         let (context, orders) = (journal::context_source(store.clone()), dispatch.orders());
         let settings = edge_settings(&config);
         let edge = Edge::new(settings, index.clone(), live, strays, dialer, context, orders);
-        let edge = edge.taking_events(take_event(upstreams.clone()));
-        let edge = Arc::new(edge.ending_calls(end_at_carrier(dispatch.clone())));
+        let edge = Arc::new(edge.taking_events(take_event(upstreams.clone())));
         Ok(Self {
             config,
             store,
@@ -358,12 +357,6 @@ async fn reached(stop: &mut watch::Receiver<u8>, presses: u8) {
 /// Where the edge hands on what hosted services tell.
 fn take_event(upstreams: Upstreams) -> edge::TakeEvent {
     Arc::new(move |name, headers, body| upstreams.take_event(name, headers, body, clock::now()))
-}
-
-/// How the edge has carriers end calls.
-fn end_at_carrier(dispatch: Dispatch) -> edge::EndAtCarrier {
-    // It has nobody to tell what came of it.
-    Arc::new(move |account, carrier_call_id| drop(dispatch.hang_up(account, carrier_call_id)))
 }
 
 async fn upkeep(edge: Arc<Edge>, index: Index, upstreams: Upstreams) {

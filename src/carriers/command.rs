@@ -93,15 +93,15 @@ pub enum Reply {
     Request(ApiRequest),
 }
 
-/// An answer that is a request, on its way to the carrier.
+/// What a live call's carrier is to be told by its API.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// On whose behalf.
     pub account: Arc<Account>,
     /// The carrier's id for the call that it is for.
     pub carrier_call_id: String,
-    /// It.
-    pub request: ApiRequest,
+    /// An answer that is a request; none is to end the call.
+    pub request: Option<ApiRequest>,
 }
 
 /// What we want of the carrier outside of a webhook's answer.
@@ -238,36 +238,14 @@ pub struct FoundCall {
 pub struct ApiRequest {
     /// Its method.
     pub method: Method,
-    /// The host, where it is another than the API's usual one: scheme and host, no trailing slash.
-    /// An account whose API's place is configured has all of them there.
-    pub host: Option<&'static str>,
     /// Its path, beginning with a slash.
     pub path: String,
-    /// Who asks.
-    pub authorization: Authorization,
+    /// Its `Authorization`.
+    pub authorization: Secret,
     /// The media type of the body.
     pub content_type: &'static str,
     /// Its body.
     pub body: String,
-}
-
-/// How a request to a carrier's API says who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authorization {
-    /// This is its `Authorization`.
-    Header(Secret),
-    /// A token that is fetched first and kept while it lives (RFC 6749 §4.4), as `Bearer`.
-    ClientCredentials {
-        /// Where tokens are: scheme, host and path. An account whose API's place is configured has
-        /// the path there.
-        token_host: &'static str,
-        /// The path.
-        token_path: &'static str,
-        /// Who.
-        client_id: String,
-        /// With what.
-        client_secret: Secret,
-    },
 }
 
 /// What became of a command.

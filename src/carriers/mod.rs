@@ -29,7 +29,7 @@ use crate::{
     media::framing::Framing,
 };
 pub use command::{
-    Answer, ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial,
+    Answer, ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial,
     FoundCall, Leg, NumberOrder, NumberSearch, OfferedNumber, Order, Reply,
 };
 pub use webhook::{

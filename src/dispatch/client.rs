@@ -6,9 +6,8 @@ use http::header;
 use reqwest::redirect::Policy;
 use uuid::Uuid;
 
-use super::tokens::Tokens;
 use crate::{
-    carriers::{self, ApiError, ApiRequest, Authorization, Command, CommandOutcome, Order},
+    carriers::{self, ApiError, ApiRequest, Command, CommandOutcome},
     domain::Account,
     telemetry::clock,
 };
@@ -21,7 +20,6 @@ const REPLY_LEN_MAX: usize = 8 * 1024 * 1024;
 
 pub(super) struct Client {
     http: reqwest::Client,
-    tokens: Tokens,
 }
 
 /// What came of sending a command.
@@ -45,7 +43,7 @@ impl Client {
             .tls_backend_preconfigured(tls())
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http, tokens: Tokens::default() })
+        Ok(Self { http })
     }
 
     pub(super) async fn send(&self, account: &Account, command: &Command<'_>) -> Sent {
@@ -64,10 +62,10 @@ impl Client {
     }
 
     /// Sends an answer that is a request.
-    pub(super) async fn order(&self, order: &Order) -> Sent {
-        match self.exchange(&order.account, order.request.clone()).await {
+    pub(super) async fn answer(&self, account: &Account, request: ApiRequest) -> Sent {
+        match self.exchange(account, request).await {
             Ok(reply) => {
-                let room = carriers::room(order.account.carrier);
+                let room = carriers::room(account.carrier);
                 sent(room.reply_outcome(reply.status, &reply.body), reply.after)
             }
             Err(sent) => sent,
@@ -76,21 +74,14 @@ impl Client {
 
     /// Sends a request, and reads the reply; or what is known without one.
     async fn exchange(&self, account: &Account, request: ApiRequest) -> Result<Reply, Sent> {
-        let base = match (account.api.url.as_deref(), request.host) {
-            (Some(configured), _) => Cow::Borrowed(configured),
-            (None, Some(host)) => Cow::Borrowed(host),
-            (None, None) => carriers::room(account.carrier).api_url(account),
-        };
-        let authorization = match &request.authorization {
-            Authorization::Header(header) => header.clone(),
-            Authorization::ClientCredentials { .. } => {
-                self.tokens.of(&self.http, account, &request.authorization).await?
-            }
+        let base = match account.api.url.as_deref() {
+            Some(configured) => Cow::Borrowed(configured),
+            None => carriers::room(account.carrier).api_url(account),
         };
         let request = self
             .http
             .request(request.method, format!("{base}{}", request.path))
-            .header(header::AUTHORIZATION, authorization.reveal())
+            .header(header::AUTHORIZATION, request.authorization.reveal())
             .header(header::CONTENT_TYPE, request.content_type)
             .body(request.body);
         let response = request.send().await.map_err(|error| lost(account, error))?;
@@ -112,7 +103,7 @@ fn sent(outcome: CommandOutcome, after: Option<Duration>) -> Sent {
 }
 
 /// What is known of a request without a reply.
-pub(super) fn lost(account: &Account, error: reqwest::Error) -> Sent {
+fn lost(account: &Account, error: reqwest::Error) -> Sent {
     let is_unsent = error.is_connect() || error.is_builder();
     // Without its URL: that holds the account.
     let error = error.without_url();
@@ -125,7 +116,7 @@ pub(super) fn lost(account: &Account, error: reqwest::Error) -> Sent {
 }
 
 /// A reply that breaks off is one that cannot be read.
-pub(super) async fn read(mut response: reqwest::Response) -> Vec<u8> {
+async fn read(mut response: reqwest::Response) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(part)) = response.chunk().await {
         if body.len() + part.len() > REPLY_LEN_MAX {

@@ -10,7 +10,6 @@ mod due;
 mod lane;
 mod orders;
 mod placing;
-mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
@@ -130,7 +129,7 @@ impl Dispatch {
         answer
     }
 
-    /// Where answers go that are requests to a carrier's API.
+    /// Where the edge says what carriers are to be told.
     #[must_use]
     pub fn orders(&self) -> mpsc::Sender<Order> {
         self.orders.clone()

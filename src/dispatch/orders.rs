@@ -1,19 +1,22 @@
-//! Answers that are requests: what a carrier that takes no documents is told to do with a call.
+//! What the edge has carriers told: answers that are requests, and that a call is to end.
 //!
-//! Somebody is on the line, so they wait for nobody's turn. Each names itself, so the carrier does
-//! it once however often it comes.
+//! Somebody is on the line, so they wait for nobody's turn. Each answer names itself, so the carrier
+//! does it once however often it comes.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{Shared, client::Sent};
 use crate::{
-    carriers::{Command, CommandOutcome, Order},
-    telemetry::metrics::{self, CommandFate},
+    carriers::{ApiRequest, Command, CommandOutcome, Order},
+    telemetry::{
+        metrics::{self, CommandFate},
+        redact,
+    },
 };
 
 /// Requests that may wait to be sent. They are sent at once; a queue is one of a busy moment.
@@ -32,19 +35,24 @@ pub(super) fn open(shared: &Arc<Shared>) -> mpsc::Sender<Order> {
     tokio::spawn(async move {
         while let Some(order) = waiting.recv().await {
             let Some(shared) = shared.upgrade() else { return };
-            tokio::spawn(async move { shared.carry_out(&order).await });
+            tokio::spawn(async move {
+                match &order.request {
+                    Some(request) => shared.answer(&order, request).await,
+                    None => shared.end(&order).await,
+                }
+            });
         }
     });
     orders
 }
 
 impl Shared {
-    async fn carry_out(&self, order: &Order) {
+    async fn answer(&self, order: &Order, request: &ApiRequest) {
         let (account, carrier) = (&order.account, order.account.carrier);
         let until = Instant::now() + GIVEN_UP_AFTER;
         let outcome = loop {
             let again_at = Instant::now() + AGAIN_AFTER;
-            let sent = timeout(AGAIN_AFTER, self.client.order(order)).await;
+            let sent = timeout(AGAIN_AFTER, self.client.answer(account, request.clone())).await;
             match sent {
                 Ok(Sent::Outcome(
                     outcome @ (CommandOutcome::Done | CommandOutcome::Refused(_)),
@@ -55,32 +63,35 @@ impl Shared {
                 break None;
             }
             metrics::dispatched(carrier, CommandFate::Retried);
-            tokio::time::sleep_until(again_at).await;
+            sleep_until(again_at).await;
         };
         match outcome {
             Some(CommandOutcome::Done) => metrics::dispatched(carrier, CommandFate::Done),
             Some(CommandOutcome::Refused(error)) => {
                 metrics::dispatched(carrier, CommandFate::Refused);
+                let message = redact::scrub(&error.message);
                 tracing::warn!(
-                    account = account.name,
-                    status = error.status,
-                    code = error.code,
-                    message = error.message,
+                    account = account.name, status = error.status, code = error.code, message,
                     "a carrier refuses to answer a call as told"
                 );
-                self.end(order).await;
+                self.give_up(order).await;
             }
             Some(_) | None => {
                 metrics::dispatched(carrier, CommandFate::Unclear);
                 tracing::error!(account = account.name, "a carrier's API does not answer a call");
-                self.end(order).await;
+                self.give_up(order).await;
             }
         }
     }
 
     /// Nobody is left in silence: a call that could not be answered as told is ended.
-    async fn end(&self, order: &Order) {
+    async fn give_up(&self, order: &Order) {
         sleep(AGAIN_AFTER).await;
+        self.end(order).await;
+    }
+
+    /// It has nobody to tell what came of it.
+    async fn end(&self, order: &Order) {
         let command = Command::HangUp { carrier_call_id: &order.carrier_call_id };
         self.steer(&order.account, &command).await;
     }

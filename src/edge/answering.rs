@@ -268,21 +268,21 @@ impl Edge {
                 self.order(Order {
                     account: Arc::clone(account),
                     carrier_call_id: carrier_call_id.to_owned(),
-                    request,
+                    request: Some(request),
                 });
                 Answered::Ordered
             }
         }
     }
 
-    /// Hands a request to who sends it.
-    fn order(&self, order: Order) {
+    /// Has a carrier told something by its API.
+    pub(super) fn order(&self, order: Order) {
         let (carrier, account) = (order.account.carrier, Arc::clone(&order.account));
         if self.orders.try_send(order).is_err() {
             // So many are under way that the carrier's API must be gone: its own time limit ends
             // the call.
             metrics::dispatched(carrier, CommandFate::Refused);
-            tracing::error!(account = account.name, "a call is not answered: too many wait");
+            tracing::error!(account = account.name, "a call is not answered or ended: too many wait");
         }
     }
 }

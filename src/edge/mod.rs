@@ -31,7 +31,6 @@ use uuid::Uuid;
 use crate::{
     calls::{Live, Strays},
     carriers::{Endpoint, Order},
-    domain::Account,
     index::Index,
     runtime::{ContextSource, Dialer},
     telemetry::metrics::EventOutcome,
@@ -50,9 +49,6 @@ const ANSWER_LIFE: Duration = Duration::from_secs(45);
 
 /// Answers kept at once: a thousand calls a second for their life. About 60 MiB when full.
 const ANSWERS_MAX: u64 = 45_000;
-
-/// Has the carrier end the call that it knows by this id.
-pub type EndAtCarrier = Arc<dyn Fn(&Arc<Account>, &str) + Send + Sync>;
 
 /// Where carriers believe us to be.
 #[derive(Clone, Debug)]
@@ -77,16 +73,14 @@ pub struct Edge {
     strays: Strays,
     /// Answers already given, by call and request target or event.
     answers: Cache<Uuid, Answered>,
-    /// Answers that are requests to a carrier's API.
+    /// What carriers are told by their APIs.
     orders: mpsc::Sender<Order>,
     media: Arc<MediaSockets>,
     take_event: TakeEvent,
-    end_at_carrier: EndAtCarrier,
 }
 
 impl Edge {
-    /// An edge that has answered nobody yet. Carriers that take no documents are answered through
-    /// `orders`.
+    /// An edge that has answered nobody yet. What no document can tell a carrier goes to `orders`.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -103,20 +97,14 @@ impl Edge {
         let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
-        let (media, end_at_carrier) = (Arc::new(media), Arc::new(|_: &Arc<Account>, _: &str| {}));
-        Self { settings, index, live, strays, answers, orders, media, take_event, end_at_carrier }
+        let media = Arc::new(media);
+        Self { settings, index, live, strays, answers, orders, media, take_event }
     }
 
     /// The same, handing on what hosted services tell.
     #[must_use]
     pub fn taking_events(self, take_event: TakeEvent) -> Self {
         Self { take_event, ..self }
-    }
-
-    /// The same, having carriers end the calls that no socket of ours could end.
-    #[must_use]
-    pub fn ending_calls(self, end_at_carrier: EndAtCarrier) -> Self {
-        Self { end_at_carrier, ..self }
     }
 
     /// The live calls.

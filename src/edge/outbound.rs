@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     calls::{Event as CallEvent, LiveCall, Resume},
-    carriers::{AnsweredBy, Progress},
+    carriers::{AnsweredBy, Order, Progress},
     domain::{Account, CallEnd, CallId, CallPatch, CallStatus, E164, StrayEvent, UnixMillis},
     telemetry::metrics::WebhookOutcome,
 };
@@ -147,7 +147,8 @@ impl Edge {
             return;
         }
         if let Some(account) = self.index.view().account_by_id(call.facts.account) {
-            (self.end_at_carrier)(account, &call.facts.carrier_call_id);
+            let (account, carrier_call_id) = (Arc::clone(account), &call.facts.carrier_call_id);
+            self.order(Order { account, carrier_call_id: carrier_call_id.clone(), request: None });
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::webhook::{FALLBACK, digits};
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
+        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall,
         NumberSearch, OfferedNumber,
         shared::{credentials, query},
     },
@@ -66,9 +66,9 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
         }
     };
     let token = account.secrets.first().map_or("", Secret::reveal);
-    let authorization = Authorization::Header(credentials::basic(&account.account_id, token));
+    let authorization = credentials::basic(&account.account_id, token);
     let content_type = "application/json";
-    Some(ApiRequest { method, host: None, path, authorization, content_type, body })
+    Some(ApiRequest { method, path, authorization, content_type, body })
 }
 
 fn without_plus(number: E164) -> String {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     carriers::{
-        AnsweredBy, Authorization, DialOutcome, Event, NumberSearch, Progress, StreamEvent,
+        AnsweredBy, DialOutcome, Event, NumberSearch, Progress, StreamEvent,
         VoiceRequest,
     },
     domain::{
@@ -265,7 +265,7 @@ fn check_answer(answer: &Answer<'_>, is_answered: bool, action: &str, expected: 
     assert_eq!(request.method, Method::POST);
     let id = LEG.replace(':', "%3A").replace('_', "%5F").replace('-', "%2D");
     assert_eq!(request.path, format!("/v2/calls/{id}/actions/{action}"));
-    assert_eq!(request.authorization, Authorization::Header(Secret::new("Bearer KEY0123".into())));
+    assert_eq!(request.authorization, Secret::new("Bearer KEY0123".into()));
     let body: Value = serde_json::from_str(&request.body).unwrap();
     assert!(body["command_id"].is_string());
     for (name, value) in expected.as_object().unwrap() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::webhook;
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
+        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall,
         NumberOrder, NumberSearch, OfferedNumber, shared::query,
     },
     domain::{DialFailure, E164, Secret},
@@ -74,8 +74,7 @@ pub fn request(command: &Command<'_>, base: &str, authorization: Secret) -> ApiR
         }
     };
     let content_type = "application/x-www-form-urlencoded";
-    let authorization = Authorization::Header(authorization);
-    ApiRequest { method, host: None, path, authorization, content_type, body }
+    ApiRequest { method, path, authorization, content_type, body }
 }
 
 /// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
