@@ -223,7 +223,6 @@ fn webhook(criterion: &mut Criterion) {
         event_id: None,
         direction: Direction::Inbound,
         is_answered: false,
-        number: None,
     };
     let mut out = Vec::with_capacity(1024);
     let receive = || twilio.receive(Endpoint::Voice, &request, &account, UnixMillis(0)).unwrap();
@@ -333,7 +332,6 @@ impl RoomBench<'_> {
             event_id: None,
             direction: Direction::Inbound,
             is_answered: false,
-            number: None,
         };
         let mut out = Vec::with_capacity(1024);
         let mut group = criterion.benchmark_group(self.carrier.as_str());

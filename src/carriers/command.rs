@@ -79,9 +79,6 @@ pub struct Leg<'a> {
     pub direction: Direction,
     /// Somebody has picked up.
     pub is_answered: bool,
-    /// Which number of ours the call is about: shown where a carrier wants a caller for a leg of
-    /// our making.
-    pub number: Option<E164>,
 }
 
 /// An answer as the carrier takes it.

@@ -334,7 +334,6 @@ fn document(carrier: CarrierId, answer: &Answer<'_>) -> String {
         event_id: None,
         direction: Direction::Inbound,
         is_answered: false,
-        number: None,
     };
     match room(carrier).answer(answer, &leg, &mut out) {
         Reply::Document(_) => String::from_utf8(out).unwrap(),

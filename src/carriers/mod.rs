@@ -29,8 +29,8 @@ use crate::{
     media::framing::Framing,
 };
 pub use command::{
-    Answer, ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial,
-    FoundCall, Leg, NumberOrder, NumberSearch, OfferedNumber, Order, Reply,
+    Answer, ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, Leg,
+    NumberOrder, NumberSearch, OfferedNumber, Order, Reply,
 };
 pub use webhook::{
     AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, Request, StreamEvent,

@@ -1,7 +1,7 @@
 //! What the edge has carriers told: answers that are requests, and that a call is to end.
 //!
-//! Somebody is on the line, so they wait for nobody's turn. Each answer names itself, so the carrier
-//! does it once however often it comes.
+//! Somebody is on the line, so they wait for nobody's turn. Each answer names itself, so the
+//! carrier does it once however often it comes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -71,7 +71,10 @@ impl Shared {
                 metrics::dispatched(carrier, CommandFate::Refused);
                 let message = redact::scrub(&error.message);
                 tracing::warn!(
-                    account = account.name, status = error.status, code = error.code, message,
+                    account = account.name,
+                    status = error.status,
+                    code = error.code,
+                    message,
                     "a carrier refuses to answer a call as told"
                 );
                 self.give_up(order).await;

@@ -9,8 +9,8 @@ use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
     carriers::{self, Answer, DialOutcome, Leg, Order, Reply, VoiceRequest},
     domain::{
-        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, Direction, InboundCall,
-        RouteReason, Rung, Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
+        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
+        Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
     },
     routing,
     telemetry::{
@@ -133,7 +133,9 @@ impl Edge {
         }
         live.note(|state| state.resume = Resume::At(place));
         let target = &live.target(place);
-        let resume_url = self.step(asked, live, place + 1);
+        // Nothing follows what is said but the call's end.
+        let is_last = matches!(target, Target::Say(_));
+        let resume_url = self.step(asked, live, if is_last { live.rungs() } else { place } + 1);
         match target {
             Target::Runtime(_) | Target::Builtin(_) => {
                 return self.media(asked, live, place, &resume_url);
@@ -150,11 +152,9 @@ impl Edge {
             // The ladder expands agents; one that is left leads nowhere.
             Target::Agent(_) => return self.rung(asked, live, place + 1),
         }
-        // Nothing follows what was said but the call's end.
-        let good_bye = self.step(asked, live, live.rungs() + 1);
         let (answer, outcome) = match target {
             Target::Redirect(url) => (Answer::Redirect { url }, "redirected"),
-            Target::Say(text) => (Answer::Say { text, resume_url: &good_bye }, "spoken"),
+            Target::Say(text) => (Answer::Say { text, resume_url: &resume_url }, "spoken"),
             Target::Busy => (Answer::Busy, "refused"),
             Target::Reject => (Answer::Reject, "refused"),
             Target::Runtime(_)
@@ -255,12 +255,8 @@ impl Edge {
         let is_refusal = matches!(answer, Answer::Busy | Answer::Reject);
         let answer = if is_refusal && asked.voice.is_answered { &Answer::HangUp } else { answer };
         let Asked { account, carrier_call_id, event_id, voice, now: _ } = *asked;
-        let number = match voice.direction {
-            Direction::Inbound => voice.call.dnis,
-            Direction::Outbound => voice.call.ani.number(),
-        };
         let VoiceRequest { direction, is_answered, .. } = *voice;
-        let leg = Leg { account, carrier_call_id, event_id, direction, is_answered, number };
+        let leg = Leg { account, carrier_call_id, event_id, direction, is_answered };
         let mut out = Vec::with_capacity(DOCUMENT_LEN);
         match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
             Reply::Document(content_type) => Answered::Document(content_type, out.into()),
@@ -282,7 +278,10 @@ impl Edge {
             // So many are under way that the carrier's API must be gone: its own time limit ends
             // the call.
             metrics::dispatched(carrier, CommandFate::Refused);
-            tracing::error!(account = account.name, "a call is not answered or ended: too many wait");
+            tracing::error!(
+                account = account.name,
+                "a call is not answered or ended: too many wait"
+            );
         }
     }
 }

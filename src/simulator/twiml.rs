@@ -255,7 +255,6 @@ mod tests {
             event_id: None,
             direction: Direction::Inbound,
             is_answered: false,
-            number: None,
         };
         let mut body = Vec::new();
         let Reply::Document(content_type) = room.answer(answer, &leg, &mut body) else {

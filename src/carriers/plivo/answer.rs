@@ -5,7 +5,10 @@ use std::fmt::Write;
 
 use super::media;
 use crate::{
-    carriers::{Answer, shared::xml::Xml},
+    carriers::{
+        Answer,
+        shared::{speech, xml::Xml},
+    },
     domain::{MediaFormat, Target},
 };
 
@@ -55,8 +58,7 @@ pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
         // Whatever is said picks up.
         Answer::PickUp { resume_url: url } | Answer::Redirect { url } => redirect(xml, url),
         Answer::Say { text, resume_url: _ } => {
-            let end = text.char_indices().nth(SPEAK_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-            xml.text_element("Speak", &[], text.get(..end).unwrap_or_default());
+            xml.text_element("Speak", &[], speech::cut(text, SPEAK_CHARS_MAX));
             xml.empty("Hangup", &[]);
         }
         Answer::Busy => xml.empty("Hangup", &[("reason", "busy")]),

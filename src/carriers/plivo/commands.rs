@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::webhook::{FALLBACK, digits};
 use crate::{
     carriers::{
-        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall,
-        NumberSearch, OfferedNumber,
+        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberSearch,
+        OfferedNumber,
         shared::{credentials, query},
     },
     domain::{Account, CallStatus, DialFailure, E164, Secret, UnixMillis},

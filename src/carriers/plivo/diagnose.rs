@@ -38,16 +38,6 @@ fn rules() -> Vec<Rule<Probe>> {
             |c, _, _| set_method(c, Method::GET),
         ),
         Rule::new(
-            Axis::Body,
-            "the body not signed",
-            "The URL is rightly signed but the body is not: pass on the raw bytes that came.",
-            |c, _, _| {
-                let was_empty = c.body.is_empty();
-                c.body.clear();
-                !was_empty
-            },
-        ),
-        Rule::new(
             Axis::Text,
             "the V2 headers alone",
             "The V2 signature matches: the body, the query or the V3 headers were changed.",

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     carriers::{
-        AnsweredBy, ApiError, CallPage, Dial, DialOutcome, Event, FoundCall,
-        NumberOrder, NumberSearch, OfferedNumber, StreamEvent, VoiceRequest,
+        AnsweredBy, ApiError, CallPage, Dial, DialOutcome, Event, FoundCall, NumberOrder,
+        NumberSearch, OfferedNumber, StreamEvent, VoiceRequest,
         shared::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,

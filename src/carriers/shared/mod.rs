@@ -7,5 +7,6 @@ pub mod form;
 pub mod hmac;
 pub mod query;
 pub mod request;
+pub mod speech;
 pub mod twiml;
 pub mod xml;

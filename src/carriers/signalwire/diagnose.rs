@@ -37,16 +37,6 @@ fn verify(request: &Request<'_>, account: &Account) -> Result<(), Refused> {
 fn rules() -> Vec<Rule<Probe>> {
     vec![
         Rule::new(
-            Axis::Body,
-            "the body not signed",
-            "The URL is rightly signed but the body is not: pass on the raw bytes that came.",
-            |c, _, _| {
-                let was_empty = c.body.is_empty();
-                c.body.clear();
-                !was_empty
-            },
-        ),
-        Rule::new(
             Axis::Text,
             "the X-Twilio-Signature header",
             "Something changed the X-SignalWire-Signature header, and the older one is right.",

@@ -304,7 +304,6 @@ fn document(url: &str, format: MediaFormat) -> String {
         direction: Direction::Inbound,
         event_id: None,
         is_answered: false,
-        number: None,
     };
     let (status_url, resume_url) = ("https://h/status", "https://h/resume?call=1&attempt=1");
     let answer = Answer::Media { url, status_url, resume_url, format, parameters: &[] };

@@ -12,11 +12,11 @@ use super::{
     state::{Left, State},
 };
 use crate::{
-    carriers::{Answer, ApiRequest, Leg},
+    carriers::{Answer, ApiRequest, Leg, shared::speech},
     domain::{CallId, Direction, MediaFormat, Target},
 };
 
-/// `speak` takes so many characters; speech cut short is still speech.
+/// `speak` takes so many characters.
 const SPEAK_CHARS_MAX: usize = 3000;
 
 /// Whether Call Control can do it: it hands no call on to another application.
@@ -60,9 +60,8 @@ pub(super) fn request(answer: &Answer<'_>, leg: &Leg<'_>) -> ApiRequest {
             ("transfer", transfer(&format!("sip:{address}"), &state(Left::Dial, resume_url)))
         }
         Answer::Say { text, resume_url } => {
-            let end = text.char_indices().nth(SPEAK_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-            let body = fields(&json!({
-                "payload": text.get(..end).unwrap_or_default(),
+            let body = fields(json!({
+                "payload": speech::cut(text, SPEAK_CHARS_MAX),
                 "payload_type": "text",
                 "voice": "female",
                 "language": "en-US",
@@ -71,10 +70,10 @@ pub(super) fn request(answer: &Answer<'_>, leg: &Leg<'_>) -> ApiRequest {
             ("speak", body)
         }
         Answer::PickUp { resume_url } => {
-            ("answer", fields(&json!({ "client_state": state(Left::PickUp, resume_url) })))
+            ("answer", fields(json!({ "client_state": state(Left::PickUp, resume_url) })))
         }
-        Answer::Busy => ("reject", fields(&json!({ "cause": "USER_BUSY" }))),
-        Answer::Reject => ("reject", fields(&json!({ "cause": "CALL_REJECTED" }))),
+        Answer::Busy => ("reject", fields(json!({ "cause": "USER_BUSY" }))),
+        Answer::Reject => ("reject", fields(json!({ "cause": "CALL_REJECTED" }))),
         // Nothing that is saved asks for it here.
         Answer::Redirect { .. } | Answer::HangUp => ("hangup", Map::new()),
     };
@@ -106,7 +105,7 @@ fn state<'s>(left: Left, leg: &Leg<'s>, step: &'s str) -> State<'s> {
 /// another mode and another leg.
 pub(super) fn stream(url: &str, format: MediaFormat) -> Map<String, Value> {
     let codec = format.codec.as_str();
-    fields(&json!({
+    fields(json!({
         "stream_url": url,
         "stream_track": "inbound_track",
         "stream_codec": codec,
@@ -117,15 +116,15 @@ pub(super) fn stream(url: &str, format: MediaFormat) -> Map<String, Value> {
 }
 
 fn transfer(to: &str, state: &str) -> Map<String, Value> {
-    fields(&json!({ "to": to, "target_leg_client_state": state }))
+    fields(json!({ "to": to, "target_leg_client_state": state }))
 }
 
 fn custom(parameters: &[(&str, &str)]) -> Value {
     parameters.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
-fn fields(object: &Value) -> Map<String, Value> {
-    object.as_object().cloned().unwrap_or_default()
+fn fields(object: Value) -> Map<String, Value> {
+    if let Value::Object(fields) = object { fields } else { Map::new() }
 }
 
 /// The step of a placed call, at its first leg.

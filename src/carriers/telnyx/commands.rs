@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Command, CommandOutcome, Dial, NumberOrder,
-        NumberSearch, OfferedNumber,
+        ApiError, ApiRequest, Command, CommandOutcome, Dial, NumberOrder, NumberSearch,
+        OfferedNumber,
     },
     domain::{Account, DialFailure, Direction, E164, Secret},
 };

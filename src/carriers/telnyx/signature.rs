@@ -39,16 +39,14 @@ pub(super) fn verify(
     if now.seconds().0.abs_diff(signed_at) > TOLERANCE_SECONDS {
         return Err(Refused::Stale);
     }
-    let mut has_key = false;
-    let signature = signature_of(signature);
-    for key in account.secrets.iter().filter_map(public_key) {
-        has_key = true;
-        let Some(signature) = &signature else { return Err(Refused::WrongSignature) };
-        if key.verify_strict(&signed(timestamp, request.body), signature).is_ok() {
-            return Ok(());
-        }
+    let mut keys = account.secrets.iter().filter_map(public_key).peekable();
+    if keys.peek().is_none() {
+        return Err(Refused::UnknownKey);
     }
-    Err(if has_key { Refused::WrongSignature } else { Refused::UnknownKey })
+    let signature = signature_of(signature).ok_or(Refused::WrongSignature)?;
+    let signed = signed(timestamp, request.body);
+    let is_signed = keys.any(|key| key.verify_strict(&signed, &signature).is_ok());
+    if is_signed { Ok(()) } else { Err(Refused::WrongSignature) }
 }
 
 /// The headers Telnyx would send with the request. Only who plays Telnyx has a private key: the

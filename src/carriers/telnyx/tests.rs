@@ -12,10 +12,7 @@ use super::{
     *,
 };
 use crate::{
-    carriers::{
-        AnsweredBy, DialOutcome, Event, NumberSearch, Progress, StreamEvent,
-        VoiceRequest,
-    },
+    carriers::{AnsweredBy, DialOutcome, Event, NumberSearch, Progress, StreamEvent, VoiceRequest},
     domain::{
         AccountOrigin, Ani, ApiKey, Attestation, CallStatus, CarrierId, DialFailure, Direction,
         E164, Secret, UnixMillis,
@@ -251,7 +248,6 @@ fn leg(account: &Account, is_answered: bool) -> Leg<'_> {
         event_id: Some("c63d3936-9f78-48db-acc6-07b57d06824b"),
         direction: Direction::Inbound,
         is_answered,
-        number: None,
     }
 }
 

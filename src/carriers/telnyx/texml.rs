@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 
-use http::{Method, StatusCode};
-use jiff::Timestamp;
+use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{commands, media, signature, webhook::validated};
+use super::{
+    commands, media, signature,
+    webhook::{timestamp, validated},
+};
 use crate::{
     carriers::{
         Answer, AnsweredBy, ApiRequest, Command, CommandOutcome, Dial, Endpoint, Event, Progress,
@@ -134,11 +136,6 @@ fn progress<'a>(
     }
 }
 
-fn timestamp(text: &str) -> Option<UnixMillis> {
-    let time: Timestamp = text.parse().ok()?;
-    u64::try_from(time.as_millisecond()).ok().map(UnixMillis)
-}
-
 /// Writes the document in place of what `out` holds: TwiML, and what its `<Stream>` has besides.
 pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
     let Answer::Media { format, .. } = *answer else {
@@ -209,8 +206,7 @@ struct CallBody<'a> {
 
 /// What the reply says of one of those requests.
 pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
-    let is_placed =
-        matches!(command, Command::Dial(_)) && StatusCode::OK.as_u16() / 100 == status / 100;
+    let is_placed = matches!(command, Command::Dial(_)) && (200..300).contains(&status);
     if !is_placed {
         return commands::outcome(command, status, body);
     }

@@ -95,8 +95,8 @@ pub(super) fn parse<'a>(
     let at = occurred_at.as_deref().and_then(timestamp);
     let read = Read { payload, state, at, query, account };
     // One field project also met underscores for dots.
-    let name = event_type.replace('_', ".");
-    let (event, is_due) = read.event(&name);
+    let dotted = event_type.contains('_').then(|| event_type.replace('_', "."));
+    let (event, is_due) = read.event(dotted.as_deref().unwrap_or(&event_type));
     let Read { payload, state, .. } = read;
     let is_child = state.as_ref().is_some_and(|state| state.left == Left::Dial);
     let own = payload.call_control_id.unwrap_or_default();
@@ -175,12 +175,11 @@ impl<'a> Read<'a, '_> {
     }
 
     fn voice(&self, is_answered: bool, dial: Option<DialOutcome>) -> VoiceRequest {
-        let payload = &self.payload;
         // The leg that is dialled on has other parties than the call.
         let is_child = self.state.as_ref().is_some_and(|state| state.left == Left::Dial);
-        let party =
-            |text: &Option<Cow<'_, str>>| text.as_deref().filter(|_| !is_child).map(str::to_owned);
-        let (from, to) = (party(&payload.from), party(&payload.to));
+        let parties = (!is_child).then_some(&self.payload);
+        let from = parties.and_then(|payload| payload.from.as_deref());
+        let to = parties.and_then(|payload| payload.to.as_deref());
         let direction = match &self.state {
             Some(state) => state.direction,
             None => self.direction(),
@@ -188,8 +187,8 @@ impl<'a> Read<'a, '_> {
         VoiceRequest {
             call: InboundCall {
                 account: Some(self.account.id),
-                dnis: to.as_deref().and_then(party::number),
-                ani: from.as_deref().map_or(Ani::Unusable, party::ani),
+                dnis: to.and_then(party::number),
+                ani: from.map_or(Ani::Unusable, party::ani),
                 forwarded_from: self.diversion(),
                 attestation: self.attestation(),
             },
@@ -291,7 +290,7 @@ fn answered_by(event: &str, word: &str) -> Option<AnsweredBy> {
     })
 }
 
-fn timestamp(text: &str) -> Option<UnixMillis> {
+pub(super) fn timestamp(text: &str) -> Option<UnixMillis> {
     let time: Timestamp = text.parse().ok()?;
     u64::try_from(time.as_millisecond()).ok().map(UnixMillis)
 }

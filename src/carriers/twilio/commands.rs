@@ -68,9 +68,7 @@ mod tests {
         *,
     };
     use crate::{
-        carriers::{
-            AnsweredBy, ApiError, Dial, NumberOrder, NumberSearch, OfferedNumber,
-        },
+        carriers::{AnsweredBy, ApiError, Dial, NumberOrder, NumberSearch, OfferedNumber},
         domain::{ApiKey, CallStatus, E164, UnixMillis},
     };
 

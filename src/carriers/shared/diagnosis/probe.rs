@@ -114,8 +114,38 @@ pub fn diagnose(
     super::diagnose(&Evidence { request, account }, urls, shown, probe, &rules)
 }
 
-fn rules_of_every_room() -> [Rule<Probe>; 6] {
+fn body_not_signed() -> Rule<Probe> {
+    Rule::new(
+        Axis::Body,
+        "the body not signed",
+        "The URL is rightly signed but the body is not: pass on the raw bytes that came.",
+        |c, _, _| {
+            let was_empty = c.body.is_empty();
+            c.body.clear();
+            !was_empty
+        },
+    )
+}
+
+fn secret_unwrapped() -> Rule<Probe> {
+    Rule::new(
+        Axis::Key,
+        "the secret without blanks or quotes around it",
+        "The configured secret has a line end, a blank or quotes around it: take them off.",
+        |c, _, _| {
+            let bare =
+                |secret: &Secret| secret.reveal().trim().trim_matches(['"', '\'']).to_owned();
+            let secrets: Vec<_> = c.account.secrets.iter().map(bare).map(Secret::new).collect();
+            let is_changed = secrets != c.account.secrets;
+            c.account.secrets = secrets;
+            is_changed
+        },
+    )
+}
+
+fn rules_of_every_room() -> [Rule<Probe>; 7] {
     [
+        body_not_signed(),
         Rule::new(
             Axis::Query,
             "the query not decoded",
@@ -161,18 +191,6 @@ fn rules_of_every_room() -> [Rule<Probe>; 6] {
                 })
             },
         ),
-        Rule::new(
-            Axis::Key,
-            "the secret without blanks or quotes around it",
-            "The configured secret has a line end, a blank or quotes around it: take them off.",
-            |c, _, _| {
-                let bare =
-                    |secret: &Secret| secret.reveal().trim().trim_matches(['"', '\'']).to_owned();
-                let secrets: Vec<_> = c.account.secrets.iter().map(bare).map(Secret::new).collect();
-                let is_changed = secrets != c.account.secrets;
-                c.account.secrets = secrets;
-                is_changed
-            },
-        ),
+        secret_unwrapped(),
     ]
 }

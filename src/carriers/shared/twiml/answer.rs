@@ -9,7 +9,10 @@ use smallvec::SmallVec;
 use crate::{
     carriers::{
         Answer,
-        shared::xml::{Attributes, Xml},
+        shared::{
+            speech,
+            xml::{Attributes, Xml},
+        },
     },
     domain::Target,
 };
@@ -68,8 +71,7 @@ pub fn write(answer: &Answer<'_>, stream: &Attributes<'_>, out: &mut Vec<u8>) {
         // Whatever is said picks up.
         Answer::PickUp { resume_url: url } | Answer::Redirect { url } => redirect(xml, url),
         Answer::Say { text, resume_url: _ } => {
-            let end = text.char_indices().nth(SAY_CHARS_MAX).map_or(text.len(), |(at, _)| at);
-            xml.text_element("Say", &[], text.get(..end).unwrap_or_default());
+            xml.text_element("Say", &[], speech::cut(text, SAY_CHARS_MAX));
             xml.empty("Hangup", &[]);
         }
         Answer::Busy => xml.empty("Reject", &[("reason", "busy")]),

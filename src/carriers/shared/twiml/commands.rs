@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::webhook;
 use crate::{
     carriers::{
-        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall,
-        NumberOrder, NumberSearch, OfferedNumber, shared::query,
+        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
+        NumberSearch, OfferedNumber, shared::query,
     },
     domain::{DialFailure, E164, Secret},
 };
