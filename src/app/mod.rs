@@ -12,6 +12,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     calls::{Journal, Live, Strays},
+    carriers,
     config::Config,
     control,
     dialects::PrivateHosts,
@@ -303,6 +304,7 @@ async fn open(
         has_default_target: config.runtime.default_target.is_some(),
         retention: config.retention,
         words: Some(outbox::WORDS),
+        can: Some(|carrier, target| carriers::room(carrier).can(target)),
         ..store::Settings::at(&config.store_path)
     };
     let open = move || -> Result<_, StartError> {

@@ -133,6 +133,12 @@ impl Edge {
         }
         live.note(|state| state.resume = Resume::At(place));
         let target = &live.target(place);
+        let room = carriers::room(asked.account.carrier);
+        if !room.can(target) {
+            // Saved where it could be done, or behind an agent: the next target's turn.
+            self.tried(live, place, "unsupported", asked.now);
+            return self.rung(asked, live, place + 1);
+        }
         // Nothing follows what is said but the call's end.
         let is_last = matches!(target, Target::Say(_));
         let resume_url = self.step(asked, live, if is_last { live.rungs() } else { place } + 1);
@@ -164,7 +170,7 @@ impl Edge {
             | Target::Agent(_) => (Answer::HangUp, "skipped"),
         };
         let is_answered = asked.voice.is_answered;
-        if !is_answered && carriers::room(asked.account.carrier).picks_up_first(&answer) {
+        if !is_answered && room.picks_up_first(&answer) {
             return self
                 .write(asked, &Answer::PickUp { resume_url: &self.step(asked, live, place) });
         }

@@ -14,6 +14,7 @@ mod files;
 mod list;
 mod mirrored;
 mod once;
+mod possible;
 mod readers;
 mod revise;
 mod rows;
@@ -46,6 +47,7 @@ pub use error::{StoreError, WriteError};
 pub use list::{AgentFilter, AuditFilter, AuditPlace, CallFilter, CallPageFilter, Listed, Paging};
 pub use mirrored::{MirrorChange, Mirrored};
 pub use once::{Kept, Once, Repeatable};
+pub use possible::Can;
 pub use rows::{Configured, Rows};
 pub use rules::KeySecret;
 pub use tx::Tx;
@@ -84,6 +86,8 @@ pub struct Settings {
     pub retention: Retention,
     /// How subscribers are told of calls; without words nobody is.
     pub words: Option<EventWords>,
+    /// What carriers can do; without it nothing is refused for what they cannot.
+    pub can: Option<Can>,
 }
 
 impl Settings {
@@ -100,6 +104,7 @@ impl Settings {
             idle: Duration::from_secs(60),
             retention: Retention::default(),
             words: None,
+            can: None,
         }
     }
 }

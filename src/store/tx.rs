@@ -42,6 +42,8 @@ pub struct Tx<'c> {
     pub(super) revisions: BTreeMap<TenantId, RevisionId>,
     pub(super) summary: Option<String>,
     leaves_no_trace: bool,
+    /// What it writes is told by somebody else, and taken as it is.
+    pub(super) is_mirroring: bool,
     /// Who is erased by it.
     pub(super) erased: Option<(TenantId, E164)>,
     /// Steps of calls' lives, for those who are told of them.
@@ -104,6 +106,7 @@ impl<'c> Tx<'c> {
             revisions: BTreeMap::new(),
             summary: None,
             leaves_no_trace: false,
+            is_mirroring: false,
             erased: None,
             steps: Vec::new(),
             is_due: false,
@@ -214,6 +217,7 @@ impl<'c> Tx<'c> {
     /// Writes the entries, one a stream at most, and the revisions, and reads off what the write
     /// warns of. What is written after it may only be what nobody follows.
     pub(super) fn finish(&mut self) -> Result<Finished, WriteError> {
+        self.refuse_impossible()?;
         self.collect_warnings()?;
         self.write_revisions()?;
         self.tell_subscribers()?;

@@ -12,4 +12,5 @@ mod accounts;
 mod answers;
 mod daemon;
 mod media;
+mod targets;
 mod telnyx;

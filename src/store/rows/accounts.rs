@@ -9,8 +9,8 @@ use rusqlite::{Row, params};
 use super::{Rows, codec::Json};
 use crate::{
     domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ApiKey, MediaKey, Secret, SharedKey,
-        TenantId,
+        Account, AccountApi, AccountId, AccountOrigin, ApiKey, CarrierId, MediaKey, Secret,
+        SharedKey, TenantId,
     },
     store::{Tx, WriteError},
 };
@@ -100,6 +100,19 @@ impl Rows<'_> {
 
     pub(in crate::store) fn account(&self, id: AccountId) -> Result<Option<Account>, WriteError> {
         self.one(&format!("SELECT {COLUMNS} FROM accounts WHERE id = ?1"), [id], read)
+    }
+
+    /// The carriers that a tenant's numbers are at.
+    pub(in crate::store) fn carriers_of(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Vec<CarrierId>, WriteError> {
+        self.all(
+            "SELECT DISTINCT carrier FROM numbers JOIN accounts ON accounts.id = numbers.account
+             WHERE numbers.tenant = ?1 ORDER BY carrier",
+            [tenant],
+            |row| row.get(0),
+        )
     }
 
     /// The keys media tokens are signed with; the newest signs, all verify.

@@ -52,6 +52,7 @@ impl Tx<'_> {
         change: MirrorChange,
     ) -> Result<(), WriteError> {
         let upstream = self.upstream(name)?.ok_or(Refusal::UpstreamNotFound)?;
+        self.is_mirroring = true;
         let account = match account {
             Some(account) => {
                 let usable = self.usable_accounts(upstream.tenant)?;
