@@ -14,7 +14,7 @@ use tokio::{
 use crate::{
     calls::{CallUpdate, Feed, Live, Strays},
     domain::{CallRecord, Direction, StrayEvent, UnixMillis},
-    runtime::ContextSource,
+    runtime::Sources,
     store::{Actor, CallChange, Store, StrayFate, WriteError},
     telemetry::{metrics, redact},
 };
@@ -193,13 +193,24 @@ fn ended(call: &CallRecord) {
     );
 }
 
-/// Where a runtime's return context comes from: the touch's own row.
-pub(super) fn context_source(store: Store) -> ContextSource {
-    Arc::new(move |tenant, touch| {
-        let store = store.clone();
-        Box::pin(async move {
-            let found = store.read(move |rows| rows.call_summary(tenant, touch)).await;
-            found.inspect_err(|error| tracing::warn!(%error, "no return context")).ok().flatten()
-        })
-    })
+/// Where what runtimes are told comes from: the touch's own row, and what the call's runtimes told.
+pub(super) fn sources(store: &Store) -> Sources {
+    let (summaries, transcripts) = (store.clone(), store.clone());
+    Sources {
+        context: Arc::new(move |tenant, touch| {
+            let store = summaries.clone();
+            Box::pin(async move {
+                let found = store.read(move |rows| rows.call_summary(tenant, touch)).await;
+                let warn = |error: &_| tracing::warn!(%error, "no return context");
+                found.inspect_err(warn).ok().flatten()
+            })
+        }),
+        transcript: Arc::new(move |tenant, call, max| {
+            let store = transcripts.clone();
+            Box::pin(async move {
+                let found = store.read(move |rows| rows.last_said(tenant, call, max)).await;
+                found.inspect_err(|error| tracing::warn!(%error, "no transcript")).ok()
+            })
+        }),
+    }
 }

@@ -194,9 +194,9 @@ impl Bound {
             api_settings(&config, addresses),
         );
         let api = api.knowing(upstreams.clone());
-        let (context, orders) = (journal::context_source(store.clone()), dispatch.orders());
+        let (sources, orders) = (journal::sources(&store), dispatch.orders());
         let settings = edge_settings(&config);
-        let edge = Edge::new(settings, index.clone(), live, strays, dialer, context, orders);
+        let edge = Edge::new(settings, index.clone(), live, strays, dialer, sources, orders);
         let edge = Arc::new(edge.taking_events(take_event(upstreams.clone())));
         Ok(Self {
             config,
@@ -321,6 +321,7 @@ fn edge_settings(config: &Config) -> edge::Settings {
         media_url: config.edge.media_url.clone(),
         trusted_proxies: config.edge.trusted_proxies.clone(),
         prewarm: edge::prewarm::Settings { is_on: config.runtime.prewarm, ..Default::default() },
+        comfort_tone: config.runtime.comfort_tone,
         control_url: config.control_url.as_deref().map(Into::into),
     }
 }

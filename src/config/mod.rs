@@ -22,6 +22,7 @@ pub use upstream::UpstreamConfig;
 use crate::{
     domain::{Account, Retention, Secret, Target, TenantId},
     edge::Network,
+    media::comfort::ComfortTone,
     telemetry::log::LogFormat,
 };
 
@@ -112,6 +113,8 @@ pub struct RuntimeConfig {
     pub default_target: Option<Target>,
     /// Whether runtimes are opened before their calls' media.
     pub prewarm: bool,
+    /// What callers hear while their next runtime is dialled.
+    pub comfort_tone: ComfortTone,
 }
 
 /// An account the file keeps. Its tenant is a name until the store knows it.
@@ -233,7 +236,8 @@ fn check_runtime(raw: &raw::RawRuntime, data_dir: &Path) -> Result<RuntimeConfig
         return Err(ConfigError::value("runtime.ca_file", &shown, "is not a file"));
     }
     let raw::RawRuntime { allow_private, prewarm, .. } = *raw;
-    Ok(RuntimeConfig { allow_private, ca_file, default_target, prewarm })
+    let comfort_tone = word("runtime.comfort_tone", &raw.comfort_tone, "soft, ringback, off")?;
+    Ok(RuntimeConfig { allow_private, ca_file, default_target, prewarm, comfort_tone })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {

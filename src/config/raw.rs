@@ -125,6 +125,8 @@ pub struct RawRuntime {
     pub default_target: String,
     /// Whether runtimes are opened before their calls' media.
     pub prewarm: bool,
+    /// What callers hear while their next runtime is dialled.
+    pub comfort_tone: String,
 }
 
 impl Default for RawRuntime {
@@ -134,6 +136,7 @@ impl Default for RawRuntime {
             ca_file: String::new(),
             default_target: String::new(),
             prewarm: true,
+            comfort_tone: "soft".to_owned(),
         }
     }
 }

@@ -37,7 +37,10 @@ pub use returns::result;
 pub use spelling::meant;
 pub use target::PrivateHosts;
 pub use time::{day_end, day_start, parse_day, parse_rfc3339, rfc3339};
-pub use transcript::{MergedSegmentsBody, SegmentBody, SegmentRequest, TranscriptBody, segments};
+pub use transcript::{
+    MergedSegmentsBody, SO_FAR_SEGMENTS_MAX, SegmentBody, SegmentRequest, TranscriptBody, segments,
+    transcript_so_far,
+};
 
 use crate::domain::Warning;
 

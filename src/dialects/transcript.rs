@@ -1,7 +1,7 @@
 //! What was said in a call: as its runtime tells it, and as everybody is shown it.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -102,6 +102,40 @@ fn segment(value: Value) -> Result<Segment, Refusal> {
     Ok(Segment { sequence_no, role, text, started_at, ended_at, source })
 }
 
+/// Bytes of what was said that the next runtime is told in its `start`: some minutes of talk, and a
+/// fraction of the smallest message that runtimes' libraries take.
+const SO_FAR_LEN_MAX: usize = 8 * 1024;
+
+/// Segments that are looked at for it.
+pub const SO_FAR_SEGMENTS_MAX: usize = 256;
+
+/// What was said in a call before, for its next runtime: the text of `{segments: [{role, text}],
+/// partial}`, the latest segments as far as they fit; `partial` where there were more, or it is not
+/// known. None where nothing was said.
+#[must_use]
+pub fn transcript_so_far(segments: Option<&[Segment]>) -> Option<String> {
+    #[derive(Serialize)]
+    struct Said<'a> {
+        role: &'a str,
+        text: &'a str,
+    }
+    let known = segments.unwrap_or_default();
+    if segments.is_some() && known.is_empty() {
+        return None;
+    }
+    let mut len = 0;
+    let fits = known.iter().rev().take_while(|segment| {
+        len += segment.role.len() + segment.text.len();
+        len <= SO_FAR_LEN_MAX
+    });
+    let from = known.len() - fits.count();
+    let latest = known.get(from..).unwrap_or_default();
+    let said: Vec<_> =
+        latest.iter().map(|Segment { role, text, .. }| Said { role, text }).collect();
+    let is_partial = from > 0 || segments.is_none() || known.len() >= SO_FAR_SEGMENTS_MAX;
+    Some(json!({ "segments": said, "partial": is_partial }).to_string())
+}
+
 /// What was said in a call.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = callingbox::Transcript)]
@@ -189,6 +223,30 @@ mod tests {
         assert_eq!(shown[0]["duration_ms"], 1500);
         assert_eq!(shown[0]["started_at"], "2026-05-02T09:00:00.000Z");
         assert_eq!(shown[0]["source"], Value::Null);
+    }
+
+    #[test]
+    fn the_next_runtime_is_told_the_latest_that_fits() {
+        let told = |segments: Option<&[Segment]>| -> Option<Value> {
+            transcript_so_far(segments).map(|text| serde_json::from_str(&text).unwrap())
+        };
+        let some = |text: &str, count: u32| -> Vec<Segment> {
+            let said: Vec<_> = (1..=count).map(|n| said(n, &format!("{text}{n}"))).collect();
+            segments(json!(said).to_string().as_bytes()).unwrap()
+        };
+        assert_eq!(told(Some(&[])), None, "nothing was said");
+        assert_eq!(told(None).unwrap(), json!({ "segments": [], "partial": true }), "not known");
+        let two = told(Some(&some("\"Hi\" ", 2))).unwrap();
+        let expected = json!([
+            { "role": "agent", "text": "\"Hi\" 1" }, { "role": "agent", "text": "\"Hi\" 2" },
+        ]);
+        assert_eq!(two, json!({ "segments": expected, "partial": false }));
+        let long = told(Some(&some(&"x".repeat(3000), 5))).unwrap();
+        let kept = long["segments"].as_array().unwrap();
+        assert_eq!((kept.len(), &long["partial"]), (2, &json!(true)));
+        assert!(kept[1]["text"].as_str().unwrap().ends_with("x5"), "the latest are kept");
+        let many = told(Some(&some("x", 256))).unwrap();
+        assert_eq!(many["partial"], true, "there may have been more");
     }
 
     #[track_caller]

@@ -54,7 +54,7 @@ impl RuntimeMedia {
 }
 
 /// A codec with its rate. One channel, always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MediaFormat {
     /// How samples are coded.
     pub codec: Codec,

@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod answering;
+pub mod comfort;
 mod events;
 pub mod media_socket;
 mod network;
@@ -32,7 +33,8 @@ use crate::{
     calls::{Live, Strays},
     carriers::{Endpoint, Order},
     index::Index,
-    runtime::{ContextSource, Dialer},
+    media::comfort::ComfortTone,
+    runtime::{Dialer, Sources},
     telemetry::metrics::EventOutcome,
 };
 
@@ -40,6 +42,7 @@ pub use events::TakeEvent;
 pub use network::Network;
 
 use answering::Answered;
+use comfort::Comfort;
 use media_socket::MediaSockets;
 use prewarm::Prewarms;
 use session::Wiring;
@@ -61,6 +64,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// How runtimes are opened before their calls' media.
     pub prewarm: prewarm::Settings,
+    /// What callers hear while their next runtime is dialled.
+    pub comfort_tone: ComfortTone,
     /// The URL that runtimes reach the control API by, where they are told one.
     pub control_url: Option<Arc<str>>,
 }
@@ -88,11 +93,12 @@ impl Edge {
         live: Arc<Live>,
         strays: Strays,
         dialer: Dialer,
-        context: ContextSource,
+        sources: Sources,
         orders: mpsc::Sender<Order>,
     ) -> Self {
         let control_url = settings.control_url.clone();
-        let wiring = Wiring { live: Arc::clone(&live), dialer, context, control_url };
+        let comfort = Comfort::new(settings.comfort_tone);
+        let wiring = Wiring { live: Arc::clone(&live), dialer, sources, control_url, comfort };
         let media_url = settings.media_url.clone();
         let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();

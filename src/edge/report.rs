@@ -120,6 +120,7 @@ pub(super) fn count(now: Counts, counted: &mut Counts) -> bool {
     let before = std::mem::replace(counted, now);
     metrics::media_frames(ToRuntime, now.to_runtime - before.to_runtime);
     metrics::media_frames(ToCarrier, now.to_carrier - before.to_carrier);
+    metrics::media_comfort(now.comfort - before.comfort);
     for (direction, cause, frames) in [
         (ToRuntime, "overflow", now.overflow - before.overflow),
         (ToRuntime, "gap", now.gaps - before.gaps),

@@ -34,6 +34,8 @@ pub(super) fn ahead(call: &LiveCall, place: usize, account: &Account, way: &Way)
 pub(super) struct Told<'a> {
     /// A return call's context.
     pub(super) context: Option<String>,
+    /// What was said before.
+    pub(super) transcript: Option<String>,
     /// The URL that runtimes reach the control API by.
     pub(super) control_url: Option<&'a str>,
 }
@@ -67,6 +69,9 @@ pub(super) fn start(call: &LiveCall, place: usize, carrier: &Start, told: Told<'
         ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if let Some(context) = told.context {
         parameters.push(("return_context".to_owned(), context));
+    }
+    if let Some(transcript) = told.transcript {
+        parameters.push(("transcript".to_owned(), transcript));
     }
     // What does not fit below is in the call's briefing, which its token opens.
     if let Some(base) = told.control_url {

@@ -12,6 +12,7 @@
 
 pub mod bridge;
 pub mod carrier_leg;
+pub mod comfort;
 pub mod framing;
 pub mod interpreter;
 pub mod liveness;

@@ -1,18 +1,13 @@
 //! What a return call's runtime is told of the call that is being returned.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
+use std::task::{Context as TaskContext, Poll};
 
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
 
+use super::fetch::Fetch;
 use crate::dialects::own::return_context;
 use crate::domain::{CallSummary, TenantId, Touch, TouchId};
-
-/// How long the summary may take to be found; a runtime that waits longer is late for its caller.
-pub const FETCH_MAX: Duration = Duration::from_millis(300);
 
 /// Where summaries of touches are found: a store, a spool, a control plane.
 pub type ContextSource =
@@ -23,45 +18,27 @@ pub type ContextSource =
 pub struct Context {
     touch: Touch,
     is_verified: bool,
-    fetch: Option<JoinHandle<Option<CallSummary>>>,
-    summary: Option<CallSummary>,
+    summary: Fetch<CallSummary>,
 }
 
 impl Context {
     /// Starts to fetch it. `is_verified`: the network vouches for the caller in full.
     #[must_use]
     pub fn fetch(source: &ContextSource, touch: Touch, is_verified: bool) -> Self {
-        let summary = source(touch.tenant, touch.id);
-        let fetch =
-            tokio::spawn(
-                async move { tokio::time::timeout(FETCH_MAX, summary).await.unwrap_or(None) },
-            );
-        Self { touch, is_verified, fetch: Some(fetch), summary: None }
+        Self { touch, is_verified, summary: Fetch::begin(source(touch.tenant, touch.id)) }
     }
 
     /// Waits until it is there, or late.
     pub fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(fetch) = &mut self.fetch {
-            self.summary = ready!(Pin::new(fetch).poll(cx)).unwrap_or(None);
-            self.fetch = None;
-        }
-        Poll::Ready(())
+        self.summary.poll_ready(cx)
     }
 
     /// The context as the text of one JSON object, once it is ready; what was late is left out.
     /// `is_full`: the caller is vouched for enough for this runtime to be told everything.
     #[must_use]
     pub fn text(&self, is_full: bool) -> String {
-        let summary = self.summary.as_ref();
+        let summary = self.summary.found();
         return_context(&self.touch, summary, self.is_verified, is_full).to_string()
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        if let Some(fetch) = &self.fetch {
-            fetch.abort();
-        }
     }
 }
 
@@ -72,6 +49,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{AgentId, E164, Outcome, UnixSeconds};
+    use crate::runtime::fetch::FETCH_MAX;
 
     fn touch() -> Touch {
         Touch {

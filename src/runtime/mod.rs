@@ -5,14 +5,26 @@ pub mod breaker;
 mod builtin;
 pub mod context;
 mod dial;
+pub mod fetch;
 mod io;
 mod socket;
+pub mod transcript;
 
 pub use context::{Context, ContextSource};
 pub use dial::{CONNECT_MAX, Dial, DialError, Dialer, RuntimeHandle, Simulated};
 pub use socket::RuntimeSocket;
+pub use transcript::{Transcript, TranscriptSource};
 
 use std::path::PathBuf;
+
+/// Where what runtimes are told is found.
+#[derive(Clone)]
+pub struct Sources {
+    /// What is known of calls that are being returned.
+    pub context: ContextSource,
+    /// What was said in calls.
+    pub transcript: TranscriptSource,
+}
 
 /// How runtimes are reached.
 #[derive(Clone, Debug)]

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use switchback::calls::Resume;
+use switchback::edge::comfort::Comfort;
 use switchback::edge::report::End;
+use switchback::edge::session::Wiring;
+use switchback::media::comfort::ComfortTone;
 use switchback::media::messages::{self, Message as Said};
 use switchback::telemetry::clock;
 use tokio::net::TcpListener;
@@ -15,7 +18,7 @@ use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::stage::{Carrier, agent, bot, runtime, send};
+use crate::stage::{CALL, Carrier, agent, bot, facts, payload, runtime, send, wiring};
 
 /// What is promised.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
@@ -228,4 +231,61 @@ async fn without_audio_where_audio_is_asked_for() {
     assert!(heard.is_err(), "{heard:?}");
     carrier.socket.send(Message::Close(None)).await.unwrap();
     assert_eq!(carrier.report().await.tried.first().unwrap().outcome, "answered");
+}
+
+/// Between two runtimes, the second of which takes its time, the caller hears a tone; and nothing
+/// of it once the second one speaks.
+#[tokio::test]
+async fn a_caller_who_is_handed_on_hears_a_tone() {
+    let slow = runtime(|stream| async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let mut socket = accept_async(stream).await.unwrap();
+        while !matches!(crate::stage::hear(&mut socket).await, Some(Said::Start(_))) {}
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        send(&mut socket, |out| messages::write_mark(out, "", None, "said")).await;
+        send(&mut socket, |out| messages::write_audio(out, "", &payload(7))).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    })
+    .await;
+    for (tone, expected) in [(ComfortTone::Soft, 95), (ComfortTone::Off, 0)] {
+        let targets = [closing(1012).await, slow.clone()];
+        let wiring = Wiring { comfort: Comfort::new(tone), ..wiring() };
+        let mut carrier = Carrier::call_facts(wiring, facts(agent(2, &targets), CALL)).await;
+        // What the lost runtime had said is cleared, then comes the tone, at once.
+        assert_eq!(carrier.hear().await, Some(Said::Clear));
+        let mut frames = 0;
+        let mut next = carrier.hear().await;
+        while let Some(Said::Media(audio)) = &next {
+            assert_eq!(base64_simd::STANDARD.decode_to_vec(audio).unwrap().len(), 160);
+            frames += 1;
+            next = carrier.hear().await;
+        }
+        assert_eq!(frames, expected, "{tone}");
+        // The first word of the next one ends it: the mark comes behind no tone.
+        if expected > 0 {
+            assert_eq!(next, Some(Said::Clear), "{tone}");
+            next = carrier.hear().await;
+        }
+        assert_eq!(next, Some(Said::Mark("said".to_owned())));
+        assert_eq!(carrier.hear().await, Some(Said::Media(payload(7))));
+        let report = carrier.report().await;
+        assert_eq!(report.counts.comfort, expected);
+        assert_eq!(report.counts.to_carrier, 1, "a tone is no runtime's audio");
+    }
+}
+
+/// Where no other runtime is there after all, the tone does not lie over what is said next.
+#[tokio::test]
+async fn a_tone_ends_with_the_socket() {
+    let targets = [closing(1012).await, black_hole().await];
+    let wiring = Wiring { comfort: Comfort::new(ComfortTone::Ringback), ..wiring() };
+    let mut carrier = Carrier::call_facts(wiring, facts(agent(2, &targets), CALL)).await;
+    let mut heard = Vec::new();
+    while let Some(said) = carrier.hear().await {
+        heard.push(said);
+    }
+    assert_eq!(heard.first(), Some(&Said::Clear));
+    assert_eq!(heard.last(), Some(&Said::Clear));
+    assert!(carrier.started.elapsed() < SILENCE_MAX);
+    assert_eq!(carrier.report().await.end, End::Next(2));
 }

@@ -9,12 +9,14 @@ use switchback::domain::{
     AccountId, Agent, AgentId, AgentState, Ani, Attestation, CallId, CallStatus, Direction, E164,
     InboundCall, RouteReason, Rung, Target, TenantId, UnixMillis,
 };
+use switchback::edge::comfort::Comfort;
 use switchback::edge::prewarm::{self, Prewarms};
 use switchback::edge::report::Report;
 use switchback::edge::session::{Wiring, carry, carry_ahead};
 use switchback::edge::socket::{Arrival, begin};
+use switchback::media::comfort::ComfortTone;
 use switchback::media::messages::{self, Message as Said, Start};
-use switchback::runtime::{Dialer, Settings};
+use switchback::runtime::{Dialer, Settings, Sources};
 use switchback::telemetry::clock;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
@@ -98,8 +100,18 @@ pub(crate) fn wiring() -> Wiring {
     Wiring {
         live: Arc::new(Live::new(journal)),
         dialer: Dialer::new(&Settings::default()).unwrap(),
-        context: Arc::new(|_, _| Box::pin(async { None })),
+        sources: sources(),
         control_url: None,
+        // What is heard is the runtimes'.
+        comfort: Comfort::new(ComfortTone::Off),
+    }
+}
+
+/// Nothing is known of any call.
+pub(crate) fn sources() -> Sources {
+    Sources {
+        context: Arc::new(|_, _| Box::pin(async { None })),
+        transcript: Arc::new(|_, _, _| Box::pin(async { Some(Vec::new()) })),
     }
 }
 

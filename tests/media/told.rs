@@ -8,17 +8,21 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use switchback::domain::{
-    Agent, AgentId, Attestation, CallSummary, E164, Outcome, TenantId, Touch, TouchId, UnixSeconds,
+    Agent, AgentId, Attestation, CallSummary, E164, Outcome, Segment, TenantId, Touch, TouchId,
+    UnixSeconds,
 };
 use switchback::edge::session::Wiring;
 use switchback::media::messages::{Message as Said, parse, write_audio};
-use switchback::runtime::{Dialer, Settings};
+use switchback::runtime::{ContextSource, Dialer, Settings, Sources, TranscriptSource};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use uuid::Uuid;
 
-use crate::stage::{CALL, Carrier, STREAM, agent, bot, facts, listen, payload, send, wiring};
+use crate::stage::{
+    CALL, Carrier, STREAM, agent, bot, facts, hear, listen, payload, send, sources, wiring,
+};
 
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
 
@@ -132,8 +136,8 @@ async fn a_runtime_is_told_where_its_briefing_is() {
 
 #[tokio::test]
 async fn a_return_call_comes_with_its_context() {
-    let known = || Wiring {
-        context: Arc::new(|_, id| {
+    let known = || {
+        let context: ContextSource = Arc::new(|_, id| {
             assert_eq!(id, touch().id);
             Box::pin(async {
                 Some(CallSummary {
@@ -144,8 +148,8 @@ async fn a_return_call_comes_with_its_context() {
                     result: None,
                 })
             })
-        }),
-        ..wiring()
+        });
+        Wiring { sources: Sources { context, ..sources() }, ..wiring() }
     };
     let (context, _) = told(known(), Attestation::A).await;
     assert_eq!(context["touch"]["source_agent"]["name"], "Sales");
@@ -166,10 +170,74 @@ async fn a_return_call_comes_with_its_context() {
 
 #[tokio::test]
 async fn a_context_that_is_late_is_left_out() {
-    let slow = Wiring { context: Arc::new(|_, _| Box::pin(std::future::pending())), ..wiring() };
+    let context: ContextSource = Arc::new(|_, _| Box::pin(std::future::pending()));
+    let slow = Wiring { sources: Sources { context, ..sources() }, ..wiring() };
     let (context, took) = told(slow, Attestation::A).await;
     assert_eq!(context["partial"], true);
     assert!((290..500).contains(&took.as_millis()), "{took:?}");
+}
+
+/// A first runtime that leaves, and a second one that says what it was told.
+async fn told_next(transcript: TranscriptSource) -> (String, String) {
+    let first = bot(|mut socket, start| async move {
+        assert!(start.parameters.iter().all(|(name, _)| name != "transcript"));
+        let frame = CloseFrame { code: 1012.into(), reason: "".into() };
+        socket.close(Some(frame)).await.unwrap();
+        while hear(&mut socket).await.is_some() {}
+    })
+    .await;
+    let second = bot(|mut socket, start| async move {
+        let told = |named| start.parameters.iter().find(|(name, _)| name == named);
+        for name in ["attempt", "transcript"] {
+            let value = told(name).map_or("nothing", |(_, value)| value).replace('"', "'");
+            send(&mut socket, |out| write_audio(out, STREAM, &value)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    })
+    .await;
+    let wiring = Wiring { sources: Sources { transcript, ..sources() }, ..wiring() };
+    let mut carrier = Carrier::call_facts(wiring, facts(agent(2, &[first, second]), CALL)).await;
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        match carrier.hear().await {
+            Some(Said::Media(told)) => heard.push(told.replace('\'', "\"")),
+            Some(_) => {}
+            None => panic!("no second runtime"),
+        }
+    }
+    carrier.report().await;
+    (heard.remove(0), heard.remove(0))
+}
+
+#[tokio::test]
+async fn the_next_runtime_is_told_what_was_said_before() {
+    let segment = |sequence_no, role: &str, text: &str| Segment {
+        sequence_no,
+        role: role.to_owned(),
+        text: text.to_owned(),
+        started_at: None,
+        ended_at: None,
+        source: None,
+    };
+    let said = vec![segment(1, "agent", "Hello."), segment(2, "person", "Who is it?")];
+    let known: TranscriptSource = Arc::new(move |tenant, call, _| {
+        assert_eq!((tenant, call), (TenantId(Uuid::from_u128(1)), facts(agent(2, &[]), CALL).id));
+        let said = said.clone();
+        Box::pin(async { Some(said) })
+    });
+    let (attempt, transcript) = told_next(known).await;
+    assert_eq!(attempt, "1");
+    let transcript: serde_json::Value = serde_json::from_str(&transcript).unwrap();
+    assert_eq!(transcript["segments"][1]["text"], "Who is it?");
+    assert_eq!(transcript["segments"][0]["role"], "agent");
+    assert_eq!(transcript["partial"], false);
+
+    let nothing: TranscriptSource = Arc::new(|_, _, _| Box::pin(async { Some(Vec::new()) }));
+    assert_eq!(told_next(nothing).await.1, "nothing");
+    let late: TranscriptSource = Arc::new(|_, _, _| Box::pin(std::future::pending()));
+    let (_, transcript) = told_next(late).await;
+    let transcript: serde_json::Value = serde_json::from_str(&transcript).unwrap();
+    assert_eq!(transcript, serde_json::json!({ "segments": [], "partial": true }));
 }
 
 /// The text is one that any JSON reader takes.

@@ -33,6 +33,7 @@ const NAMES: &[&str] = &[
     "sync_connected",
     "media_calls",
     "media_calls_silent",
+    "media_comfort_total",
     "prewarms_total",
     "prewarmed",
     "media_frames_total",

@@ -21,18 +21,19 @@ use tokio::time::{Sleep, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use super::comfort::Comfort;
 use super::prewarm::Expected;
 use super::report::{self, End, Relay, Report};
 use super::socket::{Arrival, CarrierSocket, Open};
 use super::start::{self, Told};
 use super::voice::Voice;
-use crate::calls::{Live, LiveCall, MediaState, Resume, Wanted};
+use crate::calls::{Facts, Live, LiveCall, MediaState, Resume, Wanted};
 use crate::domain::{AgentId, Target, UnixMillis};
 use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
 use crate::media::liveness::{Due, Liveness};
 use crate::media::messages::Start;
 use crate::runtime::{
-    Context, ContextSource, Dial, DialError, Dialer, RuntimeHandle, RuntimeSocket,
+    Context, Dial, DialError, Dialer, RuntimeHandle, RuntimeSocket, Sources, Transcript,
 };
 use crate::telemetry::{clock, metrics};
 
@@ -43,8 +44,10 @@ pub struct Wiring {
     pub live: Arc<Live>,
     /// The way to runtimes.
     pub dialer: Dialer,
-    /// Where return contexts come from.
-    pub context: ContextSource,
+    /// Where what runtimes are told comes from.
+    pub sources: Sources,
+    /// What the caller hears while the next runtime is dialled.
+    pub comfort: Comfort,
     /// The URL that runtimes reach the control API by, where they are told one.
     pub control_url: Option<Arc<str>>,
 }
@@ -122,6 +125,8 @@ struct Session<'w> {
     token: String,
     wiring: &'w Wiring,
     context: Option<Context>,
+    /// What was said before the attempt that is under way, where it is not the first.
+    transcript: Option<Transcript>,
     place: usize,
     attempt_at: UnixMillis,
     flush: Flush,
@@ -160,7 +165,7 @@ impl<'w> Session<'w> {
         let attestation = facts.call.attestation;
         let context = facts
             .touch
-            .map(|touch| Context::fetch(&wiring.context, touch, attestation.is_verified()));
+            .map(|touch| Context::fetch(&wiring.sources.context, touch, attestation.is_verified()));
         Self {
             carrier,
             leg: Leg::None,
@@ -174,6 +179,7 @@ impl<'w> Session<'w> {
             token,
             wiring,
             context,
+            transcript: None,
             place,
             attempt_at: clock::now(),
             flush: Flush::default(),
@@ -238,7 +244,14 @@ impl<'w> Session<'w> {
             }
         }
         self.attempt_at = clock::now();
-        let id = self.call.facts.id;
+        let Facts { id, tenant, .. } = self.call.facts;
+        if place > 0 {
+            let source = &self.wiring.sources.transcript;
+            self.transcript = Some(Transcript::fetch(source, tenant, id));
+        }
+        if !self.report.tried.is_empty() {
+            self.bridge.comfort(&self.wiring.comfort.frames(self.start.format.media()));
+        }
         // One span a target; never zero, since the id's variant bits are set.
         let span = id.0.as_u64_pair().1.wrapping_add(place as u64);
         self.leg = Leg::Dialing(self.wiring.dialer.dial(Dial {
@@ -286,8 +299,9 @@ impl<'w> Session<'w> {
                 }
             }
             Leg::Connected(_) => {
-                let context = self.context.as_mut();
-                if context.is_none_or(|context| context.poll_ready(cx).is_ready()) {
+                let context = self.context.as_mut().map(|context| context.poll_ready(cx));
+                let transcript = self.transcript.as_mut().map(|said| said.poll_ready(cx));
+                if [context, transcript].into_iter().flatten().all(|poll| poll.is_ready()) {
                     return Poll::Ready(Event::Ready);
                 }
             }
@@ -407,7 +421,9 @@ impl<'w> Session<'w> {
         let agent = self.call.agent(self.place);
         let is_full = self.call.facts.is_context_full(agent.as_deref());
         let context = self.context.as_ref().map(|context| context.text(is_full));
-        let told = Told { context, control_url: self.wiring.control_url.as_deref() };
+        let transcript = self.transcript.take().and_then(|transcript| transcript.text());
+        let control_url = self.wiring.control_url.as_deref();
+        let told = Told { context, transcript, control_url };
         let start = start::start(&self.call, self.place, &self.start, told);
         let Leg::Connected(socket) = std::mem::replace(&mut self.leg, Leg::None) else {
             return None;

@@ -110,6 +110,7 @@ impl Session<'_> {
             self.call.note(|state| state.media = MediaState::Over);
         }
         let Self { carrier, leg, mut bridge, mut report, mut counted, .. } = self;
+        bridge.end_comfort();
         bridge.carrier_gone();
         // Who has closed itself is heard out; to the other side we say good-bye.
         let code_unless = |closed: End| (end != closed).then_some(CloseCode::Normal);

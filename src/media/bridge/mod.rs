@@ -56,13 +56,32 @@ pub struct Bridge<F> {
     last_chunk: Option<u64>,
     last_sequence: u64,
     has_stopped: bool,
+    /// The carrier has been given a tone, or is being given one.
+    is_comforting: bool,
     counts: Counts,
 }
 
 #[derive(Debug)]
 struct Queued<F> {
     frame: F,
-    is_audio: bool,
+    what: What,
+}
+
+/// What a queued message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Audio of the other side.
+    Audio,
+    /// Audio of ours, between two runtimes.
+    Comfort,
+    /// Anything else.
+    Control,
+}
+
+impl<F> Queued<F> {
+    fn is_audio(&self) -> bool {
+        self.what == What::Audio
+    }
 }
 
 #[derive(Debug)]
@@ -78,8 +97,10 @@ pub struct Counts {
     pub from_carrier: u64,
     /// Of those, handed to a runtime.
     pub to_runtime: u64,
-    /// Frames of audio handed to the carrier.
+    /// Frames of a runtime's audio handed to the carrier.
     pub to_carrier: u64,
+    /// Frames of a tone handed to the carrier, between two runtimes.
+    pub comfort: u64,
     /// Frames the carrier itself left out, by its numbering.
     pub gaps: u64,
     /// Frames dropped because a runtime read too slowly or was not there yet.
@@ -135,6 +156,7 @@ impl<F: Frame> Bridge<F> {
             last_chunk: None,
             last_sequence: 1,
             has_stopped: false,
+            is_comforting: false,
             counts: Counts::default(),
         }
     }
@@ -163,26 +185,25 @@ impl<F: Frame> Bridge<F> {
         }
         let mut text = String::with_capacity(512);
         messages::write_start(&mut text, start);
-        self.to_runtime.push_front(Queued { frame: text.into(), is_audio: false });
+        self.to_runtime.push_front(Queued { frame: text.into(), what: What::Control });
         let mut text = String::with_capacity(64);
         messages::write_connected(&mut text);
-        self.to_runtime.push_front(Queued { frame: text.into(), is_audio: false });
+        self.to_runtime.push_front(Queued { frame: text.into(), what: What::Control });
     }
 
     /// Parts from a runtime that had been joined. What it said and was not yet played is cleared at
     /// the carrier, its marks are forgotten; what the person said meanwhile waits for the next.
     pub fn part(&mut self) {
+        self.forget_comfort();
         if let Some(held_len) = &mut self.held_len {
             *held_len = 0;
             self.to_carrier.clear();
             self.marks.clear();
         } else {
-            let mut text = String::with_capacity(96);
-            messages::write_clear(&mut text, &self.start.stream_sid);
-            self.say(text.into(), false);
+            self.say_clear();
         }
         self.to_runtime.retain(|queued| {
-            queued.is_audio
+            queued.is_audio()
                 || messages::parse(queued.frame.as_ref()).is_ok_and(|envelope| {
                     matches!(envelope.message, Message::Dtmf(_) | Message::Stop)
                 })
@@ -234,7 +255,7 @@ impl<F: Frame> Bridge<F> {
         if !self.has_stopped {
             self.has_stopped = true;
             let frame = self.stop();
-            self.to_runtime.push_back(Queued { frame, is_audio: false });
+            self.to_runtime.push_back(Queued { frame, what: What::Control });
         }
     }
 
@@ -247,12 +268,44 @@ impl<F: Frame> Bridge<F> {
         text.into()
     }
 
+    /// Plays a tone to the carrier until a runtime says something, or [`Self::end_comfort`]: these
+    /// frames of audio, in base64. One that plays already goes on; and before the carrier's stream
+    /// begins there is nobody to hear one.
+    pub fn comfort(&mut self, payloads: &[String]) {
+        if self.is_comforting || self.held_len.is_some() || payloads.is_empty() {
+            return;
+        }
+        self.is_comforting = true;
+        for payload in payloads {
+            let mut text = String::with_capacity(96 + payload.len());
+            messages::write_audio(&mut text, &self.start.stream_sid, payload);
+            self.say(text.into(), What::Comfort);
+        }
+    }
+
+    /// Ends the tone, if one plays.
+    pub fn end_comfort(&mut self) {
+        if self.forget_comfort() {
+            self.say_clear();
+        }
+    }
+
+    /// What of the tone has not been sent, is not any more. Whether one was playing.
+    fn forget_comfort(&mut self) -> bool {
+        if !std::mem::take(&mut self.is_comforting) {
+            return false;
+        }
+        self.to_carrier.retain(|queued| queued.what != What::Comfort);
+        true
+    }
+
     /// Takes what the runtime said.
     pub fn from_runtime(&mut self, frame: F) -> FromRuntime {
+        self.end_comfort();
         if let Some(media) = messages::media(frame.as_ref()) {
             let renamed = (media.stream_sid() != self.start.stream_sid)
                 .then(|| media.with_stream_sid(&self.start.stream_sid).into());
-            self.say(renamed.unwrap_or(frame), true);
+            self.say(renamed.unwrap_or(frame), What::Audio);
             return FromRuntime::Audio;
         }
         let sid = &self.start.stream_sid;
@@ -262,16 +315,16 @@ impl<F: Frame> Bridge<F> {
         {
             Ok((Message::Media(payload), _)) => {
                 messages::write_audio(&mut text, sid, &payload);
-                self.say(text.into(), true);
+                self.say(text.into(), What::Audio);
                 return FromRuntime::Audio;
             }
             Ok((Message::Mark(name), found)) => {
                 self.counts.marks_set += 1;
                 if found == *sid {
-                    self.say(frame, false);
+                    self.say(frame, What::Control);
                 } else {
                     messages::write_mark(&mut text, sid, None, &name);
-                    self.say(text.into(), false);
+                    self.say(text.into(), What::Control);
                 }
                 if self.marks.len() == MARKS_PENDING_MAX {
                     self.marks.pop_front();
@@ -279,10 +332,7 @@ impl<F: Frame> Bridge<F> {
                 self.marks.push_back(PendingMark { name, runtime: self.runtimes });
             }
             Ok((Message::Clear, _)) if self.held_len.is_some() => self.clear_held(),
-            Ok((Message::Clear, _)) => {
-                messages::write_clear(&mut text, sid);
-                self.say(text.into(), false);
-            }
+            Ok((Message::Clear, _)) => self.say_clear(),
             Ok(_) | Err(Malformed) => self.counts.from_runtime_ignored += 1,
         }
         FromRuntime::Other
@@ -298,7 +348,7 @@ impl<F: Frame> Bridge<F> {
     /// Whether audio waits for the carrier.
     #[must_use]
     pub fn has_audio_for_carrier(&self) -> bool {
-        self.to_carrier.iter().any(|queued| queued.is_audio)
+        self.to_carrier.iter().any(Queued::is_audio)
     }
 
     /// Whether something waits for the runtime.
@@ -313,14 +363,15 @@ impl<F: Frame> Bridge<F> {
             return None;
         }
         let queued = self.to_carrier.pop_front()?;
-        self.counts.to_carrier += u64::from(queued.is_audio);
+        self.counts.to_carrier += u64::from(queued.is_audio());
+        self.counts.comfort += u64::from(queued.what == What::Comfort);
         Some(queued.frame)
     }
 
     /// The next message for the runtime.
     pub fn next_for_runtime(&mut self) -> Option<F> {
         let queued = self.to_runtime.pop_front()?;
-        if queued.is_audio {
+        if queued.is_audio() {
             self.audio_queued -= 1;
             self.counts.to_runtime += 1;
         }
@@ -333,23 +384,29 @@ impl<F: Frame> Bridge<F> {
         self.counts
     }
 
-    fn say(&mut self, frame: F, is_audio: bool) {
+    fn say_clear(&mut self) {
+        let mut text = String::with_capacity(96);
+        messages::write_clear(&mut text, &self.start.stream_sid);
+        self.say(text.into(), What::Control);
+    }
+
+    fn say(&mut self, frame: F, what: What) {
         if let Some(held_len) = &mut self.held_len {
             *held_len += frame.as_ref().len() + HELD_OVERHEAD_LEN;
         }
-        self.to_carrier.push_back(Queued { frame, is_audio });
+        self.to_carrier.push_back(Queued { frame, what });
     }
 
     /// The runtime takes back what it said. Its marks come back from the carrier all the same.
     fn clear_held(&mut self) {
-        self.to_carrier.retain(|queued| !queued.is_audio);
+        self.to_carrier.retain(|queued| !queued.is_audio());
         let len = |queued: &Queued<F>| queued.frame.as_ref().len() + HELD_OVERHEAD_LEN;
         self.held_len = Some(self.to_carrier.iter().map(len).sum());
     }
 
     fn queue_audio(&mut self, frame: F) {
         if self.audio_queued == FRAMES_QUEUED_MAX {
-            let oldest = self.to_runtime.iter().position(|queued| queued.is_audio);
+            let oldest = self.to_runtime.iter().position(Queued::is_audio);
             if let Some(oldest) = oldest {
                 self.to_runtime.remove(oldest);
                 self.audio_queued -= 1;
@@ -357,12 +414,12 @@ impl<F: Frame> Bridge<F> {
             }
         }
         self.audio_queued += 1;
-        self.to_runtime.push_back(Queued { frame, is_audio: true });
+        self.to_runtime.push_back(Queued { frame, what: What::Audio });
     }
 
     fn queue_control(&mut self, frame: F) -> FromCarrier {
         let Some(frame) = self.named_for_runtime(frame) else { return FromCarrier::Other };
-        self.to_runtime.push_back(Queued { frame, is_audio: false });
+        self.to_runtime.push_back(Queued { frame, what: What::Control });
         if self.to_runtime.len() - self.audio_queued > CONTROLS_QUEUED_MAX {
             FromCarrier::Overrun
         } else {

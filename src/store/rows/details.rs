@@ -85,6 +85,26 @@ impl Rows<'_> {
         self.all(&sql, params![call, tenant], read_segment)
     }
 
+    /// What was said last in a call, as far as it was told, in its order: so many segments at most.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn last_said(
+        &self,
+        tenant: TenantId,
+        call: CallId,
+        max: usize,
+    ) -> Result<Vec<Segment>, WriteError> {
+        let sql = format!(
+            "SELECT {SEGMENT} FROM transcripts JOIN call_details USING (call)
+             WHERE call = ?1 AND tenant = ?2 ORDER BY sequence_no DESC LIMIT ?3"
+        );
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut segments = self.all(&sql, params![call, tenant, max], read_segment)?;
+        segments.reverse();
+        Ok(segments)
+    }
+
     pub(in crate::store) fn segment(
         &self,
         call: CallId,

@@ -14,6 +14,7 @@ pub(super) fn describe() {
     describe_counter!("switchback_media_frames_total", "Media frames passed on");
     describe_counter!("switchback_media_dropped_total", "Media frames dropped, by cause");
     describe_counter!("switchback_media_changed_total", "Carriers' pieces changed on their way");
+    describe_counter!("switchback_media_comfort_total", "Frames of tone sent between runtimes");
     describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
     describe_gauge!("switchback_media_calls", "Calls with an open media socket");
     describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
@@ -27,6 +28,7 @@ pub(super) fn begin() {
     LazyLock::force(&MEDIA_CALLS);
     LazyLock::force(&MEDIA_RELAY);
     LazyLock::force(&PREWARMED);
+    counter!("switchback_media_comfort_total").absolute(0);
     for outcome in Prewarm::ALL {
         prewarms(*outcome).absolute(0);
     }
@@ -78,6 +80,13 @@ spelled! {
 /// Counts media frames passed on; called once in a while with what has gathered.
 pub fn media_frames(direction: MediaDirection, frames: u64) {
     counter!("switchback_media_frames_total", "direction" => direction.as_str()).increment(frames);
+}
+
+/// Counts frames of a tone that a carrier was given between two runtimes.
+pub fn media_comfort(frames: u64) {
+    if frames > 0 {
+        counter!("switchback_media_comfort_total").increment(frames);
+    }
 }
 
 /// Counts media frames dropped.
