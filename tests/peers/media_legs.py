@@ -1,0 +1,202 @@
+"""Carriers' ends of a call: the webhooks around it, and its media socket's messages in each carrier's words."""
+
+import audioop
+import base64
+import json
+import math
+import re
+import struct
+import uuid
+import xml.etree.ElementTree as ElementTree
+
+from . import plivo, telnyx, twilio, twiml
+from .common import equal, until
+from .orders import CONTACT
+
+
+def tone(hertz, seconds, rate=8000):
+    """Mu-law."""
+    samples = (int(8000 * math.sin(2 * math.pi * hertz * at / rate)) for at in range(int(rate * seconds)))
+    return audioop.lin2ulaw(b"".join(struct.pack("<h", sample) for sample in samples), 2)
+
+
+def base64_of(audio):
+    return base64.b64encode(audio).decode()
+
+
+class Leg:
+    """What all have in common."""
+
+    audio, clear, call_sid = "media", "clear", None
+    # Fields of pipecat's messages that the carrier's pages leave out.
+    needless = ()
+
+    def __init__(self, standin):
+        self.standin, self.shapes, self.sequence = standin, {}, 0
+        self.call, self.stream = str(uuid.uuid4()), str(uuid.uuid4())
+
+    def another(self):
+        return type(self)(self.standin)
+
+    def order(self, chunk):
+        """Which piece is sent in this one's place; they count from one."""
+        return chunk
+
+    def heard(self, message):
+        """What kind of message it is, and its audio."""
+        return message["event"], message.get("media", {}).get("payload")
+
+    def next(self):
+        self.sequence += 1
+        return self.sequence
+
+
+class Twilio(Leg):
+    """Twilio's Media Streams."""
+
+    number = "+12015550180"
+
+    def __init__(self, standin):
+        super().__init__(standin)
+        self.call = self.call_sid = f"CA{uuid.uuid4().hex}"
+        self.stream = f"MZ{uuid.uuid4().hex}"
+
+    def account(self):
+        return twilio.account(self.standin)
+
+    def carrier(self, tenant):
+        return twiml.Carrier(tenant, twilio.SID, lambda _: self.call, twilio.signer())
+
+    def rings(self, tenant):
+        carrier = self.carrier(tenant)
+        document = ElementTree.fromstring(carrier.document(carrier.params(self.number, "")))
+        stream = document.find("Connect/Stream")
+        self.parameters = {one.get("name"): one.get("value") for one in stream.iter("Parameter")}
+        self.resume = document.find("Redirect").text
+        url = stream.get("url")
+        return url, twilio.signer()(url, {})
+
+    def begins(self):
+        yield {"event": "connected", "protocol": "Call", "version": "1.0.0"}
+        start = {"accountSid": twilio.SID, "streamSid": self.stream, "callSid": self.call, "tracks": ["inbound"],
+                 "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+                 "customParameters": self.parameters}
+        yield {"event": "start", "sequenceNumber": str(self.next()), "start": start, "streamSid": self.stream}
+
+    def says(self, audio, chunk):
+        media = {"track": "inbound", "chunk": str(chunk), "timestamp": str(chunk * 20), "payload": base64_of(audio)}
+        return {"event": "media", "sequenceNumber": str(self.next()), "media": media, "streamSid": self.stream}
+
+    def presses(self, digit):
+        dtmf = {"track": "inbound_track", "digit": digit}
+        return {"event": "dtmf", "streamSid": self.stream, "sequenceNumber": str(self.next()), "dtmf": dtmf}
+
+    def ends(self):
+        stop = {"accountSid": twilio.SID, "callSid": self.call}
+        yield {"event": "stop", "sequenceNumber": str(self.next()), "stop": stop, "streamSid": self.stream}
+
+    def over(self, tenant):
+        carrier = self.carrier(tenant)
+        said = carrier.params(self.number, "", CallStatus="completed", CallDuration="3")
+        equal(carrier.ask(said, "status")[0] // 100, 2, "status callback")
+
+    def is_hung_up(self, tenant, line):
+        until(lambda: not line.is_open, "the socket stays open")
+        path = self.resume.split(f"/carriers/{tenant.name}/")[1]
+        carrier = self.carrier(tenant)
+        document = carrier.document(carrier.params(self.number, "", CallStatus="in-progress"), path)
+        assert "<Hangup/>" in document, document
+
+
+class Telnyx(Leg):
+    """Telnyx, Call Control."""
+
+    number = "+12025550180"
+
+    def account(self):
+        return telnyx.account(self.standin, "telnyx")
+
+    def rings(self, tenant):
+        self.carrier = telnyx.Carrier(tenant, self.standin)
+        name, request = self.carrier.commanded(self.carrier.rings(self.number, self.call))
+        equal(name, "answer", "command")
+        self.state = request.fields["client_state"]
+        return request.fields["stream_url"], {}
+
+    def order(self, chunk):
+        """Neighbours come in each other's place, as they may."""
+        return chunk + 1 if chunk % 2 else chunk - 1
+
+    def begins(self):
+        yield {"event": "connected", "version": "1.0.0"}
+        start = {"user_id": telnyx.SID, "call_control_id": self.call, "call_session_id": "s", "from": CONTACT,
+                 "to": self.number, "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}}
+        yield {"event": "start", "sequence_number": str(self.next()), "start": start, "stream_id": self.stream}
+
+    def says(self, audio, chunk):
+        media = {"track": "inbound", "chunk": str(chunk), "timestamp": str(chunk * 20), "payload": base64_of(audio)}
+        return {"event": "media", "sequence_number": str(self.next()), "media": media, "stream_id": self.stream}
+
+    def presses(self, digit):
+        return {"event": "dtmf", "stream_id": self.stream, "sequence_number": str(self.next()),
+                "occurred_at": "2026-01-09T17:05:54.000000Z", "dtmf": {"digit": digit}}
+
+    def ends(self):
+        stop = {"user_id": telnyx.SID, "call_control_id": self.call}
+        yield {"event": "stop", "sequence_number": str(self.next()), "stop": stop, "stream_id": self.stream}
+
+    def over(self, tenant):
+        body = self.carrier.body("call.hangup", self.call, hangup_cause="normal_clearing", to=self.number,
+                                 **{"from": CONTACT})
+        equal(self.carrier.send(body), 200, "call.hangup")
+
+    def is_hung_up(self, tenant, line):
+        until(lambda: not line.is_open, "the socket stays open")
+        body = self.carrier.body("streaming.stopped", self.call, client_state=self.state)
+        equal(self.carrier.commanded(body)[0], "hangup", "command")
+
+
+class Plivo(Leg):
+    """Plivo's audio streams."""
+
+    number, audio, clear = "+12045550180", "playAudio", "clearAudio"
+    needless = ("streamId",)
+
+    def account(self):
+        return plivo.account(self.standin)
+
+    def rings(self, tenant):
+        carrier = plivo.Plivo(tenant)
+        document = ElementTree.fromstring(carrier.document(plivo.params(self.number, self.call)))
+        self.resume, url = document.find("Redirect").text, document.find("Stream").text
+        return url, tenant.sign("GET", url)
+
+    def begins(self):
+        start = {"callId": self.call, "streamId": self.stream, "accountId": plivo.ID, "tracks": ["inbound"],
+                 "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000}}
+        yield {"event": "start", "start": start, "extra_headers": "{}", "sequenceNumber": self.next()}
+
+    def says(self, audio, chunk):
+        media = {"track": "inbound", "timestamp": str(1791209784447 + chunk * 20), "chunk": chunk,
+                 "payload": base64_of(audio)}
+        return {"event": "media", "streamId": self.stream, "media": media, "extra_headers": "{}",
+                "sequenceNumber": self.next()}
+
+    def presses(self, digit):
+        dtmf = {"track": "inbound", "digit": digit, "timestamp": "1791209784447"}
+        return {"event": "dtmf", "streamId": self.stream, "dtmf": dtmf, "extra_headers": "{}",
+                "sequenceNumber": self.next()}
+
+    def ends(self):
+        return []
+
+    def over(self, tenant):
+        said = plivo.params(self.number, self.call, CallStatus="completed", Event="Hangup", Duration="3")
+        equal(plivo.Plivo(tenant).ask(said, "status")[0] // 100, 2, "hangup")
+
+    def is_hung_up(self, tenant, line):
+        until(lambda: not line.is_open, "the socket stays open")
+        path = self.resume.split(f"/carriers/{tenant.name}/")[1]
+        said = plivo.params(self.number, self.call, CallStatus="in-progress")
+        document = plivo.Plivo(tenant).document(said, path)
+        assert "<Hangup/>" in document, document
