@@ -6,6 +6,8 @@ use std::{f64::consts::TAU, path::Path};
 
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 
+use crate::domain::{ByteOrder, Codec, MediaFormat};
+
 /// Samples a second.
 pub const RATE_HZ: u32 = 8000;
 
@@ -35,6 +37,36 @@ pub fn decode(byte: u8) -> i16 {
     let bits = !byte;
     let size = (((i16::from(bits & 0x0f) << 3) + 0x84) << ((bits >> 4) & 0x07)) - 0x84;
     if bits & 0x80 == 0 { size } else { -size }
+}
+
+/// Mu-law as a media socket of that format carries it. A rate above the line's repeats samples: a
+/// line has no more to tell.
+#[must_use]
+pub(super) fn carried(sound: &[u8], format: MediaFormat, order: ByteOrder) -> Vec<u8> {
+    if format.codec != Codec::L16 {
+        return sound.to_vec();
+    }
+    let times = usize::try_from(format.sample_rate_hz / RATE_HZ).unwrap_or(1).max(1);
+    let bytes = |byte: &u8| match order {
+        ByteOrder::Little => decode(*byte).to_le_bytes(),
+        ByteOrder::Big => decode(*byte).to_be_bytes(),
+    };
+    sound.iter().flat_map(|byte| std::iter::repeat_n(bytes(byte), times).flatten()).collect()
+}
+
+/// The reverse: of several samples that stand for one, the first.
+#[must_use]
+pub(super) fn of_carried(sound: &[u8], format: MediaFormat, order: ByteOrder) -> Vec<u8> {
+    if format.codec != Codec::L16 {
+        return sound.to_vec();
+    }
+    let times = usize::try_from(format.sample_rate_hz / RATE_HZ).unwrap_or(1).max(1);
+    let sample = |pair: &[u8; 2]| match order {
+        ByteOrder::Little => i16::from_le_bytes(*pair),
+        ByteOrder::Big => i16::from_be_bytes(*pair),
+    };
+    let (pairs, _) = sound.as_chunks::<2>();
+    pairs.iter().step_by(times).map(|pair| encode(sample(pair))).collect()
 }
 
 /// A pure tone.
@@ -198,6 +230,19 @@ mod tests {
         file.finalize().unwrap();
         assert_eq!(read_wav(&path).unwrap(), vec![encode(2000); 8000]);
         assert!(read_wav(&dir.path().join("none.wav")).unwrap_err().contains("none.wav"));
+    }
+
+    #[test]
+    fn linear_sockets_carry_a_line_unharmed() {
+        let sound = chime(440.0, 660.0);
+        for rate in [8000, 16_000, 24_000] {
+            for order in [ByteOrder::Little, ByteOrder::Big] {
+                let format = MediaFormat::l16(rate);
+                let there = carried(&sound, format, order);
+                assert_eq!(format.length_of(there.len()).as_millis(), 600);
+                assert_eq!(of_carried(&there, format, order), sound, "{format:?} {order:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A simulated Twilio: an account with numbers, people who may be called, and the calls between
+//! A simulated carrier: an account with numbers, people who may be called, and the calls between
 //! them. It is the real one's stand-in for its customer; it never looks into the daemon.
 
 use std::{
@@ -8,26 +8,29 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, task::JoinHandle};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde_json::Value;
+use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use uuid::Uuid;
 
 use super::{
     leg::{Facts, Leg},
-    play::Play,
+    peers::{Peer, peer},
+    play::{Order, Play},
     post::{Post, Reach, Reply, Sent, Signer},
-    rest,
-    twiml::Problem,
+    verb::Problem,
 };
 use crate::{
-    domain::{CallStatus, Direction},
+    domain::{Account, CallStatus, CarrierId, Direction},
     telemetry::clock,
 };
 
 /// What the exchange is made from.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The account's id, `AC...`.
-    pub account_sid: String,
+    /// The account, at the carrier that is played.
+    pub account: Account,
     /// Who signs its webhooks.
     pub signer: Signer,
     /// Where the daemon is.
@@ -48,6 +51,13 @@ pub enum Delivery {
     Twice,
     /// All at the end, the last first.
     Backwards,
+}
+
+/// Makes up an account as the carrier would open one of that name, and the fields besides name and
+/// kind by which a daemon's API is told of it; none while nobody plays that carrier.
+#[must_use]
+pub fn open_account(carrier: CarrierId, name: &str) -> Option<(Account, Value)> {
+    peer(carrier).map(|peer| peer.account(name))
 }
 
 /// A number of the account, as its owner has set it up.
@@ -110,11 +120,13 @@ pub enum Fault {
     NoAnswer,
     /// The call is made; the answer is an error of the carrier's.
     Unclear(u16),
+    /// The call is made; the answer is nothing that can be read.
+    Garbage,
     /// No call is made.
     Refused {
         /// The status.
         status: u16,
-        /// Twilio's code.
+        /// The carrier's code.
         code: u32,
         /// For people.
         message: String,
@@ -143,7 +155,8 @@ pub struct Exchange {
 }
 
 pub(super) struct Inner {
-    pub(super) account_sid: String,
+    pub(super) peer: &'static dyn Peer,
+    pub(super) account: Account,
     pub(super) post: Post,
     pub(super) delivery: Delivery,
     pub(super) pace: Duration,
@@ -165,12 +178,14 @@ impl Exchange {
     /// An exchange without numbers.
     ///
     /// # Errors
-    /// No client for HTTP can be made.
+    /// Nobody plays that carrier, or no client for HTTP can be made.
     pub fn new(settings: Settings) -> Result<Self, String> {
-        let Settings { account_sid, signer, reach, delivery, pace } = settings;
-        let post = Post::new(signer, reach)?;
+        let Settings { account, signer, reach, delivery, pace } = settings;
+        let kind = account.carrier;
+        let peer = peer(kind).ok_or_else(|| format!("{kind} is not simulated"))?;
+        let post = Post::new(peer.manners(), account.clone(), signer, reach)?;
         let book = Mutex::default();
-        let inner = Arc::new(Inner { account_sid, post, delivery, pace, book });
+        let inner = Arc::new(Inner { peer, account, post, delivery, pace, book });
         Ok(Self { inner, server: None })
     }
 
@@ -181,7 +196,7 @@ impl Exchange {
     pub async fn open(&mut self) -> io::Result<String> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let router = rest::router(Arc::clone(&self.inner));
+        let router = self.inner.peer.router(Arc::clone(&self.inner));
         self.server = Some(tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "the simulated carrier's API failed");
@@ -220,7 +235,7 @@ impl Exchange {
         };
         let leg = self.inner.begin(facts, CallStatus::Ringing);
         let play = Play::new(Arc::clone(&self.inner), Arc::clone(&leg), voice);
-        tokio::spawn(play.inbound(owned));
+        tokio::spawn(self.inner.peer.inbound(play, owned));
         Ok(leg)
     }
 
@@ -269,10 +284,15 @@ impl Inner {
         self.book().people.get(callee).cloned().unwrap_or_default()
     }
 
-    pub(super) fn facts(&self, from: String, to: String, direction: Direction) -> Facts {
+    /// The call of that id.
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Leg>> {
+        self.book().legs.iter().find(|leg| leg.facts.sid == id).cloned()
+    }
+
+    fn facts(&self, from: String, to: String, direction: Direction) -> Facts {
         Facts {
-            sid: sid("CA"),
-            account_sid: self.account_sid.clone(),
+            sid: self.peer.call_id(),
+            account_sid: self.account.account_id.clone(),
             from,
             to,
             direction,
@@ -283,10 +303,52 @@ impl Inner {
         }
     }
 
-    pub(super) fn begin(&self, facts: Facts, status: CallStatus) -> Arc<Leg> {
+    fn begin(&self, facts: Facts, status: CallStatus) -> Arc<Leg> {
         let leg = Arc::new(Leg::new(facts, status));
         self.book().legs.push(Arc::clone(&leg));
         leg
+    }
+
+    /// Places a call that the API was asked for; `show` is what it answers. The numbers are E.164,
+    /// or an address with its `sip:`.
+    pub(super) async fn place(
+        self: &Arc<Self>,
+        from: &str,
+        to: &str,
+        order: Order,
+        show: impl FnOnce(&Leg) -> Response,
+    ) -> Response {
+        let person = self.person(to);
+        let queued = self.book().faults.pop_front();
+        let fault = queued.or_else(|| person.fault.clone());
+        if let Some(Fault::Refused { status, code, message }) = &fault {
+            return self.peer.error(*status, Some(*code), message);
+        }
+        let facts = self.facts(from.to_owned(), to.to_owned(), Direction::Outbound);
+        let leg = self.begin(facts, CallStatus::Queued);
+        let answer = show(&leg);
+        let play = Play::new(Arc::clone(self), leg, Voice::default());
+        tokio::spawn(self.peer.outbound(play, order, person));
+        match fault {
+            Some(fault) => self.spoil(fault, answer).await,
+            None => answer,
+        }
+    }
+
+    /// What becomes of an answer when something goes wrong behind it.
+    async fn spoil(&self, fault: Fault, answer: Response) -> Response {
+        match fault {
+            Fault::Slow(delay) => {
+                sleep(delay).await;
+                answer
+            }
+            Fault::NoAnswer => std::future::pending().await,
+            Fault::Garbage => (StatusCode::OK, "<html>502 Bad Gate").into_response(),
+            Fault::Unclear(status) => self.peer.error(status, None, "Internal Server Error"),
+            Fault::Refused { status, code, message } => {
+                self.peer.error(status, Some(code), &message)
+            }
+        }
     }
 }
 

@@ -7,12 +7,21 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     post::{Reply, Sent},
-    twiml::{Problem, Verb},
+    verb::{Problem, Step, Verb},
 };
 use crate::{
     domain::{CallStatus, Direction, UnixMillis},
     telemetry::clock,
 };
+
+/// Who picks up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A person.
+    Human,
+    /// A machine.
+    Machine,
+}
 
 /// What does not change.
 #[derive(Clone, Debug)]
@@ -136,12 +145,12 @@ pub struct State {
     pub heard: Vec<u8>,
     /// Why it ends, once it does.
     pub ending: Option<Ending>,
-    /// Which document the API wants instead of the one that is played.
-    pub(super) instead: Option<String>,
+    /// What the API wants instead of what is played.
+    pub(super) instead: Option<Step>,
     /// When somebody answered.
     pub answered: Option<Instant>,
     /// Who did, where that was to be found out.
-    pub answered_by: Option<&'static str>,
+    pub answered_by: Option<Who>,
     /// When it was over.
     pub ended_at: Option<UnixMillis>,
     /// The first request for instructions and its answer, for who sends it again.
@@ -231,8 +240,13 @@ impl Leg {
         drop(self.state.subscribe().wait_for(is_over).await);
     }
 
+    /// Leaves what it is doing, to ask there what follows.
+    pub(super) fn go_to(&self, step: Step) {
+        self.change(|state| state.instead = Some(step));
+    }
+
     /// Takes the document that the API wants, if there is one.
-    pub(super) fn instead(&self) -> Option<String> {
+    pub(super) fn instead(&self) -> Option<Step> {
         let mut instead = None;
         self.change(|state| instead = state.instead.take());
         instead

@@ -5,17 +5,18 @@
 
 pub mod audio;
 mod exchange;
-mod form;
 mod leg;
-mod market;
+mod peers;
 mod play;
 mod post;
-mod rest;
 mod runtime;
-mod stream;
-pub mod twiml;
+mod talk;
+mod verb;
 
-pub use exchange::{Delivery, Exchange, Fault, Owned, Person, Pickup, Ringing, Settings, Voice};
-pub use leg::{Ending, Facts, Leg, Moment, State, What};
+pub use exchange::{
+    Delivery, Exchange, Fault, Owned, Person, Pickup, Ringing, Settings, Voice, open_account,
+};
+pub use leg::{Ending, Facts, Leg, Moment, State, What, Who};
 pub use post::{Reach, Reply, Sent, Signer};
 pub use runtime::{Behaviour, Runtime, Served};
+pub use verb::{Dial, Problem, Step, Stream, Verb};

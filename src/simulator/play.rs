@@ -1,5 +1,5 @@
-//! Plays one call as Twilio would: asks the customer what to do, does it, tells how it went.
-//! It never decides anything that a document decides.
+//! Plays one call as a carrier would: asks the customer what to do, does it, tells how it went.
+//! It never decides anything that the customer decides.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use tokio::time::sleep;
 
 use super::{
     exchange::{Delivery, Inner, Owned, Person, Pickup, Voice},
-    form::Form,
-    leg::{Ending, Leg, What},
-    post::Reply,
-    stream,
-    twiml::{self, Dial, Problem, Verb},
+    leg::{Ending, Leg, What, Who},
+    peers::{Asking, Dialled, Station, StationEvent},
+    post::{Letter, Reply},
+    talk,
+    verb::{Dial, Problem, Step, Verb},
 };
 use crate::{domain::CallStatus, telemetry::clock};
 
@@ -21,11 +21,15 @@ const DOCUMENTS_MAX: u32 = 100;
 /// What a call placed through the API is to do.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
-    pub(super) url: Option<String>,
+    /// Asked what to do once somebody has answered.
+    pub(super) step: Option<Step>,
+    /// Asked when that fails.
     pub(super) fallback_url: Option<String>,
-    pub(super) twiml: Option<String>,
-    pub(super) status_callback: Option<String>,
-    pub(super) events: Vec<String>,
+    /// What to do, where that was said at once: a media type and a document.
+    pub(super) document: Option<(&'static str, String)>,
+    /// Who is told of which station.
+    pub(super) tells: Vec<(Station, String)>,
+    /// How long it may ring.
     pub(super) timeout: Option<Duration>,
     pub(super) detection: Detection,
 }
@@ -46,9 +50,10 @@ pub(super) struct Play {
     pub(super) exchange: Arc<Inner>,
     pub(super) leg: Arc<Leg>,
     pub(super) voice: Voice,
-    /// Who is told of events, and of which.
-    status_callback: Option<(String, Vec<String>)>,
-    told: Vec<(String, Form)>,
+    /// Who is told of which station.
+    pub(super) tells: Vec<(Station, String)>,
+    /// What is to be told at the end, where nothing is told in time.
+    told: Vec<(Station, Letter)>,
     sequence: u32,
     /// Where the last document came from: relative URLs are relative to it.
     base: Option<reqwest::Url>,
@@ -56,24 +61,25 @@ pub(super) struct Play {
 
 /// What a document leads to.
 enum Next {
-    Ask(String, Vec<(&'static str, String)>),
+    Ask(Asking),
     Over,
 }
 
 impl Play {
     pub(super) fn new(exchange: Arc<Inner>, leg: Arc<Leg>, voice: Voice) -> Self {
-        let (told, sequence) = (Vec::new(), 0);
-        Self { exchange, leg, voice, status_callback: None, told, sequence, base: None }
+        let (tells, told, sequence) = (Vec::new(), Vec::new(), 0);
+        Self { exchange, leg, voice, tells, told, sequence, base: None }
     }
 
     /// A call to a number of the account.
     pub(super) async fn inbound(mut self, owned: Owned) {
         if !owned.status_callback.is_empty() {
             // A number's own callback is told of the end alone.
-            self.status_callback = Some((owned.status_callback, vec!["completed".to_owned()]));
+            self.tells = vec![(Station::Completed, owned.status_callback)];
         }
         let fallback = Some(owned.voice_fallback_url).filter(|url| !url.is_empty());
-        let document = self.ask_first(&owned.voice_url, fallback.as_deref(), Vec::new()).await;
+        let asking = Asking::of(Step::to(owned.voice_url));
+        let document = self.ask_first(asking, fallback).await;
         self.follow(document).await;
         self.finish().await;
     }
@@ -81,16 +87,15 @@ impl Play {
     /// Asks the first URL what to do; where that fails, the other.
     async fn ask_first(
         &mut self,
-        url: &str,
-        fallback: Option<&str>,
-        mut extra: Vec<(&'static str, String)>,
+        asking: Asking,
+        fallback: Option<String>,
     ) -> Result<Vec<Verb>, Problem> {
-        match (self.ask(url, extra.clone()).await, fallback) {
+        match (self.ask(&asking).await, fallback) {
             (Err(problem), Some(fallback)) => {
-                extra.push(("ErrorCode", problem.code.to_string()));
-                extra.push(("ErrorUrl", url.to_owned()));
-                self.leg.note(What::Failed(problem));
-                self.ask(fallback, extra).await
+                self.leg.note(What::Failed(problem.clone()));
+                let url = asking.step.url.clone();
+                let step = Step { url: fallback, ..asking.step.clone() };
+                self.ask(&Asking { step, failed: Some((problem, url)), ..asking }).await
             }
             (asked, _) => asked,
         }
@@ -98,64 +103,74 @@ impl Play {
 
     /// A call placed through the API.
     pub(super) async fn outbound(mut self, order: Order, person: Person) {
-        self.status_callback = order.status_callback.map(|url| (url, order.events));
-        let leg = Arc::clone(&self.leg);
-        let pace = self.exchange.pace;
-        self.moves(CallStatus::Initiated, "initiated").await;
-        if leg.unless_over(sleep(pace)).await.is_some() {
-            self.moves(CallStatus::Ringing, "ringing").await;
-        }
-        let rings = order.timeout.map_or(person.rings, |timeout| person.rings.min(timeout));
-        let gave_up = order.timeout.is_some_and(|timeout| timeout < person.rings);
-        let answered = match leg.unless_over(sleep(rings.max(pace))).await {
-            Some(()) if !gave_up => person.then,
-            Some(()) => Pickup::Nobody,
-            None => return self.finish().await,
-        };
-        let verdict = match answered {
-            Pickup::Answers(voice) => {
-                self.voice = voice;
-                "human"
-            }
-            Pickup::Machine(voice) => {
-                self.voice = voice;
-                "machine_start"
-            }
-            Pickup::Nobody => return self.unanswered(CallStatus::NoAnswer).await,
-            Pickup::Busy => return self.unanswered(CallStatus::Busy).await,
-            Pickup::Fails => return self.unanswered(CallStatus::Failed).await,
-        };
+        self.tells = order.tells;
+        let Some(who) = self.rings(order.timeout, person).await else { return self.finish().await };
         self.answer();
-        self.moves(CallStatus::InProgress, "answered").await;
-        let mut extra = Vec::new();
-        match order.detection {
-            Detection::Off => {}
-            Detection::First => {
-                leg.change(|state| state.answered_by = Some(verdict));
-                extra.push(("AnsweredBy", verdict.to_owned()));
+        self.comes_to(CallStatus::InProgress, Station::Answered).await;
+        let answered_by = self.detects(&order.detection, who);
+        let document = match (order.step, &order.document) {
+            (Some(step), _) => {
+                let asking = Asking { answered_by, ..Asking::of(step) };
+                self.ask_first(asking, order.fallback_url).await
             }
-            Detection::Meanwhile(url) => {
-                leg.change(|state| state.answered_by = Some(verdict));
-                let (exchange, leg) = (Arc::clone(&self.exchange), Arc::clone(&leg));
-                tokio::spawn(async move {
-                    sleep(exchange.pace).await;
-                    let form = Form::answered_by(&leg.facts, verdict);
-                    tell(&exchange, &leg, &url, "answered_by", &form).await;
-                });
+            (None, Some((content_type, text))) => {
+                self.exchange.peer.read(content_type, text.as_bytes())
             }
-        }
-        let document = match (&order.url, &order.twiml) {
-            (Some(url), _) => self.ask_first(url, order.fallback_url.as_deref(), extra).await,
-            (None, Some(document)) => twiml::parse("text/xml", document.as_bytes()),
             (None, None) => Ok(Vec::new()),
         };
         self.follow(document).await;
         self.finish().await;
     }
 
-    async fn unanswered(self, status: CallStatus) {
-        self.leg.change(|state| state.status = state.status.advanced(status));
-        self.finish().await;
+    /// Lets it ring until somebody answers, if anybody does.
+    pub(super) async fn rings(&mut self, timeout: Option<Duration>, person: Person) -> Option<Who> {
+        let leg = Arc::clone(&self.leg);
+        let pace = self.exchange.pace;
+        self.comes_to(CallStatus::Initiated, Station::Initiated).await;
+        if leg.unless_over(sleep(pace)).await.is_some() {
+            self.comes_to(CallStatus::Ringing, Station::Ringing).await;
+        }
+        let rings = timeout.map_or(person.rings, |timeout| person.rings.min(timeout));
+        let gave_up = timeout.is_some_and(|timeout| timeout < person.rings);
+        leg.unless_over(sleep(rings.max(pace))).await?;
+        let status = match person.then {
+            _ if gave_up => CallStatus::NoAnswer,
+            Pickup::Answers(voice) => {
+                self.voice = voice;
+                return Some(Who::Human);
+            }
+            Pickup::Machine(voice) => {
+                self.voice = voice;
+                return Some(Who::Machine);
+            }
+            Pickup::Nobody => CallStatus::NoAnswer,
+            Pickup::Busy => CallStatus::Busy,
+            Pickup::Fails => CallStatus::Failed,
+        };
+        leg.change(|state| state.status = state.status.advanced(status));
+        None
+    }
+
+    /// Finds out who has answered, if it is to; what is to be told with the first request.
+    fn detects(&self, detection: &Detection, who: Who) -> Option<Who> {
+        match detection {
+            Detection::Off => None,
+            Detection::First => {
+                self.leg.change(|state| state.answered_by = Some(who));
+                Some(who)
+            }
+            Detection::Meanwhile(url) => {
+                self.leg.change(|state| state.answered_by = Some(who));
+                let (exchange, leg, url) =
+                    (Arc::clone(&self.exchange), Arc::clone(&self.leg), url.clone());
+                tokio::spawn(async move {
+                    sleep(exchange.pace).await;
+                    let letter = exchange.peer.detected(&leg, who, &url);
+                    tell(&exchange, &leg, "answered_by", letter).await;
+                });
+                None
+            }
+        }
     }
 
     /// Does what the document says, and what follows from it, until the call is over.
@@ -170,7 +185,7 @@ impl Play {
                 }
             };
             match self.perform(verbs).await {
-                Next::Ask(url, extra) => document = self.ask(&url, extra).await,
+                Next::Ask(asking) => document = self.ask(&asking).await,
                 Next::Over => return,
             }
         }
@@ -184,8 +199,8 @@ impl Play {
             if leg.state().ending.is_some() {
                 return Next::Over;
             }
-            if let Some(url) = leg.instead() {
-                return Next::Ask(url, Vec::new());
+            if let Some(step) = leg.instead() {
+                return Next::Ask(Asking::of(step));
             }
             if let Verb::Reject { is_busy } = verb {
                 let is_first = place == 0 && leg.state().answered.is_none();
@@ -199,19 +214,19 @@ impl Play {
                 Verb::Pause(length) => {
                     leg.unless_over(sleep(length)).await;
                 }
-                Verb::Connect(stream) => stream::play(self, &stream).await,
+                Verb::Connect(stream) => talk::play(self, &stream).await,
                 Verb::Dial(dial) => {
-                    if let Some(next) = self.dial(dial).await {
-                        return next;
+                    if let Some(asking) = self.dial(dial).await {
+                        return Next::Ask(asking);
                     }
                 }
-                Verb::Redirect(url) => return Next::Ask(url, Vec::new()),
+                Verb::Redirect(step) => return Next::Ask(Asking::of(step)),
                 Verb::Other(name) => leg.note(What::PassedOver(name)),
                 Verb::HangUp | Verb::Reject { .. } => break,
             }
         }
-        if let Some(url) = leg.instead() {
-            return Next::Ask(url, Vec::new());
+        if let Some(step) = leg.instead() {
+            return Next::Ask(Asking::of(step));
         }
         leg.end(Ending::Document);
         Next::Over
@@ -232,7 +247,7 @@ impl Play {
         Next::Over
     }
 
-    fn answer(&self) {
+    pub(super) fn answer(&self) {
         if self.leg.state().answered.is_none() {
             self.leg.change(|state| {
                 state.answered = Some(clock::instant());
@@ -243,11 +258,18 @@ impl Play {
     }
 
     /// Dials on. What follows is asked for, where the document says whom to ask.
-    async fn dial(&mut self, dial: Dial) -> Option<Next> {
-        let person = self.exchange.person(&dial.callee);
+    async fn dial(&mut self, dial: Dial) -> Option<Asking> {
+        let dialled = self.reach(&dial.callee).await?;
+        let step = dial.action?;
+        Some(Asking { dialled: Some(dialled), ..Asking::of(step) })
+    }
+
+    /// Rings somebody else, and lets the two talk; none where the call ends or goes elsewhere.
+    pub(super) async fn reach(&self, callee: &str) -> Option<Dialled> {
+        let person = self.exchange.person(callee);
         let leg = Arc::clone(&self.leg);
         leg.unless_over(sleep(person.rings.max(self.exchange.pace))).await?;
-        let (outcome, talk) = match person.then {
+        let (outcome, talked) = match person.then {
             Pickup::Answers(voice) | Pickup::Machine(voice) => {
                 let says = u64::try_from(voice.says.len() / 8).unwrap_or(u64::MAX);
                 let stays = voice.stays.unwrap_or(Duration::ZERO);
@@ -257,26 +279,16 @@ impl Play {
             Pickup::Busy => (CallStatus::Busy, None),
             Pickup::Fails => (CallStatus::Failed, None),
         };
-        leg.note(What::Dialled { callee: dial.callee, outcome });
-        if let Some(talk) = talk {
-            leg.unless_over(sleep(talk)).await?;
+        leg.note(What::Dialled { callee: callee.to_owned(), outcome });
+        if let Some(talked) = talked {
+            leg.unless_over(sleep(talked)).await?;
         }
-        let action = dial.action?;
-        let mut extra = vec![
-            ("DialCallSid", super::exchange::sid("CA")),
-            ("DialCallStatus", super::form::word(outcome)),
-            ("DialBridged", talk.is_some().to_string()),
-        ];
-        extra.extend(talk.map(|talk| ("DialCallDuration", talk.as_secs().to_string())));
-        Some(Next::Ask(action, extra))
+        Some(Dialled { outcome, talked })
     }
 
     /// Asks the customer what to do.
-    async fn ask(
-        &mut self,
-        url: &str,
-        extra: Vec<(&'static str, String)>,
-    ) -> Result<Vec<Verb>, Problem> {
+    async fn ask(&mut self, asking: &Asking) -> Result<Vec<Verb>, Problem> {
+        let url = asking.step.url.as_str();
         let absolute = match &self.base {
             Some(base) => base.join(url),
             None => url.parse(),
@@ -289,12 +301,12 @@ impl Play {
             self.leg.end(Ending::HandedOver);
             return Ok(Vec::new());
         }
-        let mut form = Form::of(&self.leg.facts, self.leg.state().status);
-        extra.into_iter().for_each(|(name, value)| form.add(name, value));
-        let (sent, reply) = self.exchange.post.form(url, &form).await?;
+        let step = Step { url: url.to_owned(), ..asking.step.clone() };
+        let letter = self.exchange.peer.ask(&self.leg, &Asking { step, ..asking.clone() });
+        let (sent, reply) = self.exchange.post.send(letter).await?;
         let (status, took) = (reply.status, reply.took);
         self.leg.note(What::Asked { url: url.to_owned(), status, took });
-        let document = read(&reply);
+        let document = self.read(&reply);
         self.leg.change(|state| {
             state.first.get_or_insert((sent, reply));
         });
@@ -305,36 +317,46 @@ impl Play {
         document
     }
 
-    /// Comes to a station of an outbound call's life, and tells of it.
-    async fn moves(&mut self, status: CallStatus, event: &str) {
-        self.leg.change(|state| state.status = state.status.advanced(status));
-        self.tell_event(event, None).await;
+    fn read(&self, reply: &Reply) -> Result<Vec<Verb>, Problem> {
+        match reply.status {
+            // An empty document ends the call.
+            204 => Ok(Vec::new()),
+            200..300 => self.exchange.peer.read(&reply.content_type, &reply.body),
+            status => Err(Problem::new(11_200, format!("HTTP status {status}"))),
+        }
     }
 
-    async fn tell_event(&mut self, event: &str, seconds: Option<u64>) {
-        let Some((url, events)) = &self.status_callback else { return };
-        if !events.iter().any(|wanted| wanted == event) {
-            return;
-        }
-        let status = self.leg.state().status;
-        let form = Form::of(&self.leg.facts, status).event(self.sequence, clock::now());
-        let form = match seconds {
-            Some(seconds) => form.last(status, seconds),
-            None => form,
-        };
-        self.sequence += 1;
-        match self.exchange.delivery {
-            Delivery::Backwards => self.told.push((event.to_owned(), form)),
-            Delivery::InOrder => tell(&self.exchange, &self.leg, url, event, &form).await,
-            Delivery::Twice => {
-                tell(&self.exchange, &self.leg, url, event, &form).await;
-                tell(&self.exchange, &self.leg, url, event, &form).await;
+    /// Comes to a station of the call's life, and tells of it.
+    pub(super) async fn comes_to(&mut self, status: CallStatus, station: Station) {
+        self.leg.change(|state| state.status = state.status.advanced(status));
+        self.tell_station(station, None).await;
+    }
+
+    async fn tell_station(&mut self, station: Station, seconds: Option<u64>) {
+        let urls: Vec<String> = self
+            .tells
+            .iter()
+            .filter(|(wanted, _)| *wanted == station)
+            .map(|(_, url)| url.clone())
+            .collect();
+        for url in urls {
+            let event = StationEvent { station, sequence: self.sequence, seconds };
+            let letter = self.exchange.peer.station(&self.leg, &event, &url);
+            self.sequence += 1;
+            let name = station.as_str();
+            match self.exchange.delivery {
+                Delivery::Backwards => self.told.push((station, letter)),
+                Delivery::InOrder => tell(&self.exchange, &self.leg, name, letter).await,
+                Delivery::Twice => {
+                    tell(&self.exchange, &self.leg, name, letter.clone()).await;
+                    tell(&self.exchange, &self.leg, name, letter).await;
+                }
             }
         }
     }
 
     /// The call is over.
-    async fn finish(mut self) {
+    pub(super) async fn finish(mut self) {
         let leg = Arc::clone(&self.leg);
         let now = clock::instant();
         leg.change(|state| {
@@ -351,30 +373,19 @@ impl Play {
         });
         let state = leg.state();
         let talked = state.answered.map(|answered| now.duration_since(answered).as_secs());
-        self.tell_event("completed", Some(talked.unwrap_or(0))).await;
-        if let Some((url, _)) = &self.status_callback {
-            for (event, form) in self.told.iter().rev() {
-                tell(&self.exchange, &leg, url, event, form).await;
-            }
+        self.tell_station(Station::Completed, Some(talked.unwrap_or(0))).await;
+        for (station, letter) in self.told.into_iter().rev() {
+            tell(&self.exchange, &leg, station.as_str(), letter).await;
         }
         leg.note(What::Ended(state.status));
     }
 }
 
 /// Tells the customer of an event. Nobody waits for the answer's meaning.
-pub(super) async fn tell(exchange: &Inner, leg: &Leg, url: &str, event: &str, form: &Form) {
-    let status = match exchange.post.form(url, form).await {
+pub(super) async fn tell(exchange: &Inner, leg: &Leg, event: &str, letter: Letter) {
+    let status = match exchange.post.send(letter).await {
         Ok((_, reply)) => reply.status,
         Err(_) => 0,
     };
     leg.note(What::Told { event: event.to_owned(), status });
-}
-
-fn read(reply: &Reply) -> Result<Vec<Verb>, Problem> {
-    match reply.status {
-        // An empty document ends the call.
-        204 => Ok(Vec::new()),
-        200..300 => twiml::parse(&reply.content_type, &reply.body),
-        status => Err(Problem::new(11_200, format!("HTTP status {status}"))),
-    }
 }

@@ -1,12 +1,13 @@
 //! How a simulated carrier reaches the daemon: requests and upgrades signed as the real one signs
-//! them, with its timeouts and its one retry (Twilio docs, usage/webhooks). It never reads an
-//! answer's content.
+//! them, with its timeouts and one retry where the connection fails. It never reads an answer's
+//! content.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryFutureExt;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use serde_json::{Value, json};
 use tokio::{
@@ -19,32 +20,25 @@ use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{self, client::IntoClientRequest},
 };
-use uuid::Uuid;
 
-use super::{form::Form, twiml::Problem};
+use super::{peers::Manners, verb::Problem};
 use crate::{
     carriers::{self, Request},
     domain::{Account, Secret},
     telemetry::clock,
 };
 
-/// Twilio's defaults (usage/webhooks/webhooks-connection-overrides).
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-const ANSWER_MAX: Duration = Duration::from_secs(15);
-
 /// Who signs.
 #[derive(Clone, Debug)]
 pub enum Signer {
-    /// We do, with the account's first secret.
-    Account(Box<Account>),
+    /// We do, with the account's own credentials.
+    Account,
     /// A running daemon does, for its operator.
     Daemon {
         /// Its control API.
         url: String,
         /// An operator's key.
         key: Secret,
-        /// The account's name.
-        account: String,
     },
 }
 
@@ -59,14 +53,47 @@ pub struct Reach {
     pub within: Vec<String>,
 }
 
+/// A request that is not signed yet.
+#[derive(Clone, Debug)]
+pub(super) struct Letter {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+impl Letter {
+    /// Posts a form.
+    pub(super) fn form(url: &str, body: String) -> Self {
+        Self::post(url, "application/x-www-form-urlencoded", body)
+    }
+
+    /// Posts a body of that media type.
+    pub(super) fn post(url: &str, content_type: &'static str, body: String) -> Self {
+        let content_type = HeaderValue::from_static(content_type);
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+        Self { method: Method::POST, url: url.to_owned(), headers, body }
+    }
+
+    /// With one header more, if it can be one.
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
 /// A request as it was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
+    /// Its method.
+    pub method: Method,
     /// The URL that was signed.
     pub url: String,
     /// Its headers, the signature among them.
     pub headers: HeaderMap,
-    /// Its form.
+    /// Its body.
     pub body: String,
 }
 
@@ -94,12 +121,19 @@ pub(super) type Socket = WebSocketStream<Box<dyn Pipe>>;
 pub(super) struct Post {
     http: reqwest::Client,
     tls: TlsConnector,
+    manners: Manners,
+    account: Account,
     signer: Signer,
     reach: Reach,
 }
 
 impl Post {
-    pub(super) fn new(signer: Signer, reach: Reach) -> Result<Self, String> {
+    pub(super) fn new(
+        manners: Manners,
+        account: Account,
+        signer: Signer,
+        reach: Reach,
+    ) -> Result<Self, String> {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -108,22 +142,15 @@ impl Post {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .timeout(ANSWER_MAX)
-            .user_agent("TwilioProxy/1.1")
+            .connect_timeout(manners.connect_max)
+            .timeout(manners.answer_max)
+            .user_agent(manners.user_agent)
             .no_proxy()
             .tls_backend_preconfigured(tls.clone())
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Self { http, tls: TlsConnector::from(Arc::new(tls)), signer, reach })
-    }
-
-    /// The account whose secret is ours.
-    pub(super) fn account(&self) -> Option<&Account> {
-        match &self.signer {
-            Signer::Account(account) => Some(account),
-            Signer::Daemon { .. } => None,
-        }
+        let tls = TlsConnector::from(Arc::new(tls));
+        Ok(Self { http, tls, manners, account, signer, reach })
     }
 
     /// Whether the URL is the daemon's to answer.
@@ -132,20 +159,14 @@ impl Post {
         within.is_empty() || within.iter().any(|base| url.starts_with(base))
     }
 
-    /// Signs a form and sends it.
-    pub(super) async fn form(&self, url: &str, form: &Form) -> Result<(Sent, Reply), Problem> {
+    /// Signs a request and sends it.
+    pub(super) async fn send(&self, letter: Letter) -> Result<(Sent, Reply), Problem> {
+        let Letter { method, url, mut headers, body } = letter;
         // A fragment is neither sent nor signed.
-        let url = url.split('#').next().unwrap_or_default();
-        let mut headers = HeaderMap::new();
-        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.insert(header::CONTENT_TYPE, form_type);
-        let body = form.encoded();
-        let signature = self.sign(&Method::POST, url, &headers, &body).await?;
+        let url = url.split('#').next().unwrap_or_default().to_owned();
+        let signature = self.sign(&method, &url, &headers, &body).await?;
         headers.extend(signature);
-        if let Ok(token) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
-            headers.insert("i-twilio-idempotency-token", token);
-        }
-        let sent = Sent { url: url.to_owned(), headers, body };
+        let sent = Sent { method, url, headers, body };
         let reply = self.deliver(&sent).await?;
         Ok((sent, reply))
     }
@@ -154,7 +175,7 @@ impl Post {
     pub(super) async fn deliver(&self, sent: &Sent) -> Result<Reply, Problem> {
         let started = clock::instant();
         let once = || {
-            let request = self.http.post(self.connect_to(&sent.url));
+            let request = self.http.request(sent.method.clone(), self.connect_to(&sent.url));
             request.headers(sent.headers.clone()).body(sent.body.clone()).send()
         };
         let answer = once()
@@ -171,20 +192,35 @@ impl Post {
         Ok(Reply { status, content_type, body, took: started.elapsed() })
     }
 
-    /// Opens a media socket.
-    pub(super) async fn upgrade(&self, url: &str) -> Result<Socket, Problem> {
-        let headers = self.sign(&Method::GET, url, &HeaderMap::new(), "").await?;
+    /// Opens a media socket; `shown` are headers that the document asked for.
+    pub(super) async fn upgrade(
+        &self,
+        url: &str,
+        shown: &[(String, String)],
+    ) -> Result<Socket, Problem> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in shown {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                headers.insert(name, value);
+            }
+        }
+        if self.manners.signs_upgrades {
+            let signature = self.sign(&Method::GET, url, &headers, "").await?;
+            headers.extend(signature);
+        }
         let malformed = |_| Problem::new(31_923, "malformed URL");
         let target = self.connect_to(url);
         let mut request = target.as_str().into_client_request().map_err(malformed)?;
         request.headers_mut().extend(headers);
-        let agent = HeaderValue::from_static("Twilio.TmeWs/1.0");
+        let agent = HeaderValue::from_static(self.manners.user_agent);
         request.headers_mut().insert(header::USER_AGENT, agent);
-        let pipe = match timeout(CONNECT_MAX, self.pipe(request.uri())).await {
+        let pipe = match timeout(self.manners.connect_max, self.pipe(request.uri())).await {
             Ok(pipe) => pipe?,
             Err(_) => return Err(Problem::new(31_901, "connect timeout")),
         };
-        match timeout(CONNECT_MAX, client_async(request, pipe)).await {
+        match timeout(self.manners.connect_max, client_async(request, pipe)).await {
             Ok(Ok((socket, _))) => Ok(socket),
             Ok(Err(tungstenite::Error::Http(answer))) => {
                 Err(Problem::new(31_920, format!("handshake answered {}", answer.status())))
@@ -230,11 +266,13 @@ impl Post {
         body: &str,
     ) -> Result<HeaderMap, Problem> {
         match &self.signer {
-            Signer::Account(account) => {
+            Signer::Account => {
+                let account = &self.account;
                 let request = Request { method, url, headers, body: body.as_bytes() };
                 Ok(carriers::room(account.carrier).sign(&request, account, clock::now()))
             }
-            Signer::Daemon { url: api, key, account } => {
+            Signer::Daemon { url: api, key } => {
+                let account = utf8_percent_encode(&self.account.name, NON_ALPHANUMERIC);
                 let target = format!("{api}/switchback/v1/carrier-accounts/{account}/sign");
                 let asked = json!({ "method": method.as_str(), "url": url, "body": body });
                 let answer = self.http.post(target).bearer_auth(key.reveal()).json(&asked).send();
@@ -259,7 +297,7 @@ async fn signature(
     }
     let mut headers = HeaderMap::new();
     for (name, value) in body.get("headers").and_then(Value::as_object).into_iter().flatten() {
-        let name = http::HeaderName::from_bytes(name.as_bytes());
+        let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_str(value.as_str().unwrap_or_default());
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.insert(name, value);

@@ -45,8 +45,8 @@ pub fn account() -> Account {
 pub fn exchange(delivery: Delivery) -> Exchange {
     drop(rustls::crypto::ring::default_provider().install_default());
     let settings = Settings {
-        account_sid: ACCOUNT_SID.to_owned(),
-        signer: Signer::Account(Box::new(account())),
+        account: account(),
+        signer: Signer::Account,
         reach: Reach::default(),
         delivery,
         pace: Duration::from_millis(5),

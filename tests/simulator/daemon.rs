@@ -135,8 +135,8 @@ pub fn exchange_to(edge: &str, delivery: Delivery) -> Exchange {
     let instead = [("http", format!("http://{edge}")), ("ws", format!("ws://{edge}"))];
     let public = |scheme: &str| PUBLIC_URL.replacen("http", scheme, 1);
     let exchange = Exchange::new(Settings {
-        account_sid: ACCOUNT_SID.to_owned(),
-        signer: Signer::Account(Box::new(account())),
+        account: account(),
+        signer: Signer::Account,
         reach: Reach {
             instead: instead.map(|(scheme, edge)| (public(scheme), edge)).to_vec(),
             within: Vec::new(),

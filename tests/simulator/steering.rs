@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::Method;
 use serde_json::{Value, json};
 use switchback::simulator::{
-    Behaviour, Delivery, Exchange, Leg, Person, Pickup, Ringing, Runtime, Voice, What, audio,
+    Behaviour, Delivery, Exchange, Leg, Person, Pickup, Ringing, Runtime, Voice, What, Who, audio,
 };
 
 use crate::{
@@ -174,7 +174,7 @@ async fn a_message_is_left_on_a_machine() {
     let id = scene.daemon.make("/v1/calls", json!({ "agent_id": agent, "to": PERSON })).await;
     let leg = scene.exchange.calls()[0].clone();
     let state = leg.over(WAIT).await.unwrap();
-    assert_eq!(state.answered_by, Some("machine_start"), "it was asked who answers");
+    assert_eq!(state.answered_by, Some(Who::Machine), "it was asked who answers");
     assert!(audio::contains(&audio::audible(&state.heard), &message), "{:?}", state.moments);
     assert!(!state.has(|what| matches!(what, What::Closed(_))), "{:?}", state.moments);
     let row = scene.becomes("status", "completed").await;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     dialects::rfc3339,
-    domain::Secret,
+    domain::{Account, AccountOrigin, CarrierId, Secret},
     simulator::{
         Delivery, Exchange, Leg, Moment, Owned, Reach, Ringing, Settings, Signer, State, Voice,
         What, audio,
@@ -226,11 +226,10 @@ impl Call {
             [(public_url.to_owned(), edge.to_owned()), (media_url.to_owned(), socket)]
         });
         let exchange = Exchange::new(Settings {
-            account_sid: text(&account, "account_id").to_owned(),
+            account: account_of(&account)?,
             signer: Signer::Daemon {
                 url: self.daemon.url.trim_end_matches('/').to_owned(),
                 key: Secret::new(operator_key.unwrap_or_default()),
-                account: segment(&name),
             },
             reach: Reach { instead: instead.collect(), within: vec![own.clone()] },
             delivery: Delivery::InOrder,
@@ -284,6 +283,19 @@ impl Call {
             ))),
         }
     }
+}
+
+/// What the carrier knows of its account, from how the daemon shows it.
+fn account_of(shown: &Value) -> Result<Account, Failure> {
+    let kind = text(shown, "kind");
+    let unknown = |_| Failure::Refused(format!("{kind} is no kind of account known here"));
+    let carrier: CarrierId = kind.parse().map_err(unknown)?;
+    let name = text(shown, "name").to_owned();
+    Ok(Account {
+        account_id: text(shown, "account_id").to_owned(),
+        application_id: text(shown, "application_id").to_owned(),
+        ..Account::named(name, carrier, AccountOrigin::Api)
+    })
 }
 
 /// Tells of every moment, and hangs up on Ctrl-C.

@@ -3,10 +3,7 @@
 use serde_json::{Value, json};
 
 use super::text;
-use crate::simulator::{
-    Moment, What,
-    twiml::{Dial, Verb},
-};
+use crate::simulator::{Dial, Moment, Verb, What};
 
 /// A moment as a line: when, and what.
 pub(super) fn line(moment: &Moment) -> String {
@@ -104,7 +101,8 @@ fn verb(verb: &Verb) -> String {
             format!("dial {callee} and ask what follows")
         }
         Verb::Dial(Dial { callee, action: None }) => format!("dial {callee}"),
-        Verb::Redirect(url) => {
+        Verb::Redirect(step) => {
+            let url = step.url.as_str();
             let path = url
                 .split("://")
                 .nth(1)
@@ -121,12 +119,13 @@ fn verb(verb: &Verb) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::Step;
 
     #[test]
     fn documents_are_told_in_words() {
         let verbs = [
-            Verb::Connect(crate::simulator::twiml::Stream::default()),
-            Verb::Redirect("https://edge.example.com/carriers/main/resume?call=1".to_owned()),
+            Verb::Connect(crate::simulator::Stream::default()),
+            Verb::Redirect(Step::to("https://edge.example.com/carriers/main/resume?call=1")),
         ];
         assert_eq!(meaning(&verbs), "open a media socket, then ask /carriers/main/resume");
         assert_eq!(meaning(&[]), "hang up");

@@ -188,8 +188,8 @@ fn account() -> Account {
 
 fn exchange(account: &Account, public_url: &str) -> Result<Exchange, String> {
     let exchange = Exchange::new(Settings {
-        account_sid: account.account_id.clone(),
-        signer: Signer::Account(Box::new(account.clone())),
+        account: account.clone(),
+        signer: Signer::Account,
         reach: Reach::default(),
         delivery: Delivery::InOrder,
         pace: PACE,

@@ -1,22 +1,17 @@
 //! The parameters of Twilio's webhooks (Twilio docs, voice/twiml and voice/api/call-resource), with
 //! the names and in the order that the recorded ones have. It sends nothing.
 
-use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use super::leg::Facts;
-use crate::domain::{CallStatus, Direction, UnixMillis};
-
-/// What a form leaves as it is (WHATWG URL, application/x-www-form-urlencoded percent-encode set).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
-
-/// A form: names and values in the order they are sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Form(pub(super) Vec<(&'static str, String)>);
+use crate::{
+    domain::{CallStatus, Direction, UnixMillis},
+    simulator::{
+        leg::{Facts, Who},
+        peers::form::{Form, rfc2822, timestamp, word},
+    },
+};
 
 impl Form {
     /// The parameters of every request about a call.
-    pub(super) fn of(facts: &Facts, status: CallStatus) -> Self {
+    pub(in crate::simulator::peers) fn of(facts: &Facts, status: CallStatus) -> Self {
         let (from, to) = (&facts.from, &facts.to);
         let (from_country, to_country) = (country(from), country(to));
         let mut form = Self(vec![
@@ -56,7 +51,7 @@ impl Form {
     }
 
     /// Those of a status event, in addition.
-    pub(super) fn event(mut self, sequence: u32, now: UnixMillis) -> Self {
+    pub(in crate::simulator::peers) fn event(mut self, sequence: u32, now: UnixMillis) -> Self {
         self.add("Timestamp", rfc2822(now));
         self.add("CallbackSource", "call-progress-events");
         self.add("SequenceNumber", sequence.to_string());
@@ -64,7 +59,7 @@ impl Form {
     }
 
     /// Those of the last one, in addition.
-    pub(super) fn last(mut self, status: CallStatus, seconds: u64) -> Self {
+    pub(in crate::simulator::peers) fn last(mut self, status: CallStatus, seconds: u64) -> Self {
         self.add("Duration", seconds.div_ceil(60).to_string());
         self.add("CallDuration", seconds.to_string());
         let sip_code = match status {
@@ -85,7 +80,12 @@ impl Form {
     }
 
     /// A stream's status.
-    pub(super) fn stream(facts: &Facts, stream_sid: &str, event: &str, now: UnixMillis) -> Self {
+    pub(in crate::simulator::peers) fn stream(
+        facts: &Facts,
+        stream_sid: &str,
+        event: &str,
+        now: UnixMillis,
+    ) -> Self {
         Self(vec![
             ("AccountSid", facts.account_sid.clone()),
             ("CallSid", facts.sid.clone()),
@@ -97,45 +97,26 @@ impl Form {
     }
 
     /// The verdict of asynchronous answering-machine detection.
-    pub(super) fn answered_by(facts: &Facts, verdict: &str) -> Self {
+    pub(in crate::simulator::peers) fn answered_by(facts: &Facts, who: Who) -> Self {
         Self(vec![
             ("CallSid", facts.sid.clone()),
             ("AccountSid", facts.account_sid.clone()),
-            ("AnsweredBy", verdict.to_owned()),
+            ("AnsweredBy", verdict(who).to_owned()),
             ("MachineDetectionDuration", "2310".to_owned()),
         ])
     }
+}
 
-    pub(super) fn add(&mut self, name: &'static str, value: impl Into<String>) {
-        self.0.push((name, value.into()));
+/// Who answered, in Twilio's words.
+pub(in crate::simulator::peers) const fn verdict(who: Who) -> &'static str {
+    match who {
+        Who::Human => "human",
+        Who::Machine => "machine_start",
     }
-
-    /// As it is sent.
-    pub(super) fn encoded(&self) -> String {
-        let encoded = |text| utf8_percent_encode(text, ENCODED).to_string().replace("%20", "+");
-        let pairs = self.0.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
-        pairs.collect::<Vec<_>>().join("&")
-    }
-}
-
-/// A status in Twilio's spelling.
-pub(super) fn word(status: CallStatus) -> String {
-    status.as_str().replace('_', "-")
-}
-
-/// A time as Twilio writes it nearly everywhere: `Thu, 01 Jan 2026 12:00:00 +0000`.
-pub(super) fn rfc2822(at: UnixMillis) -> String {
-    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp(at));
-    text.unwrap_or_default().replace("GMT", "+0000")
-}
-
-fn timestamp(at: UnixMillis) -> Timestamp {
-    let millis = i64::try_from(at.0).unwrap_or_default();
-    Timestamp::from_millisecond(millis).unwrap_or_default()
 }
 
 /// A direction in Twilio's spelling.
-pub(super) const fn direction(facts: &Facts) -> &'static str {
+pub(in crate::simulator::peers) const fn direction(facts: &Facts) -> &'static str {
     match facts.direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound-api",

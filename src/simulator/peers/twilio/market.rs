@@ -1,6 +1,5 @@
-//! The numbers that the simulated carrier sells (Twilio docs,
-//! phone-numbers/api/availablephonenumber-resource): of every area code the hundred that are kept
-//! for fiction, but for those already sold.
+//! Numbers for sale, as Twilio's API shows and sells them (Twilio docs,
+//! phone-numbers/api/availablephonenumber-resource).
 
 use std::sync::Arc;
 
@@ -13,16 +12,12 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{
+use super::rest::{Answer, admit, formatted, not_found, number, refused};
+use crate::simulator::{
     exchange::{Inner, Owned},
-    rest::{Answer, admit, error, formatted, not_found, number},
+    peers::{form::Sent, offers},
 };
-use crate::carriers::shared::form::Form;
 
-/// The area code of who names none.
-const AREA: &str = "415";
-/// The one of numbers whose callers do not pay.
-const TOLL_FREE_AREA: &str = "800";
 /// Rows of a list, unless asked otherwise.
 const PAGE_SIZE: usize = 30;
 
@@ -34,16 +29,14 @@ pub(super) async fn search(
     headers: HeaderMap,
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
-    let query = query.unwrap_or_default();
-    let asked = Form::parse(&query).map_err(|_| error(400, 20_001, "Too many parameters"))?;
-    let area = match (country.as_str(), kind.as_str()) {
-        ("US" | "CA", "Local.json") => asked.get("AreaCode").unwrap_or(AREA),
-        ("US" | "CA", "TollFree.json") => TOLL_FREE_AREA,
+    let asked = Sent::read(query.unwrap_or_default().as_bytes());
+    let is_toll_free = match (country.as_str(), kind.as_str()) {
+        ("US" | "CA", "Local.json") => false,
+        ("US" | "CA", "TollFree.json") => true,
         _ => return Err(not_found(&format!("/AvailablePhoneNumbers/{country}/{kind}"))),
     };
     let size = asked.get("PageSize").and_then(|text| text.parse().ok()).unwrap_or(PAGE_SIZE);
-    let numbers = (0..100).map(|line| format!("+1{area}55501{line:02}"));
-    let free = numbers.filter(|number| is_for_sale(number) && exchange.owned(number).is_none());
+    let free = offers::search(&exchange, asked.get("AreaCode"), is_toll_free);
     let rows: Vec<Value> = free.take(size).map(|number| offer(&number, &country)).collect();
     let uri = format!("/2010-04-01/Accounts/{account}/AvailablePhoneNumbers/{country}/{kind}");
     Ok(Json(json!({ "available_phone_numbers": rows, "uri": uri })).into_response())
@@ -67,16 +60,6 @@ fn offer(number: &str, country: &str) -> Value {
     })
 }
 
-/// Whether it is one of ours to sell.
-fn is_for_sale(number: &str) -> bool {
-    let digits = number.strip_prefix("+1").filter(|digits| digits.len() == 10);
-    let Some((area, line)) = digits.and_then(|digits| digits.split_at_checked(3)) else {
-        return false;
-    };
-    let is_area = area.starts_with(|c: char| ('2'..='9').contains(&c));
-    is_area && area.bytes().all(|byte| byte.is_ascii_digit()) && line.starts_with("55501")
-}
-
 /// Sells a number.
 pub(super) async fn buy(
     State(exchange): State<Arc<Inner>>,
@@ -85,13 +68,12 @@ pub(super) async fn buy(
     body: Bytes,
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
-    let text = std::str::from_utf8(&body).unwrap_or_default();
-    let form = Form::parse(text).map_err(|_| error(400, 20_001, "Too many parameters"))?;
+    let form = Sent::read(&body);
     let wanted = form.get("PhoneNumber").unwrap_or_default();
-    if !is_for_sale(wanted) || exchange.owned(wanted).is_some() {
+    if !offers::is_for_sale(wanted) || exchange.owned(wanted).is_some() {
         let message =
             format!("{wanted} is not available. Please try again later or try another number.");
-        return Err(error(400, 21_422, &message));
+        return Err(refused(400, 21_422, &message));
     }
     let given = |name| form.get(name).unwrap_or_default().to_owned();
     let owned = Owned {

@@ -15,18 +15,23 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::{
-    exchange::{Fault, Inner, Owned},
-    form::{direction, rfc2822, word},
-    leg::{Ending, Leg},
+    form::{direction, verdict},
     market,
-    play::{Detection, Order, Play},
 };
 use crate::{
-    carriers::shared::form::Form,
-    domain::{CallStatus, Direction, E164, Secret, UnixMillis},
+    domain::{CallStatus, CarrierId, Direction, E164, Secret, UnixMillis},
+    simulator::{
+        exchange::{Inner, Owned},
+        leg::{Ending, Leg},
+        peers::{
+            Station,
+            form::{Sent, rfc2822, word},
+        },
+        play::{Detection, Order},
+        verb::Step,
+    },
     telemetry::clock,
 };
 
@@ -39,17 +44,53 @@ const TIMEOUT_SECONDS_MAX: u64 = 600;
 
 type Exchange = State<Arc<Inner>>;
 
+/// What those who took over the API made of it.
+pub(in crate::simulator::peers) struct Flavour {
+    /// Where the accounts are.
+    pub(in crate::simulator::peers) base: &'static str,
+    /// A call or a number, from how Twilio shows it.
+    restyle: fn(&mut Value),
+}
+
+/// The original.
+pub(in crate::simulator::peers) const TWILIO: Flavour =
+    Flavour { base: "/2010-04-01/Accounts", restyle: |_| {} };
+
+/// SignalWire's (docs, compatibility-api/rest-api).
+pub(in crate::simulator::peers) const SIGNALWIRE: Flavour =
+    Flavour { base: "/api/laml/2010-04-01/Accounts", restyle: as_signalwire };
+
+/// Its names are turned round, and what is a number is written as one.
+fn as_signalwire(shown: &mut Value) {
+    let Some(shown) = shown.as_object_mut() else { return };
+    for (twilio, own) in [("from_formatted", "formatted_from"), ("to_formatted", "formatted_to")] {
+        if let Some(value) = shown.remove(twilio) {
+            shown.insert(own.to_owned(), value);
+        }
+    }
+    for name in ["duration", "price"] {
+        let number = shown.get(name).and_then(Value::as_str).and_then(|t| t.parse::<f64>().ok());
+        if let Some(number) = number {
+            shown.insert(name.to_owned(), number.into());
+        }
+    }
+}
+
+fn flavour(exchange: &Inner) -> &'static Flavour {
+    if exchange.account.carrier == CarrierId::SignalWire { &SIGNALWIRE } else { &TWILIO }
+}
+
 /// The API's routes.
-pub(super) fn router(exchange: Arc<Inner>) -> Router {
+pub(in crate::simulator::peers) fn router(exchange: Arc<Inner>, base: &str) -> Router {
     Router::new()
-        .route("/2010-04-01/Accounts/{account}/Calls.json", get(list).post(create))
-        .route("/2010-04-01/Accounts/{account}/Calls/{call}", get(read).post(update))
+        .route(&format!("{base}/{{account}}/Calls.json"), get(list).post(create))
+        .route(&format!("{base}/{{account}}/Calls/{{call}}"), get(read).post(update))
         .route(
-            "/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json",
+            &format!("{base}/{{account}}/IncomingPhoneNumbers.json"),
             get(numbers).post(market::buy),
         )
         .route(
-            "/2010-04-01/Accounts/{account}/AvailablePhoneNumbers/{country}/{kind}",
+            &format!("{base}/{{account}}/AvailablePhoneNumbers/{{country}}/{{kind}}"),
             get(market::search),
         )
         .fallback(|uri: http::Uri| async move { not_found(uri.path()) })
@@ -67,7 +108,12 @@ impl IntoResponse for Told {
 
 pub(super) type Answer = Result<Response, Told>;
 
-pub(super) fn error(status: u16, code: u32, message: &str) -> Told {
+/// An error of the API's.
+pub(in crate::simulator::peers) fn error(status: u16, code: u32, message: &str) -> Response {
+    refused(status, code, message).into_response()
+}
+
+pub(super) fn refused(status: u16, code: u32, message: &str) -> Told {
     let body = json!({
         "code": code,
         "message": message,
@@ -79,22 +125,25 @@ pub(super) fn error(status: u16, code: u32, message: &str) -> Told {
 }
 
 pub(super) fn not_found(path: &str) -> Told {
-    error(404, 20_404, &format!("The requested resource {path} was not found"))
+    refused(404, 20_404, &format!("The requested resource {path} was not found"))
 }
 
-/// Lets in who knows the account's secret.
+/// Lets in who knows the account's token: its secret, or the API's own where that is another.
 pub(super) fn admit(exchange: &Inner, account: &str, headers: &HeaderMap) -> Result<(), Told> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|text| text.strip_prefix("Basic "));
     let given = given.and_then(|text| STANDARD.decode_to_vec(text).ok()).unwrap_or_default();
-    let secrets = exchange.post.account().map_or(&[][..], |account| &account.secrets);
-    let opens = |secret: &Secret| {
-        given == format!("{}:{}", exchange.account_sid, secret.reveal()).into_bytes()
+    let ours = &exchange.account;
+    let opens =
+        |secret: &Secret| given == format!("{}:{}", ours.account_id, secret.reveal()).into_bytes();
+    let is_known = match &ours.api.key {
+        Some(key) => opens(&key.secret),
+        None => ours.secrets.iter().any(opens),
     };
-    if account == exchange.account_sid && secrets.iter().any(opens) {
+    if account == ours.account_id && is_known {
         Ok(())
     } else {
-        Err(error(401, 20_003, "Authenticate"))
+        Err(refused(401, 20_003, "Authenticate"))
     }
 }
 
@@ -105,34 +154,16 @@ async fn create(
     body: Bytes,
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
-    let text = std::str::from_utf8(&body).unwrap_or_default();
-    let form = Form::parse(text).map_err(|_| error(400, 20_001, "Too many parameters"))?;
+    let form = Sent::read(&body);
     let (from, to) = (form.get("From").unwrap_or_default(), form.get("To").unwrap_or_default());
-    let person = exchange.person(to);
-    let queued = exchange.book().faults.pop_front();
-    let fault = queued.or_else(|| person.fault.clone());
-    if let Some(Fault::Refused { status, code, message }) = &fault {
-        return Err(error(*status, *code, message));
-    }
     let order = order(&exchange, &form, from, to)?;
-    let facts = exchange.facts(from.to_owned(), to.to_owned(), Direction::Outbound);
-    let leg = exchange.begin(facts, CallStatus::Queued);
-    let answer = call(&exchange, &leg);
-    let play = Play::new(Arc::clone(&exchange), leg, super::Voice::default());
-    tokio::spawn(play.outbound(order, person));
-    match fault {
-        Some(Fault::Slow(delay)) => sleep(delay).await,
-        Some(Fault::NoAnswer) => std::future::pending().await,
-        Some(Fault::Unclear(status)) => return Err(error(status, 20_500, "Internal Server Error")),
-        Some(Fault::Refused { .. }) | None => {}
-    }
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    let show = |leg: &Leg| (StatusCode::CREATED, Json(call(&exchange, leg))).into_response();
+    Ok(exchange.place(from, to, order, show).await)
 }
 
 /// What a request for a call asks, if it may be asked.
-fn order(exchange: &Inner, form: &Form<'_>, from: &str, to: &str) -> Result<Order, Told> {
-    let given = |name| form.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
-    let refused = |code, message: &str| Err(error(400, code, message));
+fn order(exchange: &Inner, form: &Sent, from: &str, to: &str) -> Result<Order, Told> {
+    let refused = |code, message: &str| Err(refused(400, code, message));
     if to.is_empty() {
         return refused(21_201, "No 'To' number is specified");
     }
@@ -149,33 +180,41 @@ fn order(exchange: &Inner, form: &Form<'_>, from: &str, to: &str) -> Result<Orde
         );
         return refused(21_210, &message);
     }
-    let (url, twiml) = (given("Url"), given("Twiml"));
+    let (url, twiml) = (form.given("Url"), form.given("Twiml"));
     let is_url = |url: &String| url.starts_with("http://") || url.starts_with("https://");
     if !url.as_ref().map_or(twiml.is_some(), is_url) {
         return refused(21_205, "Url is not a valid URL");
     }
-    let wanted = form.pairs().iter().filter(|pair| pair.name() == "StatusCallbackEvent");
-    // One a parameter: a list in one is a word that nobody knows.
-    let mut events: Vec<String> = wanted.map(|pair| pair.value.to_string()).collect();
-    if events.is_empty() {
-        events.push("completed".to_owned());
-    }
     let seconds = form.get("Timeout").and_then(|text| text.parse().ok()).unwrap_or(60_u64);
-    let is_detected = form.get("MachineDetection").is_some();
-    let detection = match (is_detected, form.get("AsyncAmd"), given("AsyncAmdStatusCallback")) {
+    let is_detected = form.get("MachineDetection").is_some_and(|word| word != "none");
+    let meanwhile = form.given("AsyncAmdStatusCallback");
+    let detection = match (is_detected, form.get("AsyncAmd"), meanwhile) {
         (true, Some("true"), Some(url)) => Detection::Meanwhile(url),
         (true, Some("true"), None) | (false, ..) => Detection::Off,
         (true, ..) => Detection::First,
     };
     Ok(Order {
-        url,
-        fallback_url: given("FallbackUrl"),
-        twiml,
-        status_callback: given("StatusCallback"),
-        events,
+        step: url.map(Step::to),
+        fallback_url: form.given("FallbackUrl"),
+        document: twiml.map(|twiml| ("text/xml", twiml)),
+        tells: tells(form),
         timeout: Some(Duration::from_secs(seconds.min(TIMEOUT_SECONDS_MAX))),
         detection,
     })
+}
+
+/// Who is told of which event: one a parameter, for a list in one is a word that nobody knows.
+fn tells(form: &Sent) -> Vec<(Station, String)> {
+    let Some(url) = form.given("StatusCallback") else { return Vec::new() };
+    let wanted: Vec<&str> = form
+        .pairs()
+        .filter(|(name, _)| *name == "StatusCallbackEvent")
+        .map(|(_, value)| value)
+        .collect();
+    let wanted = if wanted.is_empty() { vec!["completed"] } else { wanted };
+    let all = [Station::Initiated, Station::Ringing, Station::Answered, Station::Completed];
+    let told = all.into_iter().filter(|station| wanted.contains(&station.as_str()));
+    told.map(|station| (station, url.clone())).collect()
 }
 
 async fn read(
@@ -198,23 +237,22 @@ async fn update(
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
     let leg = find(&exchange, &id).ok_or_else(|| not_found(uri.path()))?;
-    let text = std::str::from_utf8(&body).unwrap_or_default();
-    let form = Form::parse(text).map_err(|_| error(400, 20_001, "Too many parameters"))?;
+    let form = Sent::read(&body);
     let status = leg.state().status;
     if status.is_final() {
-        return Err(error(400, 21_220, "Call is not in-progress. Cannot redirect."));
+        return Err(refused(400, 21_220, "Call is not in-progress. Cannot redirect."));
     }
     match (form.get("Status"), form.get("Url")) {
         (Some("completed"), _) => leg.end(Ending::Api),
         (Some("canceled"), _) if status < CallStatus::InProgress => leg.end(Ending::Api),
         (None, Some(_)) if status < CallStatus::InProgress => {
-            return Err(error(400, 21_220, "Call is not in-progress. Cannot redirect."));
+            return Err(refused(400, 21_220, "Call is not in-progress. Cannot redirect."));
         }
         (None, Some(url)) => {
-            leg.change(|state| state.instead = Some(url.to_owned()));
+            leg.go_to(Step::to(url));
             return Ok(Json(call(&exchange, &leg)).into_response());
         }
-        _ => return Err(error(400, 20_001, "only Status and Url are simulated")),
+        _ => return Err(refused(400, 20_001, "only Status and Url are simulated")),
     }
     let mut shown = call(&exchange, &leg);
     if let Some(status) = shown.get_mut("status") {
@@ -224,8 +262,7 @@ async fn update(
 }
 
 fn find(exchange: &Inner, id: &str) -> Option<Arc<Leg>> {
-    let sid = id.strip_suffix(".json")?;
-    exchange.book().legs.iter().find(|leg| leg.facts.sid == sid).cloned()
+    exchange.find(id.strip_suffix(".json")?)
 }
 
 /// Newest first, filtered by what is asked for.
@@ -236,8 +273,7 @@ async fn list(
     headers: HeaderMap,
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
-    let query = query.unwrap_or_default();
-    let asked = Form::parse(&query).map_err(|_| error(400, 20_001, "Too many parameters"))?;
+    let asked = Sent::read(query.unwrap_or_default().as_bytes());
     let legs = exchange.book().legs.clone();
     let is = |name: &str, value: &str| asked.get(name).is_none_or(|wanted| wanted == value);
     let found = legs.iter().rev().filter(|leg| {
@@ -261,8 +297,7 @@ async fn numbers(
     headers: HeaderMap,
 ) -> Answer {
     admit(&exchange, &account, &headers)?;
-    let query = query.unwrap_or_default();
-    let asked = Form::parse(&query).map_err(|_| error(400, 20_001, "Too many parameters"))?;
+    let asked = Sent::read(query.unwrap_or_default().as_bytes());
     let owned = exchange.book().numbers.clone();
     let wanted = asked.get("PhoneNumber").unwrap_or_default();
     let found = owned.iter().filter(|(_, number)| number.e164.contains(wanted));
@@ -272,20 +307,20 @@ async fn numbers(
 }
 
 /// A page of a list.
-fn page(exchange: &Inner, path: &str, key: &str, all: &[Value], asked: &Form<'_>) -> Value {
+fn page(exchange: &Inner, path: &str, key: &str, all: &[Value], asked: &Sent) -> Value {
     let number = |name: &str| asked.get(name).and_then(|text| text.parse::<usize>().ok());
     let size = number("PageSize").unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE_MAX);
     let page = number("Page").unwrap_or(0);
     let start = page.saturating_mul(size);
     let rows: Vec<&Value> = all.iter().skip(start).take(size).collect();
     let is_filter = |name: &str| !matches!(name, "PageSize" | "Page" | "PageToken");
-    let filters = asked.pairs().iter().filter(|pair| is_filter(pair.name()));
+    let filters = asked.pairs().filter(|(name, _)| is_filter(name));
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let filters: String =
-        filters.map(|pair| format!("{}={}&", escaped(pair.name()), escaped(&pair.value))).collect();
+        filters.map(|(name, value)| format!("{}={}&", escaped(name), escaped(value))).collect();
     let uri = |page: usize| {
-        let account = &exchange.account_sid;
-        format!("/2010-04-01/Accounts/{account}/{path}.json?{filters}PageSize={size}&Page={page}")
+        let (base, account) = (flavour(exchange).base, &exchange.account.account_id);
+        format!("{base}/{account}/{path}.json?{filters}PageSize={size}&Page={page}")
     };
     let last = rows.last().and_then(|row| row.get("sid")).and_then(Value::as_str);
     let has_more = all.len() > start.saturating_add(size);
@@ -310,8 +345,8 @@ fn page(exchange: &Inner, path: &str, key: &str, all: &[Value], asked: &Form<'_>
 /// A call, as the API shows it.
 fn call(exchange: &Inner, leg: &Leg) -> Value {
     let (facts, state) = (&leg.facts, leg.state());
-    let account = &exchange.account_sid;
-    let base = format!("/2010-04-01/Accounts/{account}/Calls/{}", facts.sid);
+    let (flavour, account) = (flavour(exchange), &exchange.account.account_id);
+    let base = format!("{}/{account}/Calls/{}", flavour.base, facts.sid);
     let ours = match facts.direction {
         Direction::Inbound => &facts.to,
         Direction::Outbound => &facts.from,
@@ -330,9 +365,9 @@ fn call(exchange: &Inner, leg: &Leg) -> Value {
         let ms = u128::from(ended.0.saturating_sub(facts.created_at.0)).saturating_sub(answered_ms);
         (ms / 1000).to_string()
     });
-    json!({
+    let mut shown = json!({
         "account_sid": account,
-        "answered_by": state.answered_by,
+        "answered_by": state.answered_by.map(verdict),
         "api_version": "2010-04-01",
         "caller_name": null,
         "date_created": created,
@@ -357,7 +392,9 @@ fn call(exchange: &Inner, leg: &Leg) -> Value {
         "to_formatted": formatted(&facts.to),
         "trunk_sid": null,
         "uri": format!("{base}.json"),
-    })
+    });
+    (flavour.restyle)(&mut shown);
+    shown
 }
 
 fn subresources(base: &str) -> Value {
@@ -378,7 +415,7 @@ fn subresources(base: &str) -> Value {
 
 /// A number of the account, as the API shows it.
 pub(super) fn number(exchange: &Inner, sid: &str, owned: &Owned) -> Value {
-    let account = &exchange.account_sid;
+    let (base, account) = (flavour(exchange).base, &exchange.account.account_id);
     json!({
         "account_sid": account,
         "address_requirements": "none",
@@ -407,7 +444,7 @@ pub(super) fn number(exchange: &Inner, sid: &str, owned: &Owned) -> Value {
         "status_callback_method": "POST",
         "trunk_sid": null,
         "type": "local",
-        "uri": format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{sid}.json"),
+        "uri": format!("{base}/{account}/IncomingPhoneNumbers/{sid}.json"),
         "voice_application_sid": "",
         "voice_caller_id_lookup": false,
         "voice_fallback_method": "POST",

@@ -1,9 +1,8 @@
-//! The carrier's end of a media socket (Twilio docs, voice/media-streams): sends what the person
-//! says, plays what comes back, and writes down what is heard.
+//! The carrier's end of a media socket, whatever its messages: sends what the person says, plays
+//! what comes back, and writes down what is heard.
 
 use std::{collections::VecDeque, time::Duration};
 
-use base64_simd::STANDARD;
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::{
@@ -13,23 +12,16 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     audio::{FRAME_LEN, SILENCE, is_silent},
-    exchange::{Voice, sid},
-    form::Form,
+    exchange::Voice,
     leg::{Ending, Leg, What},
+    peers::StreamTold,
     play::{Play, tell},
     post::Socket,
-    twiml::{Problem, Stream},
-};
-use crate::{
-    media::messages::{self, Message, Start},
-    telemetry::clock,
+    verb::{Problem, Stream},
 };
 
 /// A frame's length.
 const TICK: Duration = Duration::from_millis(20);
-
-/// When the first frame is heard: rarely at once.
-const FIRST_FRAME_MS: u64 = 155;
 
 /// Silence this long ends a sound: less is a breath.
 const BREATH: u32 = 10;
@@ -40,39 +32,77 @@ const QUEUED_MAX: usize = 10 * 60 * 8000;
 /// Between two keys.
 const KEY_TICKS: u64 = 10;
 
+/// A media socket's messages, from the carrier's end: sound is mu-law at 8 kHz on this side.
+///
+/// Each returns what is to be sent, in its order.
+pub(super) trait Wire: Send {
+    /// Before anything is said.
+    fn begins(&mut self) -> Vec<Frame>;
+
+    /// Twenty milliseconds of what the person says.
+    fn says(&mut self, sound: &[u8; FRAME_LEN]) -> Vec<Frame>;
+
+    /// A key is pressed.
+    fn presses(&mut self, key: char) -> Vec<Frame>;
+
+    /// What stood before this mark has been played.
+    fn plays_to(&mut self, mark: &str) -> Vec<Frame>;
+
+    /// What was not yet played has been thrown away.
+    fn cleared(&mut self) -> Vec<Frame> {
+        Vec::new()
+    }
+
+    /// The call is over.
+    fn ends(&mut self) -> Vec<Frame>;
+
+    /// What a message of the customer's asks for.
+    ///
+    /// # Errors
+    /// What the carrier would report of it.
+    fn take(&mut self, message: &Frame) -> Result<Heard, Problem>;
+
+    /// Whether a mark comes back as well when what stood before it was thrown away.
+    fn returns_cleared_marks(&self) -> bool {
+        true
+    }
+}
+
+/// What a message of the customer's asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Play this.
+    Sound(Vec<u8>),
+    /// Say when what came before has been played.
+    Mark(String),
+    /// Throw away what has not been played.
+    Clear,
+    /// Nothing.
+    Nothing,
+}
+
 /// Plays the stream until either side has had enough.
 pub(super) async fn play(play: &Play, stream: &Stream) {
     let leg = &play.leg;
-    let stream_sid = sid("MZ");
-    match play.exchange.post.upgrade(&stream.url).await {
+    let peer = play.exchange.peer;
+    let id = peer.stream_id();
+    match play.exchange.post.upgrade(&stream.url, &stream.headers).await {
         Err(problem) => {
-            let mut form = Form::stream(&leg.facts, &stream_sid, "stream-error", clock::now());
-            form.add("StreamError", problem.to_string());
-            form.add("StreamErrorCode", problem.code.to_string());
-            leg.note(What::Failed(problem));
-            status(play, stream, "stream-error", &form).await;
+            leg.note(What::Failed(problem.clone()));
+            told(play, stream, &id, StreamTold::Failed(problem)).await;
         }
         Ok(socket) => {
             leg.note(What::Connected(stream.url.clone()));
-            let form = Form::stream(&leg.facts, &stream_sid, "stream-started", clock::now());
-            let start = Start {
-                stream_sid: stream_sid.clone(),
-                call_sid: leg.facts.sid.clone(),
-                account_sid: leg.facts.account_sid.clone(),
-                parameters: stream.parameters.clone(),
-                ..Start::default()
-            };
-            let talk = Talk::new(leg, socket, start, &play.voice);
-            tokio::join!(talk.run(), status(play, stream, "stream-started", &form));
-            let form = Form::stream(&leg.facts, &stream_sid, "stream-stopped", clock::now());
-            status(play, stream, "stream-stopped", &form).await;
+            let talk = Talk::new(leg, socket, peer.wire(leg, stream, &id), &play.voice);
+            tokio::join!(talk.run(), told(play, stream, &id, StreamTold::Started));
+            told(play, stream, &id, StreamTold::Stopped).await;
         }
     }
 }
 
-async fn status(play: &Play, stream: &Stream, event: &str, form: &Form) {
-    if let Some(url) = &stream.status_callback {
-        tell(&play.exchange, &play.leg, url, event, form).await;
+async fn told(play: &Play, stream: &Stream, id: &str, what: StreamTold) {
+    if let Some(letter) = play.exchange.peer.stream_told(&play.leg, stream, id, &what) {
+        tell(&play.exchange, &play.leg, what.as_str(), letter).await;
     }
 }
 
@@ -80,20 +110,19 @@ async fn status(play: &Play, stream: &Stream, event: &str, form: &Form) {
 struct Talk<'a> {
     leg: &'a Leg,
     socket: Socket,
-    start: Start,
+    wire: Box<dyn Wire>,
     voice: &'a Voice,
     player: Player,
-    sequence: u64,
     ticks: u64,
     silent_for: u32,
     was_warned: bool,
 }
 
 impl<'a> Talk<'a> {
-    fn new(leg: &'a Leg, socket: Socket, start: Start, voice: &'a Voice) -> Self {
+    fn new(leg: &'a Leg, socket: Socket, wire: Box<dyn Wire>, voice: &'a Voice) -> Self {
         let player = Player::default();
-        let (sequence, ticks, silent_for, was_warned) = (1, 0, BREATH, false);
-        Self { leg, socket, start, voice, player, sequence, ticks, silent_for, was_warned }
+        let (ticks, silent_for, was_warned) = (0, BREATH, false);
+        Self { leg, socket, wire, voice, player, ticks, silent_for, was_warned }
     }
 
     async fn run(mut self) {
@@ -105,25 +134,26 @@ impl<'a> Talk<'a> {
             Ok(Some(code)) => self.leg.note(What::Closed(code)),
             // The person has gone: say so, and close.
             Ok(None) => {
-                self.sequence += 1;
-                let mut text = String::new();
-                messages::write_stop(&mut text, &self.start, self.sequence);
+                let frames = self.wire.ends();
                 let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-                drop(self.socket.send(Frame::text(text)).await);
+                drop(self.send(frames).await);
                 drop(self.socket.close(Some(close)).await);
             }
             Err(_) => self.leg.note(What::Closed(None)),
         }
     }
 
+    async fn send(&mut self, frames: Vec<Frame>) -> Result<(), tungstenite::Error> {
+        for frame in frames {
+            self.socket.send(frame).await?;
+        }
+        Ok(())
+    }
+
     /// Until the daemon closes (with its code), or the call ends (none).
     async fn talk(&mut self) -> Result<Option<Option<u16>>, tungstenite::Error> {
-        let mut text = String::new();
-        messages::write_connected(&mut text);
-        self.socket.send(Frame::text(text)).await?;
-        let mut text = String::new();
-        messages::write_start(&mut text, &self.start);
-        self.socket.send(Frame::text(text)).await?;
+        let frames = self.wire.begins();
+        self.send(frames).await?;
         let mut ticks = interval(TICK);
         // Catching up keeps the person's time: as many frames as there were.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -138,8 +168,9 @@ impl<'a> Talk<'a> {
                     Some(Ok(Frame::Close(frame))) => {
                         return Ok(Some(frame.map(|frame| frame.code.into())));
                     }
-                    Some(Ok(Frame::Text(text))) => self.take(&text).await?,
-                    Some(Ok(Frame::Binary(_))) => self.warn(31_950, "a binary message"),
+                    Some(Ok(frame @ (Frame::Text(_) | Frame::Binary(_)))) => {
+                        self.take(&frame).await?;
+                    }
                     Some(Ok(_)) => {}
                     Some(Err(error)) => return Err(error),
                 },
@@ -150,20 +181,12 @@ impl<'a> Talk<'a> {
     /// Twenty milliseconds: one frame is said, one is heard.
     async fn tick(&mut self) -> Result<(), tungstenite::Error> {
         let said = self.frame();
-        self.sequence += 1;
         self.ticks += 1;
-        let mut text = String::new();
-        let at = FIRST_FRAME_MS + (self.ticks - 1) * 20;
-        let payload = STANDARD.encode_to_string(said);
-        let place = (self.ticks, at);
-        messages::write_media(&mut text, &self.start.stream_sid, self.sequence, place, &payload);
-        self.socket.send(Frame::text(text)).await?;
+        let frames = self.wire.says(&said);
+        self.send(frames).await?;
         if let Some(key) = self.key() {
-            self.sequence += 1;
-            let mut text = String::new();
-            let digit = key.to_string();
-            messages::write_dtmf(&mut text, &self.start.stream_sid, self.sequence, &digit);
-            self.socket.send(Frame::text(text)).await?;
+            let frames = self.wire.presses(key);
+            self.send(frames).await?;
             self.leg.note(What::Key(key));
         }
         let (heard, marks) = self.player.frame();
@@ -216,35 +239,25 @@ impl<'a> Talk<'a> {
         self.voice.keys.chars().nth(place).filter(|_| since.is_multiple_of(KEY_TICKS))
     }
 
-    async fn take(&mut self, text: &str) -> Result<(), tungstenite::Error> {
-        let Ok(envelope) = messages::parse(text) else {
-            self.warn(31_951, "an invalid message");
-            return Ok(());
-        };
-        if envelope.stream_sid != self.start.stream_sid {
-            self.warn(31_951, "a message for another stream");
-            return Ok(());
-        }
-        let marks = match envelope.message {
-            Message::Media(payload) => {
-                match STANDARD.decode_to_vec(payload) {
-                    Ok(sound) if self.player.push(&sound) => {}
-                    Ok(_) => self.warn(31_930, "more sound than can be kept"),
-                    Err(_) => self.warn(31_951, "a payload that is not base64"),
+    async fn take(&mut self, frame: &Frame) -> Result<(), tungstenite::Error> {
+        let marks = match self.wire.take(frame) {
+            Ok(Heard::Sound(sound)) => {
+                if !self.player.push(&sound) {
+                    self.warn(Problem::new(31_930, "more sound than can be kept"));
                 }
                 Vec::new()
             }
-            Message::Mark(name) => self.player.mark(name),
-            Message::Clear => {
+            Ok(Heard::Mark(name)) => self.player.mark(name),
+            Ok(Heard::Clear) => {
                 self.leg.note(What::Cleared);
-                self.player.clear()
+                let marks = self.player.clear();
+                let frames = self.wire.cleared();
+                self.send(frames).await?;
+                if self.wire.returns_cleared_marks() { marks } else { Vec::new() }
             }
-            Message::Connected
-            | Message::Start(_)
-            | Message::Dtmf(_)
-            | Message::Stop
-            | Message::Unknown => {
-                self.warn(31_951, "an event that is not the daemon's to send");
+            Ok(Heard::Nothing) => Vec::new(),
+            Err(problem) => {
+                self.warn(problem);
                 Vec::new()
             }
         };
@@ -253,21 +266,18 @@ impl<'a> Talk<'a> {
 
     async fn play_marks(&mut self, marks: Vec<String>) -> Result<(), tungstenite::Error> {
         for name in marks {
-            self.sequence += 1;
-            let mut text = String::new();
-            let sequence = Some(self.sequence);
-            messages::write_mark(&mut text, &self.start.stream_sid, sequence, &name);
+            let frames = self.wire.plays_to(&name);
             self.leg.note(What::Mark(name));
-            self.socket.send(Frame::text(text)).await?;
+            self.send(frames).await?;
         }
         Ok(())
     }
 
     /// Reported once a stream, as Twilio does.
-    fn warn(&mut self, code: u32, what: &str) {
+    fn warn(&mut self, problem: Problem) {
         if !self.was_warned {
             self.was_warned = true;
-            self.leg.note(What::Failed(Problem::new(code, what)));
+            self.leg.note(What::Failed(problem));
         }
     }
 }
