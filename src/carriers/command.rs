@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::AnsweredBy;
+use super::{AnsweredBy, NumberCommand, NumberOutcome};
 use crate::domain::{
     Account, CallStatus, DialFailure, Direction, E164, MediaFormat, Secret, UnixMillis,
 };
@@ -144,6 +144,8 @@ pub enum Command<'a> {
         /// Which.
         number: E164,
     },
+    /// Something about the account's numbers and who answers them.
+    Numbers(NumberCommand<'a>),
 }
 
 /// Numbers that are looked for.
@@ -263,6 +265,8 @@ pub enum CommandOutcome {
     Offered(Vec<OfferedNumber>),
     /// Whether the number is the account's own; after an order it is.
     Owned(bool),
+    /// What was asked about the account's numbers.
+    Numbers(NumberOutcome),
     /// Not done: the carrier is busy. It is safe to send again, later.
     Busy,
     /// Nobody can tell whether it was done.

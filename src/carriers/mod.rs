@@ -11,6 +11,7 @@
 mod command;
 #[cfg(test)]
 mod conformance;
+mod numbers;
 pub mod plivo;
 pub mod shared;
 pub mod signalwire;
@@ -31,6 +32,10 @@ use crate::{
 pub use command::{
     Answer, ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, Leg,
     NumberOrder, NumberSearch, OfferedNumber, Order, Reply,
+};
+pub use numbers::{
+    Answerer, AskedUrl, HeldApplication, HeldNumber, NumberCommand, NumberOutcome, NumberPage,
+    PointTo, Pointing,
 };
 pub use webhook::{
     AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, Request, StreamEvent,
@@ -132,6 +137,11 @@ pub trait Carrier: Sync {
 
     /// What the API's reply says of the command.
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome;
+
+    /// How the account's numbers are pointed here; none where the carrier's API has no way.
+    fn pointing(&self) -> Option<&'static dyn Pointing> {
+        None
+    }
 
     /// What the API's reply says of a [`Reply::Request`].
     fn reply_outcome(&self, status: u16, body: &[u8]) -> CommandOutcome {

@@ -70,6 +70,12 @@ impl<'a> Client<'a> {
         self.answer(request.timeout(BULK_WAIT).body(lines))
     }
 
+    /// Posts what the daemon may work at for a minute.
+    pub(crate) fn work(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, &[])?;
+        self.answer(request.timeout(BULK_WAIT).json(body))
+    }
+
     /// Posts a text of some kind.
     pub(crate) fn post_text(
         &self,

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod import;
 mod keys;
+mod numbers;
 mod out;
 mod serve;
 mod setup;
@@ -52,6 +53,8 @@ enum Command {
     Revisions(setup::Revisions),
     /// Bring in numbers and agents, and calls that were made before Switchback or by others
     Import(import::Import),
+    /// Show who answers numbers at their carrier, point them here, put them back
+    Numbers(numbers::Numbers),
     /// Make, list and revoke API keys
     Keys(keys::Keys),
     /// Make, list and remove tenants
@@ -116,6 +119,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Revisions(command) => command.run(),
+        Command::Numbers(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Tenants(command) => command.run(),
         Command::Shadow(command) => command.run(),

@@ -375,7 +375,7 @@ fn part((path, refusal): &(String, Refusal)) -> Vec<FieldError> {
     told.fields.into_iter().map(within).collect()
 }
 
-fn carrier_refused(why: DialFailure, said: &str) -> String {
+pub(in crate::dialects) fn carrier_refused(why: DialFailure, said: &str) -> String {
     let text = match why {
         DialFailure::Credentials => "the carrier does not know the account's credentials",
         DialFailure::Busy => "the carrier is busy; try again later",

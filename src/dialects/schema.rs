@@ -54,6 +54,14 @@ fn named<T: ToSchema>() -> Named {
 words! {
     /// Which way calls go.
     Direction = domain::Direction;
+    /// What becomes of a number that is to be pointed here, or back.
+    PointStep = domain::PointStep;
+    /// Why a number is not pointed here, or back.
+    PointCause = domain::PointCause;
+    /// What is to be known of a number that is pointed here, or back.
+    PointNote = domain::PointNote;
+    /// How a number stands between here and its carrier.
+    PointState = domain::PointState;
     /// How a call stands.
     CallStatus = domain::CallStatus;
     /// Who ended a call.

@@ -8,6 +8,7 @@
 mod client;
 mod due;
 mod lane;
+mod numbers;
 mod orders;
 mod placing;
 
@@ -27,6 +28,7 @@ use crate::{
 use client::Client;
 pub use due::Prepare;
 use lane::Lane;
+pub use numbers::NotDone;
 
 /// How commands are sent.
 #[derive(Clone, Debug)]

@@ -19,6 +19,7 @@ mod key;
 mod media;
 mod number;
 mod outcome;
+mod pointing;
 mod record;
 mod recorded;
 mod refusal;
@@ -55,6 +56,10 @@ pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
 pub use media::{ByteOrder, Codec, MediaFormat, RuntimeMedia};
 pub use number::{Number, NumberKind, Owner, default_agent};
 pub use outcome::{Outcome, OutcomeSet};
+pub use pointing::{
+    CarrierFields, PointCause, PointNote, PointState, PointStep, PointedApplication, PointedNumber,
+    as_held, unlike,
+};
 pub use record::{
     AgentRecord, BindingRecord, CallBrief, CallPatch, CallRecord, CallSummary, DialRecord,
     InboundConfig, MediaSession, NumberRecord, OrphanCause, StrayEvent, TargetTried, TenantRecord,

@@ -10,7 +10,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::webhook::{FALLBACK, digits};
+use super::{
+    numbers,
+    webhook::{FALLBACK, digits},
+};
 use crate::{
     carriers::{
         ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberSearch,
@@ -64,6 +67,7 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
         Command::FindNumber { number } => {
             (Method::GET, format!("{base}/Number/{}/", without_plus(*number)), String::new())
         }
+        Command::Numbers(command) => numbers::request(command, &base),
     };
     let token = account.secrets.first().map_or("", Secret::reveal);
     let authorization = credentials::basic(&account.account_id, token);
@@ -71,7 +75,7 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
     Some(ApiRequest { method, path, authorization, content_type, body })
 }
 
-fn without_plus(number: E164) -> String {
+pub(super) fn without_plus(number: E164) -> String {
     number.as_u64().to_string()
 }
 
@@ -130,6 +134,7 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
         // Gone already. One that still waits at Plivo is asked for a document later, and hung up.
         (Command::HangUp { .. }, 404) => CommandOutcome::Done,
         (Command::FindNumber { .. }, 404) => CommandOutcome::Owned(false),
+        (Command::Numbers(command), _) => command.refused(error(status, body)),
         _ => CommandOutcome::Refused(error(status, body)),
     }
 }
@@ -154,6 +159,7 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
         Command::FindNumber { number } => serde_json::from_slice::<OfferBody>(body)
             .ok()
             .map(|owned| CommandOutcome::Owned(digits(&owned.number) == Some(*number))),
+        Command::Numbers(command) => numbers::success(command, body).map(CommandOutcome::Numbers),
     }
     .unwrap_or(CommandOutcome::Unclear)
 }

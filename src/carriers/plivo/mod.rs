@@ -6,6 +6,7 @@ mod answer;
 mod commands;
 pub mod diagnose;
 mod media;
+mod numbers;
 mod signature;
 mod webhook;
 
@@ -16,8 +17,8 @@ use uuid::Uuid;
 
 use crate::{
     carriers::{
-        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
-        Request, Webhook,
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
+        Reply, Request, Webhook,
     },
     domain::{Account, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
@@ -88,6 +89,10 @@ impl Carrier for Plivo {
         _nonce: Uuid,
     ) -> Option<ApiRequest> {
         commands::request(command, account)
+    }
+
+    fn pointing(&self) -> Option<&'static dyn Pointing> {
+        Some(&numbers::Numbers)
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

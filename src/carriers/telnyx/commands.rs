@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    answer,
+    answer, numbers,
     state::{Left, State},
 };
 use crate::{
@@ -62,6 +62,7 @@ pub(super) fn request(command: &Command<'_>, account: &Account, nonce: Uuid) -> 
             let path = format!("/v2/phone_numbers?filter%5Bphone_number%5D={number}");
             return Some(get(path, account));
         }
+        Command::Numbers(command) => return Some(numbers::request(command, account)),
     };
     Some(json_request(method, path, account, &body))
 }
@@ -133,8 +134,14 @@ fn search_path(search: &NumberSearch<'_>) -> String {
 pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
     match failure(status, body) {
         None => success(command, body),
-        Some(CommandOutcome::Refused(error)) if matches!(command, Command::HangUp { .. }) => {
-            over(error)
+        Some(CommandOutcome::Refused(error)) => {
+            if let Command::Numbers(command) = command {
+                command.refused(error)
+            } else if matches!(command, Command::HangUp { .. }) {
+                over(error)
+            } else {
+                CommandOutcome::Refused(error)
+            }
         }
         Some(outcome) => outcome,
     }
@@ -211,6 +218,10 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             ),
             None => CommandOutcome::Unclear,
         },
+        Command::Numbers(command) => {
+            let found = numbers::success(command, body);
+            found.map_or(CommandOutcome::Unclear, CommandOutcome::Numbers)
+        }
         Command::FindCalls { .. } | Command::ListCalls { .. } => CommandOutcome::Unclear,
     }
 }

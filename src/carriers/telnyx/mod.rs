@@ -7,6 +7,7 @@ mod answer;
 mod commands;
 pub mod diagnose;
 mod media;
+mod numbers;
 mod signature;
 mod state;
 mod texml;
@@ -19,8 +20,8 @@ use uuid::Uuid;
 
 use crate::{
     carriers::{
-        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
-        Request, Webhook,
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
+        Reply, Request, Webhook,
     },
     domain::{Account, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
@@ -105,6 +106,10 @@ impl Carrier for Telnyx {
         commands::request(command, account, nonce)
     }
 
+    fn pointing(&self) -> Option<&'static dyn Pointing> {
+        Some(&numbers::Numbers)
+    }
+
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
         commands::outcome(command, status, body)
     }
@@ -173,6 +178,10 @@ impl Carrier for TelnyxTexml {
         nonce: Uuid,
     ) -> Option<ApiRequest> {
         texml::request(command, account).or_else(|| commands::request(command, account, nonce))
+    }
+
+    fn pointing(&self) -> Option<&'static dyn Pointing> {
+        Some(&numbers::TexmlNumbers)
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

@@ -172,7 +172,8 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
         | Command::ListCalls { .. }
         | Command::SearchNumbers(_)
         | Command::BuyNumber(_)
-        | Command::FindNumber { .. } => return None,
+        | Command::FindNumber { .. }
+        | Command::Numbers(_) => return None,
     };
     Some(commands::json_request(Method::POST, path, account, &body))
 }

@@ -71,7 +71,7 @@ impl Import {
 }
 
 /// A bar where a person watches, else nothing. Without a length it counts.
-fn progress(length: Option<u64>, is_shown: bool, template: &str) -> ProgressBar {
+pub(super) fn progress(length: Option<u64>, is_shown: bool, template: &str) -> ProgressBar {
     let bar = length.map_or_else(ProgressBar::no_length, ProgressBar::new);
     // It hides itself where standard error is no terminal.
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };

@@ -63,7 +63,7 @@ pub(super) async fn calls(
 }
 
 /// An account that the asker may call by: its own or a shared one, for operators any.
-fn usable(
+pub(super) fn usable(
     rows: &Rows<'_>,
     tenant: Option<TenantId>,
     id: AccountId,

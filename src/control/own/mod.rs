@@ -12,6 +12,7 @@ mod import;
 mod keys;
 pub(super) mod numbers;
 mod orphans;
+mod pointing;
 mod releases;
 mod replay;
 mod results;
@@ -68,6 +69,10 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(coverage::list))
         .routes(routes!(briefing::read))
         .routes(routes!(import::calls))
+        .routes(routes!(pointing::list))
+        .routes(routes!(pointing::point))
+        .routes(routes!(pointing::unpoint))
+        .routes(routes!(pointing::check))
         .routes(routes!(results::set))
         .routes(routes!(transcripts::add, transcripts::read))
         .routes(routes!(setup::apply))

@@ -12,6 +12,7 @@ mod import;
 mod key;
 mod number;
 mod orphan;
+mod pointing;
 mod release;
 mod replay;
 mod result;
@@ -46,6 +47,11 @@ pub use number::{
     NumberFields, NumberPatchFields, NumberPatchRequest, NumberRequest, number, number_patch,
 };
 pub use orphan::OrphanBody;
+pub use pointing::{
+    AnswererBody, AtCarrierBody, ChangeBody, CheckBody, CheckFields, CheckRequest, CheckedBody,
+    ListedBody, PointFields, PointRequest, PointedAppBody, PointedBody, StepBody, UnpointFields,
+    UnpointRequest, check, point, unpoint,
+};
 pub use release::{ReleaseBody, ReleaseDecision, ReleaseQuery, release_decision, release_filter};
 pub use replay::{ReplayBody, ReplayFields, ReplayedBody, replay};
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};

@@ -24,6 +24,7 @@ mod keys;
 mod log;
 mod numbers;
 mod page;
+mod pointing;
 mod recorded;
 mod revisions;
 mod tenants;

@@ -15,7 +15,7 @@ const COLUMNS: &str = "id, name, window_days, touch_retention_days, min_attestat
     context_min_attestation, fallback_agent, last_resort, block_list, block_target, created_at";
 
 /// What goes with a tenant, those first that hang on others.
-const GOES_WITH: [&str; 32] = [
+const GOES_WITH: [&str; 34] = [
     "DELETE FROM keys WHERE tenant = ?1",
     "DELETE FROM kept_answers WHERE tenant = ?1",
     "DELETE FROM attempts WHERE tenant = ?1",
@@ -44,6 +44,8 @@ const GOES_WITH: [&str; 32] = [
     "DELETE FROM callback_sources WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
     "DELETE FROM callback_roles WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
     "DELETE FROM bindings WHERE agent IN (SELECT id FROM agents WHERE tenant = ?1)",
+    "DELETE FROM pointed_numbers WHERE account IN (SELECT id FROM accounts WHERE tenant = ?1)",
+    "DELETE FROM pointed_applications WHERE account IN (SELECT id FROM accounts WHERE tenant = ?1)",
     "DELETE FROM numbers WHERE tenant = ?1",
     "DELETE FROM agents WHERE tenant = ?1",
     "DELETE FROM agent_counts WHERE tenant = ?1",

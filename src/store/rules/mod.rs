@@ -17,6 +17,7 @@ mod keep;
 mod keys;
 mod mirror;
 mod numbers;
+mod pointing;
 mod recorded;
 mod rollback;
 mod settings;

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::webhook;
+use super::{numbers, webhook};
 use crate::{
     carriers::{
         ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
@@ -33,7 +33,7 @@ pub struct Errors {
 /// The request for a command. `base` is the account's path, such as `/2010-04-01/Accounts/AC...`.
 #[must_use]
 pub fn request(command: &Command<'_>, base: &str, authorization: Secret) -> ApiRequest {
-    let (calls, numbers) = (format!("{base}/Calls"), format!("{base}/IncomingPhoneNumbers"));
+    let (calls, own) = (format!("{base}/Calls"), format!("{base}/IncomingPhoneNumbers"));
     let (method, path, body) = match command {
         Command::HangUp { carrier_call_id } => {
             let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
@@ -66,12 +66,13 @@ pub fn request(command: &Command<'_>, base: &str, authorization: Secret) -> ApiR
             let path = format!("{base}/AvailablePhoneNumbers/{}", search_query(search));
             (Method::GET, path, String::new())
         }
-        Command::BuyNumber(order) => (Method::POST, format!("{numbers}.json"), order_form(order)),
+        Command::BuyNumber(order) => (Method::POST, format!("{own}.json"), order_form(order)),
         Command::FindNumber { number } => {
             let mut query = String::new();
             query::push(&mut query, "PhoneNumber", &number.to_string());
-            (Method::GET, format!("{numbers}.json?{query}"), String::new())
+            (Method::GET, format!("{own}.json?{query}"), String::new())
         }
+        Command::Numbers(command) => numbers::request(command, base),
     };
     let content_type = "application/x-www-form-urlencoded";
     ApiRequest { method, path, authorization, content_type, body }
@@ -141,6 +142,7 @@ pub fn outcome(command: &Command<'_>, status: u16, body: &[u8], errors: Errors) 
     match command {
         // No such call any more; not in a state to be ended.
         Command::HangUp { .. } if (errors.is_over)(status, error.code) => CommandOutcome::Done,
+        Command::Numbers(command) => command.refused(error),
         Command::HangUp { .. }
         | Command::Redirect { .. }
         | Command::Dial(_)
@@ -189,6 +191,10 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             }
             Err(_) => CommandOutcome::Unclear,
         },
+        Command::Numbers(command) => {
+            let found = numbers::success(command, body);
+            found.map_or(CommandOutcome::Unclear, CommandOutcome::Numbers)
+        }
     }
 }
 

@@ -3,5 +3,6 @@
 
 pub mod answer;
 pub mod commands;
+pub mod numbers;
 pub mod signature;
 pub mod webhook;
