@@ -163,13 +163,18 @@ pub(crate) fn strangers_call(seeded: &mut Seeded) -> InboundCall {
     }
 }
 
-/// The median cost of one dependent random miss over a buffer of so many bytes, in ns.
-pub(crate) fn dependent_miss_ns(bytes: usize) -> f64 {
+/// The median cost of one dependent random miss over a buffer of so many bytes, in ns; in huge
+/// pages where those are asked for and given.
+pub(crate) fn dependent_miss_ns(bytes: usize, is_huge: bool) -> f64 {
     const STEPS: usize = 64;
     let lines = bytes / 64;
     let mut seeded = Seeded(7);
     // Sattolo's shuffle: one cycle through every line.
-    let mut buffer: Vec<[usize; 8]> = (0..lines).map(|line| [line; 8]).collect();
+    let mut buffer: Vec<[usize; 8]> = Vec::with_capacity(lines);
+    if is_huge {
+        ask_for_huge(&buffer);
+    }
+    buffer.extend((0..lines).map(|line| [line; 8]));
     for line in (1..lines).rev() {
         let other = seeded.below(line as u64) as usize;
         buffer.swap(line, other);
@@ -186,6 +191,19 @@ pub(crate) fn dependent_miss_ns(bytes: usize) -> f64 {
         .collect();
     black_box(line);
     Sample::of(samples).at(0.5)
+}
+
+/// As the table asks for its own memory.
+#[expect(unsafe_code, reason = "advice about memory has no safe function")]
+fn ask_for_huge(buffer: &Vec<[usize; 8]>) {
+    let start = buffer.as_ptr().addr().next_multiple_of(4096);
+    let len = (buffer.as_ptr().addr() + buffer.capacity() * 64 - start) & !4095;
+    #[cfg(target_os = "linux")]
+    // SAFETY: whole pages of the buffer's own memory, and advice changes nothing in them.
+    unsafe {
+        let first = buffer.as_ptr().with_addr(start).cast_mut().cast();
+        libc::madvise(first, len, libc::MADV_HUGEPAGE);
+    }
 }
 
 /// Measurements, sorted.

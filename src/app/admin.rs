@@ -37,6 +37,7 @@ async fn debug_index(State(admin): State<Admin>) -> Json<Value> {
         "agents": counts.agents,
         "numbers": counts.numbers,
         "contacts": counts.contacts,
+        "contact_bytes": admin.index.contact_bytes(),
         "touches_evicted": admin.index.touches_evicted(),
     }))
 }

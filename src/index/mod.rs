@@ -6,6 +6,7 @@
 mod delta;
 mod directory;
 mod slot;
+mod table;
 mod touches;
 mod view;
 mod writer;
@@ -23,7 +24,7 @@ pub use writer::Writer;
 
 use crate::domain::Target;
 use directory::Directory;
-use touches::Touches;
+use table::Table;
 
 /// The index, as readers share it. Cloning it is cheap and gives the same index.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ pub struct Index {
 
 struct Shared {
     directory: ArcSwap<Directory>,
-    touches: Touches,
+    touches: Table,
     /// What an agent without targets has, if anything.
     default_target: Option<Target>,
 }
@@ -45,7 +46,7 @@ impl Index {
     pub fn new(default_target: Option<Target>) -> (Self, Writer) {
         let shared = Arc::new(Shared {
             directory: ArcSwap::default(),
-            touches: Touches::default(),
+            touches: Table::default(),
             default_target,
         });
         (Self { shared: Arc::clone(&shared) }, Writer::new(shared))
@@ -62,6 +63,12 @@ impl Index {
     #[must_use]
     pub fn view(&self) -> View<'_> {
         View::new(&self.shared)
+    }
+
+    /// Bytes that were asked for to remember contacts, used or not.
+    #[must_use]
+    pub fn contact_bytes(&self) -> usize {
+        self.shared.touches.bytes()
     }
 
     /// Touches that were pushed out, or not let in, because a contact remembers eight.

@@ -1,27 +1,13 @@
-//! Touches: (tenant, contact) to the newest eight; huge and always changing.
+//! What is remembered of a contact: the newest touch of each (agent, caller ID), and of those the
+//! eight newest.
 //!
-//! A shard's lock is held for one contact's entry at a time, by readers to copy at most eight
-//! entries out. It never merges two accounts of one call (the store does) and never forgets by age
-//! (a decision ignores what is too old).
+//! It never merges two accounts of one call (the store does) and never forgets by age (a decision
+//! ignores what is too old).
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use dashmap::DashMap;
-use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::slot::{AgentSlot, TenantSlot};
 use crate::domain::{E164, Outcome, REMEMBERED_MAX, TouchId, UnixSeconds};
-
-/// Shards of the table. A shard's growth is a pause for who reads that shard: at ten million
-/// contacts each holds ten thousand, and doubles past 7168 and 14 336 of them in 40 and 86 us (the
-/// median on a busy shared core; `cargo bench --bench apply`). At a hundred million it would be
-/// most of a millisecond.
-const SHARDS: usize = 1024;
-
-/// Touches kept beside the key; more go to the heap. Most people are called once, and a place in
-/// the table is 56 bytes so, 88 with two.
-const INLINE: usize = 1;
 
 /// Bits of the slot in [`RememberedTouch::agent_outcome`]: half a billion agents.
 const SLOT_BITS: u32 = 29;
@@ -86,79 +72,30 @@ impl RememberedTouch {
         (self.at(), self.id)
     }
 
+    /// Both cannot be remembered: they are one call, or one pair's.
+    pub(super) fn stands_for(&self, other: &Self) -> bool {
+        self.id == other.id || self.pair() == other.pair()
+    }
+
+    /// All but its id and the number shown, in one word.
+    pub(super) const fn word(&self) -> u64 {
+        (self.at as u64) << 32 | self.agent_outcome as u64
+    }
+
+    /// The reverse of [`RememberedTouch::word`].
+    #[expect(clippy::cast_possible_truncation, reason = "the word's halves")]
+    pub(super) const fn from_word(id: TouchId, caller_id: E164, word: u64) -> Self {
+        Self { id, caller_id, at: (word >> 32) as u32, agent_outcome: word as u32 }
+    }
+
     fn pair(&self) -> (AgentSlot, E164) {
         (self.agent(), self.caller_id)
     }
 }
 
-type Kept = SmallVec<[RememberedTouch; INLINE]>;
-
-/// The table. Its hasher is keyed afresh in every process, as the directory's are: tenants import
-/// whatever numbers they like, and chosen ones must not meet in one place of one shard.
-pub(super) struct Touches {
-    contacts: DashMap<ContactKey, Kept, RandomState>,
-    evicted: AtomicU64,
-}
-
-impl Default for Touches {
-    fn default() -> Self {
-        Self {
-            contacts: DashMap::with_hasher_and_shard_amount(RandomState::default(), SHARDS),
-            evicted: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Touches {
-    pub(super) fn get(&self, key: ContactKey) -> Remembered {
-        self.contacts
-            .get(&key)
-            .map_or_else(Remembered::new, |kept| Remembered::from_slice(kept.as_slice()))
-    }
-
-    pub(super) fn contacts(&self) -> usize {
-        self.contacts.len()
-    }
-
-    pub(super) fn evicted(&self) -> u64 {
-        self.evicted.load(Ordering::Relaxed)
-    }
-
-    /// Adds a touch, or puts it in place of what it was.
-    pub(super) fn put(&self, key: ContactKey, touch: RememberedTouch) {
-        if !remember(&mut self.contacts.entry(key).or_default(), touch) {
-            self.evicted.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Puts these in place of everything remembered of the contact.
-    pub(super) fn replace(
-        &self,
-        key: ContactKey,
-        touches: impl IntoIterator<Item = RememberedTouch>,
-    ) {
-        let mut kept = Kept::new();
-        for touch in touches {
-            if !remember(&mut kept, touch) {
-                self.evicted.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        if kept.is_empty() {
-            self.contacts.remove(&key);
-        } else {
-            self.contacts.insert(key, kept);
-        }
-    }
-
-    /// Forgets every contact for which `keep` says no.
-    pub(super) fn retain(&self, keep: impl Fn(&ContactKey) -> bool) {
-        self.contacts.retain(|key, _| keep(key));
-    }
-}
-
 /// Remembers the newest of each (agent, caller ID), and of those the eight newest. `false` where
 /// one of nine had to go.
-fn remember(kept: &mut Kept, touch: RememberedTouch) -> bool {
+pub(super) fn remember(kept: &mut Remembered, touch: RememberedTouch) -> bool {
     kept.retain(|known| known.id != touch.id);
     if let Some(known) = kept.iter_mut().find(|known| known.pair() == touch.pair()) {
         if known.rank() < touch.rank() {
@@ -199,16 +136,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(history: &[RememberedTouch], remembered: &[u128], evicted: u64) {
-        let touches = Touches::default();
-        let contact = (TenantSlot(0), number(0));
-        for &one in history {
-            touches.put(contact, one);
-        }
-        let mut ids: Vec<_> = touches.get(contact).iter().map(|t| t.id.0.as_u128()).collect();
+    fn check(history: &[RememberedTouch], remembered: &[u128], evicted: usize) {
+        let mut kept = Remembered::new();
+        let pushed_out = history.iter().filter(|touch| !remember(&mut kept, **touch)).count();
+        let mut ids: Vec<_> = kept.iter().map(|touch| touch.id.0.as_u128()).collect();
         ids.sort_unstable();
         assert_eq!(ids, remembered);
-        assert_eq!(touches.evicted(), evicted);
+        assert_eq!(pushed_out, evicted);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl<'i> View<'i> {
         touches
     }
 
-    /// How much is known; for metrics, since it looks at every shard.
+    /// How much is known; for metrics, since it counts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {

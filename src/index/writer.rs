@@ -11,6 +11,7 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::directory::{Change, Directory};
+use super::table::Keeper;
 use super::touches::{ContactKey, RememberedTouch};
 use super::{Delta, Shared};
 use crate::domain::Touch;
@@ -22,11 +23,12 @@ pub struct Writer {
     spare: Arc<Directory>,
     /// What the spare copy has yet to see.
     behind: Vec<Change>,
+    keeper: Keeper,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, spare: Arc::default(), behind: Vec::new() }
+        Self { shared, spare: Arc::default(), behind: Vec::new(), keeper: Keeper::default() }
     }
 
     /// Applies the deltas of one log entry. What changes in the directory becomes visible whole.
@@ -42,7 +44,8 @@ impl Writer {
         self.change(changes);
     }
 
-    /// Puts a snapshot of the touches stream in place of all touches, contact by contact.
+    /// Puts a snapshot of the touches stream in place of all touches, a part of the
+    /// table at a time, each contact whole.
     pub fn replace_touches(&mut self, snapshot: &[Delta]) {
         self.change(self.changes(snapshot));
         let mut contacts: HashMap<ContactKey, Vec<RememberedTouch>> = HashMap::default();
@@ -53,11 +56,7 @@ impl Writer {
                 contacts.entry(key).or_default().push(touch);
             }
         }
-        let table = &self.shared.touches;
-        table.retain(|key| contacts.contains_key(key));
-        for (key, touches) in contacts {
-            table.replace(key, touches);
-        }
+        self.keeper.replace_all(&self.shared.touches, contacts);
     }
 
     /// Brings the spare copy up to date, shows it to readers, and keeps the other.
@@ -107,20 +106,21 @@ impl Writer {
     }
 
     /// Applies what deltas say of touches, whose names all have slots by now.
-    fn touch(&self, deltas: &[Delta]) {
+    fn touch(&mut self, deltas: &[Delta]) {
         let shown = self.shared.directory.load();
-        let table = &self.shared.touches;
+        let Self { shared, keeper, .. } = self;
+        let table = &shared.touches;
         for delta in deltas {
             let touches = touches_of(delta).iter().filter_map(|touch| slots(&shown, touch));
             match delta {
                 Delta::Contact { tenant, contact, .. } => {
                     if let Some(tenant) = shown.tenant_slot(*tenant) {
-                        table.replace((tenant, *contact), touches.map(|(_, touch)| touch));
+                        keeper.replace(table, (tenant, *contact), touches.map(|(_, touch)| touch));
                     }
                 }
                 Delta::TenantRemoved(gone) => {
                     let gone = shown.tenant_slot(*gone);
-                    table.retain(|(tenant, _)| Some(*tenant) != gone);
+                    keeper.retain(table, |(tenant, _)| Some(*tenant) != gone);
                 }
                 Delta::Tenant(_)
                 | Delta::Account(_)
@@ -130,7 +130,9 @@ impl Writer {
                 | Delta::Number(_)
                 | Delta::NumberRemoved(_)
                 | Delta::MediaKeys(_)
-                | Delta::Touches(_) => touches.for_each(|(key, touch)| table.put(key, touch)),
+                | Delta::Touches(_) => {
+                    touches.for_each(|(key, touch)| keeper.put(table, key, touch))
+                }
             }
         }
     }
