@@ -97,8 +97,19 @@ pub struct Order {
     pub account: Arc<Account>,
     /// The carrier's id for the call that it is for.
     pub carrier_call_id: String,
-    /// An answer that is a request; none is to end the call.
-    pub request: Option<ApiRequest>,
+    /// What.
+    pub told: Told,
+}
+
+/// What a carrier is told of a call.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// An answer that is a request.
+    Answer(ApiRequest),
+    /// To end it.
+    HangUp,
+    /// To leave what it is doing and ask this URL of ours what follows.
+    Redirect(String),
 }
 
 /// What we want of the carrier outside of a webhook's answer.
@@ -237,14 +248,36 @@ pub struct FoundCall {
 pub struct ApiRequest {
     /// Its method.
     pub method: Method,
+    /// The host, where it is another than the API's usual one: scheme and host, no trailing slash.
+    /// An account whose API's place is configured has all of them there.
+    pub host: Option<&'static str>,
     /// Its path, beginning with a slash.
     pub path: String,
-    /// Its `Authorization`.
-    pub authorization: Secret,
+    /// Who asks.
+    pub authorization: Authorization,
     /// The media type of the body.
     pub content_type: &'static str,
     /// Its body.
     pub body: String,
+}
+
+/// How a request to a carrier's API says who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorization {
+    /// This is its `Authorization`.
+    Header(Secret),
+    /// A token that is fetched first and kept while it lives (RFC 6749 §4.4), as `Bearer`.
+    ClientCredentials {
+        /// Where tokens are: scheme and host, no trailing slash. An account whose API's place is
+        /// configured has them there.
+        token_host: &'static str,
+        /// Their path, beginning with a slash.
+        token_path: &'static str,
+        /// Who.
+        client_id: String,
+        /// With what.
+        client_secret: Secret,
+    },
 }
 
 /// What became of a command.

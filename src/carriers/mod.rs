@@ -30,8 +30,8 @@ use crate::{
     media::framing::Framing,
 };
 pub use command::{
-    Answer, ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, Leg,
-    NumberOrder, NumberSearch, OfferedNumber, Order, Reply,
+    Answer, ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial,
+    FoundCall, Leg, NumberOrder, NumberSearch, OfferedNumber, Order, Reply, Told,
 };
 pub use numbers::{
     Answerer, AskedUrl, HeldApplication, HeldNumber, NumberCommand, NumberOutcome, NumberPage,

@@ -11,6 +11,7 @@ mod lane;
 mod numbers;
 mod orders;
 mod placing;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the edge has carriers told: answers that are requests, and that a call is to end.
+//! What the edge has carriers told: answers that are requests, that a call is to end or to go on.
 //!
 //! Somebody is on the line, so they wait for nobody's turn. Each answer names itself, so the
 //! carrier does it once however often it comes.
@@ -10,9 +10,9 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{Shared, client::Sent};
+use super::{Shared, Steered, client::Sent};
 use crate::{
-    carriers::{ApiRequest, Command, CommandOutcome, Order},
+    carriers::{ApiRequest, Command, CommandOutcome, Order, Told},
     telemetry::{
         metrics::{self, CommandFate},
         redact,
@@ -36,9 +36,10 @@ pub(super) fn open(shared: &Arc<Shared>) -> mpsc::Sender<Order> {
         while let Some(order) = waiting.recv().await {
             let Some(shared) = shared.upgrade() else { return };
             tokio::spawn(async move {
-                match &order.request {
-                    Some(request) => shared.answer(&order, request).await,
-                    None => shared.end(&order).await,
+                match &order.told {
+                    Told::Answer(request) => shared.answer(&order, request).await,
+                    Told::HangUp => shared.end(&order).await,
+                    Told::Redirect(url) => shared.send_on(&order, url).await,
                 }
             });
         }
@@ -84,6 +85,15 @@ impl Shared {
                 tracing::error!(account = account.name, "a carrier's API does not answer a call");
                 self.give_up(order).await;
             }
+        }
+    }
+
+    /// A call that hears nothing where it is.
+    async fn send_on(&self, order: &Order, url: &str) {
+        let command = Command::Redirect { carrier_call_id: &order.carrier_call_id, url };
+        match self.steer(&order.account, &command).await {
+            Steered::Done => {}
+            Steered::Refused(..) | Steered::Unclear => self.give_up(order).await,
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Edge, token, way};
 use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
-    carriers::{self, Answer, DialOutcome, Leg, Order, Reply, VoiceRequest},
+    carriers::{self, Answer, DialOutcome, Leg, Order, Reply, Told, VoiceRequest},
     domain::{
         Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
         Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
@@ -221,7 +221,13 @@ impl Edge {
         )
     }
 
-    fn tried(&self, live: &LiveCall, place: usize, outcome: &'static str, now: UnixMillis) {
+    pub(super) fn tried(
+        &self,
+        live: &LiveCall,
+        place: usize,
+        outcome: &'static str,
+        now: UnixMillis,
+    ) {
         let target = live.target(place);
         metrics::target(target.kind(), outcome);
         let tried = TargetTried {
@@ -270,7 +276,7 @@ impl Edge {
                 self.order(Order {
                     account: Arc::clone(account),
                     carrier_call_id: carrier_call_id.to_owned(),
-                    request: Some(request),
+                    told: Told::Answer(request),
                 });
                 Answered::Ordered
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     calls::{Event as CallEvent, LiveCall, Resume},
-    carriers::{AnsweredBy, Order, Progress},
+    carriers::{AnsweredBy, Order, Progress, Told},
     domain::{Account, CallEnd, CallId, CallPatch, CallStatus, E164, StrayEvent, UnixMillis},
     telemetry::metrics::WebhookOutcome,
 };
@@ -148,7 +148,8 @@ impl Edge {
         }
         if let Some(account) = self.index.view().account_by_id(call.facts.account) {
             let (account, carrier_call_id) = (Arc::clone(account), &call.facts.carrier_call_id);
-            self.order(Order { account, carrier_call_id: carrier_call_id.clone(), request: None });
+            let carrier_call_id = carrier_call_id.clone();
+            self.order(Order { account, carrier_call_id, told: Told::HangUp });
         }
     }
 }

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     carriers::{
-        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberSearch,
-        OfferedNumber,
+        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
+        NumberSearch, OfferedNumber,
         shared::{credentials, query},
     },
     domain::{Account, CallStatus, DialFailure, E164, Secret, UnixMillis},
@@ -70,9 +70,9 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
         Command::Numbers(command) => numbers::request(command, &base),
     };
     let token = account.secrets.first().map_or("", Secret::reveal);
-    let authorization = credentials::basic(&account.account_id, token);
+    let authorization = Authorization::Header(credentials::basic(&account.account_id, token));
     let content_type = "application/json";
-    Some(ApiRequest { method, path, authorization, content_type, body })
+    Some(ApiRequest { method, host: None, path, authorization, content_type, body })
 }
 
 pub(super) fn without_plus(number: E164) -> String {

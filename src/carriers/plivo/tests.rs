@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     carriers::{
-        AnsweredBy, ApiError, CallPage, Dial, DialOutcome, Event, FoundCall, NumberOrder,
-        NumberSearch, OfferedNumber, StreamEvent, VoiceRequest,
+        AnsweredBy, ApiError, Authorization, CallPage, Dial, DialOutcome, Event, FoundCall,
+        NumberOrder, NumberSearch, OfferedNumber, StreamEvent, VoiceRequest,
         shared::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
@@ -659,7 +659,7 @@ fn dial() -> Dial<'static> {
 fn calls_are_placed_moved_and_ended() {
     let request = asked(&Command::Dial(dial()));
     assert_eq!((&request.method, request.path.as_str()), (&Method::POST, &*path("Call/")));
-    let header = &request.authorization;
+    let Authorization::Header(header) = &request.authorization else { panic!("no header") };
     let credentials = header.reveal().strip_prefix("Basic ").unwrap();
     let credentials = base64_simd::STANDARD.decode_to_vec(credentials).unwrap();
     assert_eq!(credentials, format!("{AUTH_ID}:{TOKEN}").into_bytes());

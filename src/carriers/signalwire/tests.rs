@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     carriers::{
-        AnsweredBy, ApiError, Dial, DialOutcome, Event, StreamEvent,
+        AnsweredBy, ApiError, Authorization, Dial, DialOutcome, Event, StreamEvent,
         shared::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
@@ -476,7 +476,7 @@ fn commands_go_to_the_project_by_its_token() {
     let project = PROJECT.replace('-', "%2D");
     assert_eq!(request.path, format!("/api/laml/2010-04-01/Accounts/{project}/Calls.json"));
     assert!(request.body.contains("MachineDetection=Enable"));
-    let header = &request.authorization;
+    let Authorization::Header(header) = &request.authorization else { panic!("no header") };
     let credentials = header.reveal().strip_prefix("Basic ").unwrap();
     let credentials = base64_simd::STANDARD.decode_to_vec(credentials).unwrap();
     assert_eq!(credentials, format!("{PROJECT}:PT_token").into_bytes());

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Command, CommandOutcome, Dial, NumberOrder, NumberSearch,
-        OfferedNumber,
+        ApiError, ApiRequest, Authorization, Command, CommandOutcome, Dial, NumberOrder,
+        NumberSearch, OfferedNumber,
     },
     domain::{Account, DialFailure, Direction, E164, Secret},
 };
@@ -75,6 +75,7 @@ pub(super) fn json_request(
 ) -> ApiRequest {
     ApiRequest {
         method,
+        host: None,
         path,
         authorization: authorization(account),
         content_type: "application/json",
@@ -86,9 +87,9 @@ fn get(path: String, account: &Account) -> ApiRequest {
     ApiRequest { body: String::new(), ..json_request(Method::GET, path, account, &Value::Null) }
 }
 
-fn authorization(account: &Account) -> Secret {
+fn authorization(account: &Account) -> Authorization {
     let key = account.api.key.as_ref().map_or("", |key| key.secret.reveal());
-    Secret::new(format!("Bearer {key}"))
+    Authorization::Header(Secret::new(format!("Bearer {key}")))
 }
 
 fn dial(call: &Dial<'_>, account: &Account, nonce: Uuid) -> Value {

@@ -12,7 +12,10 @@ use super::{
     *,
 };
 use crate::{
-    carriers::{AnsweredBy, DialOutcome, Event, NumberSearch, Progress, StreamEvent, VoiceRequest},
+    carriers::{
+        AnsweredBy, Authorization, DialOutcome, Event, NumberSearch, Progress, StreamEvent,
+        VoiceRequest,
+    },
     domain::{
         AccountOrigin, Ani, ApiKey, Attestation, CallStatus, CarrierId, DialFailure, Direction,
         E164, Secret, UnixMillis,
@@ -261,7 +264,7 @@ fn check_answer(answer: &Answer<'_>, is_answered: bool, action: &str, expected: 
     assert_eq!(request.method, Method::POST);
     let id = LEG.replace(':', "%3A").replace('_', "%5F").replace('-', "%2D");
     assert_eq!(request.path, format!("/v2/calls/{id}/actions/{action}"));
-    assert_eq!(request.authorization, Secret::new("Bearer KEY0123".into()));
+    assert_eq!(request.authorization, Authorization::Header(Secret::new("Bearer KEY0123".into())));
     let body: Value = serde_json::from_str(&request.body).unwrap();
     assert!(body["command_id"].is_string());
     for (name, value) in expected.as_object().unwrap() {

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{numbers, webhook};
 use crate::{
     carriers::{
-        ApiError, ApiRequest, CallPage, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
-        NumberSearch, OfferedNumber, shared::query,
+        ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
+        NumberOrder, NumberSearch, OfferedNumber, shared::query,
     },
     domain::{DialFailure, E164, Secret},
 };
@@ -75,7 +75,8 @@ pub fn request(command: &Command<'_>, base: &str, authorization: Secret) -> ApiR
         Command::Numbers(command) => numbers::request(command, base),
     };
     let content_type = "application/x-www-form-urlencoded";
-    ApiRequest { method, path, authorization, content_type, body }
+    let authorization = Authorization::Header(authorization);
+    ApiRequest { method, host: None, path, authorization, content_type, body }
 }
 
 /// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
