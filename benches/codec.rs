@@ -46,6 +46,7 @@ fn main() {
     webhook(&mut criterion);
     plivo(&mut criterion);
     signalwire(&mut criterion);
+    bandwidth(&mut criterion);
     media_frame(&mut criterion);
     carrier_frame(&mut criterion);
     other_format(&mut criterion);
@@ -294,6 +295,31 @@ fn signalwire(criterion: &mut Criterion) {
         content_type: "application/x-www-form-urlencoded",
         body: &body,
         frame: session.lines().nth(10).unwrap(),
+    };
+    room_bench.run(criterion);
+}
+
+/// The same of Bandwidth.
+fn bandwidth(criterion: &mut Criterion) {
+    let fixture = |name: &str| -> serde_json::Value {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bandwidth");
+        serde_json::from_slice(&fs::read(format!("{folder}/{name}")).unwrap()).unwrap()
+    };
+    let (webhooks, sessions) = (fixture("webhooks.json"), fixture("media_sessions.json"));
+    let text = |file: &serde_json::Value, at: &str| {
+        file.pointer(at).and_then(serde_json::Value::as_str).unwrap().to_owned()
+    };
+    let mut account = Account::named("main".to_owned(), CarrierId::Bandwidth, AccountOrigin::File);
+    account.account_id = "9915855".to_owned();
+    let shown = [text(&webhooks, "/username"), text(&webhooks, "/password")].join(":");
+    account.secrets = vec![Secret::new(shown)];
+    let room_bench = RoomBench {
+        carrier: CarrierId::Bandwidth,
+        account: &account,
+        content_type: "application/json",
+        // With an attestation, as most calls of that country.
+        body: &text(&webhooks, "/webhooks/1/body"),
+        frame: &text(&sessions, "/sessions/0/lines/1/text"),
     };
     room_bench.run(criterion);
 }

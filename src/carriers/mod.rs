@@ -8,6 +8,7 @@
 //! is a [`Reply`] of either kind, and a [`Webhook`] names the step that it is about
 //! ([`Webhook::step`]).
 
+pub mod bandwidth;
 mod command;
 #[cfg(test)]
 mod conformance;
@@ -154,6 +155,7 @@ pub trait Carrier: Sync {
 #[must_use]
 pub fn room(carrier: CarrierId) -> &'static dyn Carrier {
     match carrier {
+        CarrierId::Bandwidth => &bandwidth::Bandwidth,
         CarrierId::Plivo => &plivo::Plivo,
         CarrierId::SignalWire => &signalwire::SignalWire,
         CarrierId::Telnyx => &telnyx::Telnyx,

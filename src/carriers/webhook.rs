@@ -174,8 +174,11 @@ pub enum StreamEvent<'a> {
     Started,
     /// It is over.
     Stopped,
-    /// It failed, in the carrier's words.
+    /// It failed, in the carrier's words. The carrier asks what follows by itself.
     Failed(Cow<'a, str>),
+    /// It could not begin, in the carrier's words, and nobody asks what follows: the caller hears
+    /// nothing until the call is taken elsewhere. The request's URL is that of what follows.
+    Rejected(Cow<'a, str>),
 }
 
 /// Why a request is not acted on: its sender's fault, answered 4xx, counted by cause.

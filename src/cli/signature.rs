@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Failure, out};
 use crate::{
     carriers::{
-        plivo,
+        bandwidth, plivo,
         shared::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
@@ -22,10 +22,11 @@ use crate::{
 /// Checks one request's signature, without a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Signature {
-    /// The carrier: plivo, signalwire, telnyx, telnyx_texml, twilio
+    /// The carrier: bandwidth, plivo, signalwire, telnyx, telnyx_texml, twilio
     #[arg(long)]
     kind: CarrierId,
-    /// What it is signed with, such as the auth token; may be given several times
+    /// What it is signed with, such as the auth token, or USER:PASSWORD of basic authentication;
+    /// may be given several times
     #[arg(long, required_unless_present_any = ["shared_key", "public_key"])]
     secret: Vec<String>,
     /// What Telnyx signs with, as its portal shows it; may be given several times
@@ -71,6 +72,7 @@ impl Signature {
             CarrierId::Telnyx | CarrierId::TelnyxTexml => {
                 telnyx::diagnose::diagnose(&request, &self.url, &account, now)
             }
+            CarrierId::Bandwidth => bandwidth::diagnose::diagnose(&request, &self.url, &account),
             // Their signatures have no time in them: --now changes nothing.
             CarrierId::Plivo => plivo::diagnose::diagnose(&request, &[&self.url], &account),
             CarrierId::SignalWire => {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     carriers,
-    domain::{Account, AccountKey, AccountOrigin, CarrierId, KeyValue, SharedKey},
+    domain::{Account, AccountKey, AccountOrigin, CarrierId, KeyShape, KeyValue, SharedKey},
 };
 
 pub(super) fn check(
@@ -28,6 +28,13 @@ pub(super) fn check(
     let mut account = Account::named(raw.name.clone(), carrier, AccountOrigin::File);
     for name in CarrierId::all_account_key_names() {
         let value = account_key(&key(name), raw.key(name), data_dir, env)?;
+        if let (Some(AccountKey { shape: KeyShape::User, .. }), Some(KeyValue::Text(user))) =
+            (carrier.account_key(name), &value)
+            && user.contains(':')
+        {
+            let problem = "holds a colon, which ends a user's name where it is sent";
+            return Err(ConfigError::value(&key(name), user, problem));
+        }
         match (carrier.account_key(name), value) {
             (Some(of_kind), Some(value)) => account.put(of_kind, Some(value)),
             (Some(AccountKey { is_required: true, .. }), None) => {

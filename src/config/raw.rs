@@ -217,6 +217,18 @@ pub struct RawAccount {
     pub public_keys: Vec<RawSecret>,
     /// The carrier's id for the connection that its numbers are put to.
     pub connection_id: String,
+    /// The user that webhooks come with.
+    pub webhook_user: String,
+    /// And the password.
+    pub webhook_password: RawSecret,
+    /// Who is given tokens for the API.
+    pub client_id: String,
+    /// And for what.
+    pub client_secret: RawSecret,
+    /// A user of the API, where no tokens are asked for.
+    pub user: String,
+    /// And the password.
+    pub password: RawSecret,
     /// Calls placed a second at most.
     pub calls_per_second: u32,
     /// Which byte of linear audio comes first at the carrier.
@@ -252,6 +264,12 @@ impl RawAccount {
             "api_key" => RawKey::Secret(&self.api_key),
             "public_keys" => RawKey::Secrets(&self.public_keys),
             "connection_id" => RawKey::Text(&self.connection_id),
+            "webhook_user" => RawKey::Text(&self.webhook_user),
+            "webhook_password" => RawKey::Secret(&self.webhook_password),
+            "client_id" => RawKey::Text(&self.client_id),
+            "client_secret" => RawKey::Secret(&self.client_secret),
+            "user" => RawKey::Text(&self.user),
+            "password" => RawKey::Secret(&self.password),
             _ => RawKey::Text(""),
         }
     }
@@ -275,6 +293,12 @@ impl Default for RawAccount {
             api_key: RawSecret::default(),
             public_keys: Vec::new(),
             connection_id: String::new(),
+            webhook_user: String::new(),
+            webhook_password: RawSecret::default(),
+            client_id: String::new(),
+            client_secret: RawSecret::default(),
+            user: String::new(),
+            password: RawSecret::default(),
             calls_per_second: 1,
             byte_order: "little".to_owned(),
         }

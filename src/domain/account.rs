@@ -7,6 +7,8 @@ use super::{AccountId, ByteOrder, TenantId, spelled};
 spelled! {
     /// The kinds of carrier account, each with a room of its own under `carriers/`.
     pub enum CarrierId {
+        /// Bandwidth Programmable Voice.
+        Bandwidth = "bandwidth",
         /// Plivo Voice.
         Plivo = "plivo",
         /// SignalWire's compatibility API.
@@ -89,6 +91,9 @@ pub struct AccountApi {
     pub url: Option<String>,
     /// A key in place of the account's first secret.
     pub key: Option<ApiKey>,
+    /// Who is given tokens for the API, at carriers that give them (Bandwidth): it counts before
+    /// `key`.
+    pub client: Option<ApiKey>,
     /// The key that tokens for the API are signed with, as PEM, at carriers that take such tokens
     /// (Vonage).
     pub private_key: Option<Secret>,
@@ -108,6 +113,7 @@ impl Default for AccountApi {
         Self {
             url: None,
             key: None,
+            client: None,
             private_key: None,
             byte_order: ByteOrder::Little,
             calls_per_second: Self::CALLS_PER_SECOND,

@@ -22,6 +22,8 @@ pub struct AccountKey {
 pub enum KeyShape {
     /// A text that anybody may see.
     Text,
+    /// The user of a user and password: a text without a colon (RFC 7617 §2).
+    User,
     /// A secret.
     Secret,
     /// One or more secrets.
@@ -52,6 +54,12 @@ enum Holds {
     SharedKeys,
     ApiKeyId,
     ApiKeySecret,
+    ClientId,
+    ClientSecret,
+    /// Of the first secret, what stands before its colon.
+    WebhookUser,
+    /// And what stands behind.
+    WebhookPassword,
 }
 
 impl AccountKey {
@@ -67,6 +75,17 @@ impl AccountKey {
         Self { partner: Some(partner), ..self }
     }
 }
+
+const BANDWIDTH: &[AccountKey] = &[
+    AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
+    AccountKey::new("application_id", KeyShape::Text, Holds::ApplicationId),
+    AccountKey::new("webhook_user", KeyShape::User, Holds::WebhookUser).required(),
+    AccountKey::new("webhook_password", KeyShape::Secret, Holds::WebhookPassword).required(),
+    AccountKey::new("client_id", KeyShape::User, Holds::ClientId).with("client_secret"),
+    AccountKey::new("client_secret", KeyShape::Secret, Holds::ClientSecret).with("client_id"),
+    AccountKey::new("user", KeyShape::User, Holds::ApiKeyId).with("password"),
+    AccountKey::new("password", KeyShape::Secret, Holds::ApiKeySecret).with("user"),
+];
 
 const PLIVO: &[AccountKey] = &[
     AccountKey::new("account_id", KeyShape::Text, Holds::AccountId).required(),
@@ -107,6 +126,7 @@ impl CarrierId {
     #[must_use]
     pub const fn account_keys(self) -> &'static [AccountKey] {
         match self {
+            Self::Bandwidth => BANDWIDTH,
             Self::Plivo => PLIVO,
             Self::SignalWire => SIGNALWIRE,
             Self::Telnyx => TELNYX,
@@ -159,12 +179,29 @@ impl Account {
                 self.secrets = secrets.or(one).unwrap_or_default();
             }
             Holds::SharedKeys => self.shared_keys = shared.unwrap_or_default(),
+            Holds::WebhookUser => self.put_webhook(text.as_deref(), None),
+            Holds::WebhookPassword => self.put_webhook(None, secret.as_ref()),
+            Holds::ClientId => put_id(&mut self.api.client, text),
+            Holds::ClientSecret => put_secret(&mut self.api.client, secret),
             Holds::ApiKeyId => put_id(&mut self.api.key, text),
             Holds::ApiKeySecret => {
                 let first = secrets.and_then(|secrets| secrets.into_iter().next());
                 put_secret(&mut self.api.key, secret.or(first));
             }
         }
+    }
+
+    /// Sets one part of the user and password that its webhooks carry, and keeps the other.
+    fn put_webhook(&mut self, user: Option<&str>, password: Option<&Secret>) {
+        let (old_user, old_password) = self.webhook_user_and_password();
+        let user = user.unwrap_or(old_user);
+        let password = password.map_or(old_password, Secret::reveal);
+        self.secrets = vec![Secret::new(format!("{user}:{password}"))];
+    }
+
+    fn webhook_user_and_password(&self) -> (&str, &str) {
+        let first = self.secrets.first().map(Secret::reveal);
+        first.and_then(|text| text.split_once(':')).unwrap_or_default()
     }
 
     /// Whether a key of its kind is set.
@@ -175,12 +212,22 @@ impl Account {
             Holds::ApplicationId => !self.application_id.is_empty(),
             Holds::Secrets => !self.secrets.is_empty(),
             Holds::SharedKeys => !self.shared_keys.is_empty(),
-            Holds::ApiKeyId => self.api.key.as_ref().is_some_and(|key| !key.id.is_empty()),
-            Holds::ApiKeySecret => {
-                self.api.key.as_ref().is_some_and(|key| !key.secret.reveal().is_empty())
-            }
+            Holds::WebhookUser => !self.webhook_user_and_password().0.is_empty(),
+            Holds::WebhookPassword => !self.webhook_user_and_password().1.is_empty(),
+            Holds::ClientId => has_id(self.api.client.as_ref()),
+            Holds::ClientSecret => has_secret(self.api.client.as_ref()),
+            Holds::ApiKeyId => has_id(self.api.key.as_ref()),
+            Holds::ApiKeySecret => has_secret(self.api.key.as_ref()),
         }
     }
+}
+
+fn has_id(key: Option<&ApiKey>) -> bool {
+    key.is_some_and(|key| !key.id.is_empty())
+}
+
+fn has_secret(key: Option<&ApiKey>) -> bool {
+    key.is_some_and(|key| !key.secret.reveal().is_empty())
 }
 
 fn put_id(key: &mut Option<ApiKey>, id: Option<String>) {

@@ -13,6 +13,7 @@ pub mod report;
 pub mod session;
 pub mod socket;
 mod start;
+mod streams;
 pub mod token;
 pub mod translated;
 mod voice;

@@ -12,17 +12,15 @@ use uuid::Uuid;
 use super::{
     Edge,
     answering::{Answered, Asked},
+    streams::Streamed,
 };
 use crate::{
     calls::Event as CallEvent,
-    carriers::{
-        self, BODY_LEN_MAX, Carrier, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest,
-    },
+    carriers::{self, BODY_LEN_MAX, Carrier, Endpoint, Event, Progress, Refused, VoiceRequest},
     domain::{Account, CallId, CallPatch, Direction, UnixMillis},
     telemetry::{
         clock,
         metrics::{self, WebhookKind, WebhookOutcome},
-        redact,
     },
 };
 
@@ -118,17 +116,11 @@ impl Edge {
                 (nothing(room), self.progress(account, call_id, target, &progress, now))
             }
             Event::Stream(event) => {
-                if let StreamEvent::Failed(why) = event {
-                    let call = self.live.by_carrier(account.id, call_id).map(|call| call.facts.id);
-                    tracing::warn!(
-                        account = account.name,
-                        call = call.map(tracing::field::display),
-                        trace_id = call.map(|call| tracing::field::display(call.trace_id())),
-                        why = redact::scrub(&why),
-                        "the carrier's media stream failed"
-                    );
-                }
-                (nothing(room), WebhookOutcome::Accepted)
+                let follows =
+                    (endpoint == Endpoint::Resume).then(|| query_number(target, "attempt"));
+                let carrier_call_id = call_id;
+                let told = Streamed { account, carrier_call_id, event_id, target, follows, now };
+                (nothing(room), self.streamed(&told, &event))
             }
             Event::AnsweredBy(who) => {
                 (nothing(room), self.answered_by(account, call_id, target, who, now))
@@ -255,7 +247,13 @@ fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, Webhoo
         return (super::plain(status, what), WebhookOutcome::Malformed);
     }
     metrics::signature_failure(account.carrier, refused.cause());
-    (super::plain(status, refused.cause()), WebhookOutcome::Refused)
+    let mut response = super::plain(status, refused.cause());
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110 §11.6.1: it says how one would be let in.
+        let challenge = header::HeaderValue::from_static("Basic realm=\"carriers\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    (response, WebhookOutcome::Refused)
 }
 
 /// The step that a URL of ours stands for.

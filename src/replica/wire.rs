@@ -176,6 +176,9 @@ struct AccountApiDef {
     #[serde_as(as = "Option<ApiKeyDef>")]
     key: Option<ApiKey>,
     #[serde(default)]
+    #[serde_as(as = "Option<ApiKeyDef>")]
+    client: Option<ApiKey>,
+    #[serde(default)]
     #[serde_as(as = "Option<SecretText>")]
     private_key: Option<Secret>,
     #[serde(default = "little")]

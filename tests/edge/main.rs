@@ -10,6 +10,7 @@
 
 mod accounts;
 mod answers;
+mod bandwidth;
 mod daemon;
 mod media;
 mod targets;

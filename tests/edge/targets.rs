@@ -90,9 +90,11 @@ async fn what_a_carrier_cannot_do_is_not_saved() {
 const fn cannot(carrier: CarrierId) -> &'static [&'static str] {
     match carrier {
         CarrierId::Telnyx => &["redirect"],
-        CarrierId::Plivo | CarrierId::SignalWire | CarrierId::TelnyxTexml | CarrierId::Twilio => {
-            &[]
-        }
+        CarrierId::Bandwidth
+        | CarrierId::Plivo
+        | CarrierId::SignalWire
+        | CarrierId::TelnyxTexml
+        | CarrierId::Twilio => &[],
     }
 }
 

@@ -36,6 +36,10 @@ fn account() -> impl Strategy<Value = Delta> {
                         id: format!("SK{n}"),
                         secret: Secret::new(n.to_string()),
                     }),
+                    client: calls_per_second.map(|n| ApiKey {
+                        id: format!("client {n}"),
+                        secret: Secret::new(n.to_string()),
+                    }),
                     calls_per_second: calls_per_second
                         .and_then(NonZeroU32::new)
                         .unwrap_or(AccountApi::CALLS_PER_SECOND),

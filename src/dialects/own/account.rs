@@ -30,10 +30,11 @@ pub struct AccountRequest {
     pub name: String,
     /// Its carrier.
     pub kind: schema::Carrier,
-    /// Its id at the carrier (plivo, signalwire, twilio).
+    /// Its id at the carrier (bandwidth, plivo, signalwire, twilio).
     #[schema(pattern = r"\S", max_length = 64, nullable = false)]
     pub account_id: Option<String>,
-    /// The carrier's id for the application that numbers are put to (plivo: those that are bought).
+    /// The carrier's id for the application that numbers are put to (plivo: those that are bought;
+    /// bandwidth: which places calls).
     #[schema(pattern = r"\S", max_length = 64)]
     pub application_id: Option<String>,
     /// The space that it is in: the first part of its host's name (signalwire).
@@ -67,6 +68,25 @@ pub struct AccountRequest {
     /// The carrier's id for the connection that its numbers are put to (telnyx, telnyx_texml).
     #[schema(pattern = r"\S", max_length = 64)]
     pub connection_id: Option<String>,
+    /// The user that webhooks come with: what the carrier's application is given (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64, nullable = false)]
+    pub webhook_user: Option<String>,
+    /// The password that webhooks come with (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub webhook_password: Option<String>,
+    /// Who is given tokens for its API; given together with the secret (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64)]
+    pub client_id: Option<String>,
+    /// The secret of who is given tokens for its API (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub client_secret: Option<String>,
+    /// A user of its API, where no tokens are asked for; given together with the password
+    /// (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64)]
+    pub user: Option<String>,
+    /// The password of that user (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub password: Option<String>,
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000)]
     pub calls_per_second: Option<u32>,
@@ -114,6 +134,25 @@ pub struct AccountPatchRequest {
     /// The carrier's id for the connection that its numbers are put to (telnyx, telnyx_texml).
     #[schema(pattern = r"\S", max_length = 64)]
     pub connection_id: Option<String>,
+    /// The user that webhooks come with: what the carrier's application is given (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64, nullable = false)]
+    pub webhook_user: Option<String>,
+    /// The password that webhooks come with (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub webhook_password: Option<String>,
+    /// Who is given tokens for its API; given together with the secret (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64)]
+    pub client_id: Option<String>,
+    /// The secret of who is given tokens for its API (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub client_secret: Option<String>,
+    /// A user of its API, where no tokens are asked for; given together with the password
+    /// (bandwidth).
+    #[schema(pattern = r"^[^:]*[^:\s][^:]*$", max_length = 64)]
+    pub user: Option<String>,
+    /// The password of that user (bandwidth).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub password: Option<String>,
     /// Calls placed a second at most.
     #[schema(minimum = 1, maximum = 1000, nullable = false)]
     pub calls_per_second: Option<u32>,
@@ -218,6 +257,7 @@ fn patch_fields(reader: &mut Reader, carrier: CarrierId, is_operator: bool) -> A
         let is_there = reader.has(key.name);
         let value = match key.shape {
             KeyShape::Text => given(reader, key, |value| text(64)(value).map(KeyValue::Text)),
+            KeyShape::User => given(reader, key, |value| user(value).map(KeyValue::Text)),
             KeyShape::Secret => given(reader, key, |value| {
                 text(SECRET_LEN_MAX)(value).map(|text| KeyValue::Secret(Secret::new(text)))
             }),
@@ -306,6 +346,12 @@ fn name(value: &Value) -> Result<String, Wrong> {
     } else {
         Err("must be letters, digits, - and _: it is part of the URL".into())
     }
+}
+
+/// The user of a user and password.
+fn user(value: &Value) -> Result<String, Wrong> {
+    let user = text(64)(value)?;
+    if user.contains(':') { Err("must not hold a colon".into()) } else { Ok(user) }
 }
 
 fn secrets(value: &Value) -> Result<Vec<Secret>, Wrong> {

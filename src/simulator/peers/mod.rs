@@ -50,7 +50,7 @@ pub(super) const fn peer(carrier: CarrierId) -> Option<&'static dyn Peer> {
         CarrierId::Plivo => Some(&plivo::Plivo),
         CarrierId::SignalWire => Some(&signalwire::SignalWire),
         CarrierId::Twilio => Some(&twilio::Twilio),
-        CarrierId::Telnyx | CarrierId::TelnyxTexml => None,
+        CarrierId::Bandwidth | CarrierId::Telnyx | CarrierId::TelnyxTexml => None,
     }
 }
 

@@ -16,12 +16,13 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, name, carrier, tenant, account_id, secrets, shared_keys, origin,
-    api_url, api_key, calls_per_second, application_id, private_key, byte_order";
+    api_url, api_key, calls_per_second, application_id, private_key, byte_order, api_client";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
     let secrets: Json<Vec<String>> = row.get(5)?;
     let shared_keys: Json<Vec<(String, String)>> = row.get(6)?;
     let api_key: Option<Json<(String, String)>> = row.get(9)?;
+    let client: Option<Json<(String, String)>> = row.get(14)?;
     let key = |Json((id, secret))| ApiKey { id, secret: Secret::new(secret) };
     let calls_per_second = NonZeroU32::new(row.get(10)?).unwrap_or(AccountApi::CALLS_PER_SECOND);
     let shared = |(id, secret)| SharedKey { id, secret: Secret::new(secret) };
@@ -37,6 +38,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
         api: AccountApi {
             url: row.get(8)?,
             key: api_key.map(key),
+            client: client.map(key),
             private_key: row.get::<_, Option<String>>(12)?.map(Secret::new),
             byte_order: row.get(13)?,
             calls_per_second,
@@ -132,15 +134,15 @@ impl Tx<'_> {
         let secrets: Vec<_> = account.secrets.iter().map(Secret::reveal).collect();
         let shared: Vec<_> =
             account.shared_keys.iter().map(|key| (&key.id, key.secret.reveal())).collect();
-        let api_key = account.api.key.as_ref().map(|key| (&key.id, key.secret.reveal()));
+        let parts = |key: &'_ ApiKey| Json((key.id.clone(), key.secret.reveal().to_owned()));
         self.run(
             &format!(
                 "INSERT INTO accounts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-                    ?11, ?12, ?13, ?14)
+                    ?11, ?12, ?13, ?14, ?15)
                  ON CONFLICT (id) DO UPDATE SET name = ?2, carrier = ?3, tenant = ?4,
                     account_id = ?5, secrets = ?6, shared_keys = ?7, origin = ?8,
                     api_url = ?9, api_key = ?10, calls_per_second = ?11, application_id = ?12,
-                    private_key = ?13, byte_order = ?14"
+                    private_key = ?13, byte_order = ?14, api_client = ?15"
             ),
             params![
                 account.id,
@@ -152,11 +154,12 @@ impl Tx<'_> {
                 Json(shared),
                 account.origin,
                 account.api.url,
-                api_key.map(Json),
+                account.api.key.as_ref().map(parts),
                 account.api.calls_per_second.get(),
                 account.application_id,
                 account.api.private_key.as_ref().map(Secret::reveal),
                 account.api.byte_order,
+                account.api.client.as_ref().map(parts),
             ],
         )?;
         Ok(())
