@@ -25,6 +25,7 @@ use super::socket::{self, Arrival, CarrierSocket, Open, Socket};
 use super::start;
 use super::token::{self, Claims, Used};
 use super::translated::Translated;
+use super::watched::Watched;
 use super::way::{self, Way};
 use crate::calls::{Event as CallEvent, Facts, LiveCall, seal};
 use crate::carriers;
@@ -183,7 +184,8 @@ impl MediaSockets {
         }
     }
 
-    async fn carry(&self, mut socket: impl Socket + 'static, admitted: &Admitted, open: Open) {
+    async fn carry(&self, socket: impl Socket + 'static, admitted: &Admitted, open: Open) {
+        let mut socket = Watched::new(socket, admitted.claims.call);
         let way = Way::of(&admitted.account, admitted.claims.spoken);
         let begun = match way.framing {
             None => self.begin(&mut socket, admitted).await.map(|(call, start)| {

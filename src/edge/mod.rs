@@ -17,6 +17,7 @@ mod streams;
 pub mod token;
 pub mod translated;
 mod voice;
+mod watched;
 mod way;
 mod webhook;
 

@@ -8,8 +8,12 @@ use std::{
     time::Duration,
 };
 
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use axum::{
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use uuid::Uuid;
@@ -109,6 +113,21 @@ pub struct Voice {
     pub keys: String,
     /// How long they then stay; without it, until they are told to hang up.
     pub stays: Option<Duration>,
+    /// What becomes of their line, and how long after the media socket has opened.
+    pub mishap: Option<(Mishap, Duration)>,
+}
+
+/// What goes wrong with a media socket at the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It stays open, and nothing comes by it or is read any more, until the call ends.
+    Stalls,
+    /// The carrier sends nothing more and says so, and reads on until it is closed.
+    HalfCloses,
+    /// It breaks; the carrier goes on as when a stream has ended.
+    Breaks,
+    /// The carrier opens it a second time, and leaves at once whatever that comes to.
+    ComesTwice,
 }
 
 /// What goes wrong with a request for a call.
@@ -170,6 +189,7 @@ pub(super) struct Book {
     pub(super) numbers: Vec<(String, Owned)>,
     pub(super) people: HashMap<String, Person>,
     pub(super) faults: VecDeque<Fault>,
+    pub(super) faults_of_any: VecDeque<Fault>,
     /// In the order they began.
     pub(super) legs: Vec<Arc<Leg>>,
 }
@@ -194,9 +214,18 @@ impl Exchange {
     /// # Errors
     /// The port.
     pub async fn open(&mut self) -> io::Result<String> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        self.open_at("127.0.0.1:0").await
+    }
+
+    /// The same at a place of one's own.
+    ///
+    /// # Errors
+    /// The place.
+    pub async fn open_at(&mut self, place: &str) -> io::Result<String> {
+        let listener = TcpListener::bind(place).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let router = self.inner.peer.router(Arc::clone(&self.inner));
+        let spoils = middleware::from_fn_with_state(Arc::clone(&self.inner), spoils);
+        let router = self.inner.peer.router(Arc::clone(&self.inner)).layer(spoils);
         self.server = Some(tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "the simulated carrier's API failed");
@@ -218,6 +247,11 @@ impl Exchange {
     /// Lets the next request for a call go wrong.
     pub fn fault(&self, fault: Fault) {
         self.inner.book().faults.push_back(fault);
+    }
+
+    /// Lets the next request that changes anything go wrong, whatever it is.
+    pub fn fault_any(&self, fault: Fault) {
+        self.inner.book().faults_of_any.push_back(fault);
     }
 
     /// Somebody calls one of the account's numbers.
@@ -289,10 +323,11 @@ impl Inner {
         self.book().legs.iter().find(|leg| leg.facts.sid == id).cloned()
     }
 
-    fn facts(&self, from: String, to: String, direction: Direction) -> Facts {
+    pub(super) fn facts(&self, from: String, to: String, direction: Direction) -> Facts {
         Facts {
             sid: self.peer.call_id(),
             account_sid: self.account.account_id.clone(),
+            application_id: self.account.application_id.clone(),
             from,
             to,
             direction,
@@ -348,6 +383,22 @@ impl Inner {
             Fault::Refused { status, code, message } => {
                 self.peer.error(status, Some(code), &message)
             }
+        }
+    }
+}
+
+/// Lets a request go wrong where one is to.
+async fn spoils(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
+    let changes = request.method() != Method::GET;
+    let fault = if changes { inner.book().faults_of_any.pop_front() } else { None };
+    match fault {
+        None => next.run(request).await,
+        Some(Fault::Refused { status, code, message }) => {
+            inner.peer.error(status, Some(code), &message)
+        }
+        Some(fault) => {
+            let answer = next.run(request).await;
+            inner.spoil(fault, answer).await
         }
     }
 }

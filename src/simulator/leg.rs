@@ -1,8 +1,12 @@
 //! One simulated call: what is known of it, and what has happened, with times. Whoever waits for
 //! something to happen waits here.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
+use serde_json::Value;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -30,6 +34,8 @@ pub struct Facts {
     pub sid: String,
     /// The carrier's id for the account.
     pub account_sid: String,
+    /// The carrier's id for the application that the number is put to; empty where there is none.
+    pub application_id: String,
     /// Who calls, in the carrier's spelling.
     pub from: String,
     /// Who is called.
@@ -155,6 +161,21 @@ pub struct State {
     pub ended_at: Option<UnixMillis>,
     /// The first request for instructions and its answer, for who sends it again.
     pub first: Option<(Sent, Reply)>,
+    /// What the API has asked for, at carriers that are told what to do by it.
+    pub(super) orders: Orders,
+}
+
+/// What the API has asked for, and what it said with that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Orders {
+    /// What and how, in the order it was asked; nothing of it is done yet.
+    pub(super) waiting: VecDeque<(String, Value)>,
+    /// The ids of what was asked: the same is done once.
+    pub(super) seen: Vec<String>,
+    /// What is to be brought back with every event.
+    pub(super) brings: Option<String>,
+    /// A media stream is open, or about to be.
+    pub(super) is_streaming: bool,
 }
 
 /// A call, shared by who plays it and who watches it.
@@ -177,6 +198,7 @@ impl Leg {
             answered_by: None,
             ended_at: None,
             first: None,
+            orders: Orders::default(),
         };
         Self { facts, state: watch::Sender::new(state) }
     }
@@ -232,6 +254,11 @@ impl Leg {
     /// The first reason stays.
     pub(super) fn end(&self, ending: Ending) {
         self.change(|state| state.ending = state.ending.or(Some(ending)));
+    }
+
+    /// Whether it is to end.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.borrow().ending.is_some()
     }
 
     /// Waits until it is to end, or to go on elsewhere.

@@ -14,7 +14,8 @@ mod talk;
 mod verb;
 
 pub use exchange::{
-    Delivery, Exchange, Fault, Owned, Person, Pickup, Ringing, Settings, Voice, open_account,
+    Delivery, Exchange, Fault, Mishap, Owned, Person, Pickup, Ringing, Settings, Voice,
+    open_account,
 };
 pub use leg::{Ending, Facts, Leg, Moment, State, What, Who};
 pub use post::{Reach, Reply, Sent, Signer};

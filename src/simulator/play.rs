@@ -152,7 +152,7 @@ impl Play {
     }
 
     /// Finds out who has answered, if it is to; what is to be told with the first request.
-    fn detects(&self, detection: &Detection, who: Who) -> Option<Who> {
+    pub(super) fn detects(&self, detection: &Detection, who: Who) -> Option<Who> {
         match detection {
             Detection::Off => None,
             Detection::First => {
@@ -260,11 +260,15 @@ impl Play {
     /// Dials on. What follows is asked for, where the document says whom to ask.
     async fn dial(&mut self, dial: Dial) -> Option<Asking> {
         let dialled = self.reach(&dial.callee).await?;
+        if let Some(talked) = dialled.talked {
+            self.leg.unless_over(sleep(talked)).await?;
+        }
         let step = dial.action?;
         Some(Asking { dialled: Some(dialled), ..Asking::of(step) })
     }
 
-    /// Rings somebody else, and lets the two talk; none where the call ends or goes elsewhere.
+    /// Rings somebody else: how that goes, and how long they will talk. None where the call ends or
+    /// goes elsewhere meanwhile.
     pub(super) async fn reach(&self, callee: &str) -> Option<Dialled> {
         let person = self.exchange.person(callee);
         let leg = Arc::clone(&self.leg);
@@ -280,9 +284,6 @@ impl Play {
             Pickup::Fails => (CallStatus::Failed, None),
         };
         leg.note(What::Dialled { callee: callee.to_owned(), outcome });
-        if let Some(talked) = talked {
-            leg.unless_over(sleep(talked)).await?;
-        }
         Some(Dialled { outcome, talked })
     }
 
@@ -303,18 +304,24 @@ impl Play {
         }
         let step = Step { url: url.to_owned(), ..asking.step.clone() };
         let letter = self.exchange.peer.ask(&self.leg, &Asking { step, ..asking.clone() });
-        let (sent, reply) = self.exchange.post.send(letter).await?;
-        let (status, took) = (reply.status, reply.took);
-        self.leg.note(What::Asked { url: url.to_owned(), status, took });
+        let reply = self.asks(letter).await?;
         let document = self.read(&reply);
-        self.leg.change(|state| {
-            state.first.get_or_insert((sent, reply));
-        });
         if let Ok(verbs) = &document {
             self.leg.note(What::Instructed(verbs.clone()));
         }
         self.base = Some(absolute);
         document
+    }
+
+    /// Sends a request for instructions, and keeps the first.
+    pub(super) async fn asks(&self, letter: Letter) -> Result<Reply, Problem> {
+        let url = letter.url.clone();
+        let (sent, reply) = self.exchange.post.send(letter).await?;
+        self.leg.note(What::Asked { url, status: reply.status, took: reply.took });
+        self.leg.change(|state| {
+            state.first.get_or_insert((sent, reply.clone()));
+        });
+        Ok(reply)
     }
 
     fn read(&self, reply: &Reply) -> Result<Vec<Verb>, Problem> {

@@ -4,7 +4,10 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tokio_tungstenite::tungstenite::{
     self, Message as Frame,
     protocol::{CloseFrame, frame::coding::CloseCode},
@@ -12,7 +15,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     audio::{FRAME_LEN, SILENCE, is_silent},
-    exchange::Voice,
+    exchange::{Mishap, Voice},
     leg::{Ending, Leg, What},
     peers::StreamTold,
     play::{Play, tell},
@@ -94,15 +97,42 @@ pub(super) async fn play(play: &Play, stream: &Stream) {
         Ok(socket) => {
             leg.note(What::Connected(stream.url.clone()));
             let talk = Talk::new(leg, socket, peer.wire(leg, stream, &id), &play.voice);
-            tokio::join!(talk.run(), told(play, stream, &id, StreamTold::Started));
+            tokio::join!(
+                talk.run(),
+                told(play, stream, &id, StreamTold::Started),
+                comes_twice(play, stream)
+            );
             told(play, stream, &id, StreamTold::Stopped).await;
         }
+    }
+}
+
+/// Opens the socket once more, where that is to happen, and tells what came of it.
+async fn comes_twice(play: &Play, stream: &Stream) {
+    let Some((Mishap::ComesTwice, after)) = play.voice.mishap else { return };
+    if play.leg.unless_over(sleep(after)).await.is_none() {
+        return;
+    }
+    match play.exchange.post.upgrade(&stream.url, &stream.headers).await {
+        Ok(_) => play.leg.note(What::Connected(stream.url.clone())),
+        Err(problem) => play.leg.note(What::Failed(problem)),
     }
 }
 
 async fn told(play: &Play, stream: &Stream, id: &str, what: StreamTold) {
     if let Some(letter) = play.exchange.peer.stream_told(&play.leg, stream, id, &what) {
         tell(&play.exchange, &play.leg, what.as_str(), letter).await;
+    }
+}
+
+/// What is to become of the line, once it is time.
+async fn happens(voice: &Voice) -> Mishap {
+    match voice.mishap {
+        Some((mishap, after)) if mishap != Mishap::ComesTwice => {
+            sleep(after).await;
+            mishap
+        }
+        _ => std::future::pending().await,
     }
 }
 
@@ -158,10 +188,12 @@ impl<'a> Talk<'a> {
         // Catching up keeps the person's time: as many frames as there were.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         ticks.reset();
+        let mut mishap = std::pin::pin!(happens(self.voice));
         loop {
             tokio::select! {
                 biased;
                 () = self.leg.ends() => return Ok(None),
+                mishap = &mut mishap => return self.suffer(mishap).await,
                 _ = ticks.tick() => self.tick().await?,
                 frame = self.socket.next() => match frame {
                     None => return Ok(Some(None)),
@@ -176,6 +208,22 @@ impl<'a> Talk<'a> {
                 },
             }
         }
+    }
+
+    /// What becomes of the line.
+    async fn suffer(&mut self, mishap: Mishap) -> Result<Option<Option<u16>>, tungstenite::Error> {
+        match mishap {
+            Mishap::Stalls => self.leg.ends().await,
+            Mishap::HalfCloses => {
+                self.socket.get_mut().shutdown().await?;
+                let read =
+                    async { while self.socket.next().await.is_some_and(|read| read.is_ok()) {} };
+                self.leg.unless_over(read).await;
+            }
+            Mishap::Breaks | Mishap::ComesTwice => {}
+        }
+        // Nothing is said any more, neither of the end.
+        Err(tungstenite::Error::ConnectionClosed)
     }
 
     /// Twenty milliseconds: one frame is said, one is heard.

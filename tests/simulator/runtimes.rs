@@ -31,7 +31,7 @@ async fn echo_is_heard_as_it_was_said() {
     let runtime = Runtime::start(Behaviour::Echo).await.unwrap();
     let says = audio::chime(440.0, 660.0);
     let stays = Some(Duration::from_millis(200));
-    let voice = Voice { says: says.clone(), keys: "1#".into(), stays };
+    let voice = Voice { says: says.clone(), keys: "1#".into(), stays, mishap: None };
     let (_exchange, leg) = call(&runtime, voice).await;
     let state = leg.over(WAIT).await.unwrap();
     assert!(audio::contains(&audio::audible(&state.heard), &says));

@@ -73,6 +73,14 @@ pub(crate) struct Call {
     /// Where the daemon's carrier listener is, if its public URL leads elsewhere
     #[arg(long, value_name = "URL")]
     edge: Option<String>,
+    /// Where the carrier's API is simulated, for a carrier that is told by it what to do with a
+    /// call: the host and port of the account's api_url
+    #[arg(long, value_name = "HOST:PORT")]
+    api: Option<String>,
+    /// The key to sign with, where the daemon has none that signs: for Telnyx the seed, in base64,
+    /// of an Ed25519 key whose public half is among the account's public_keys
+    #[arg(long, value_name = "KEY", env = "SWITCHBACK_SIGNING_KEY", hide_env_values = true)]
+    signing_key: Option<String>,
     /// An operator's key, for the signatures; else --key is used
     #[arg(long, env = "SWITCHBACK_OPERATOR_KEY", hide_env_values = true)]
     operator_key: Option<String>,
@@ -96,11 +104,15 @@ impl Call {
             Some(path) => audio::read_wav(path).map_err(Failure::Usage)?,
             None => Vec::new(),
         };
-        let exchange = self.exchange(&client)?;
+        let mut exchange = self.exchange(&client)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::Refused(format!("cannot start threads: {error}")))?;
+        if let Some(place) = &self.api {
+            let open = runtime.block_on(exchange.open_at(place));
+            open.map_err(|error| Failure::Refused(format!("cannot listen on {place}: {error}")))?;
+        }
         let stays = match (self.seconds, &self.wav) {
             (Some(seconds), _) => Some(Duration::from_secs(seconds)),
             (None, Some(_)) => Some(STAYS),
@@ -109,7 +121,7 @@ impl Call {
         let ringing = Ringing {
             from: self.from.clone(),
             to: self.to.clone(),
-            voice: Voice { says, keys: String::new(), stays },
+            voice: Voice { says, stays, ..Voice::default() },
             ..Ringing::default()
         };
         let leg = {
@@ -225,12 +237,11 @@ impl Call {
             let socket = edge.replacen("http", "ws", 1);
             [(public_url.to_owned(), edge.to_owned()), (media_url.to_owned(), socket)]
         });
+        let mut account = account_of(&account)?;
+        let signer = self.signer(&mut account, operator_key)?;
         let exchange = Exchange::new(Settings {
-            account: account_of(&account)?,
-            signer: Signer::Daemon {
-                url: self.daemon.url.trim_end_matches('/').to_owned(),
-                key: Secret::new(operator_key.unwrap_or_default()),
-            },
+            account,
+            signer,
             reach: Reach { instead: instead.collect(), within: vec![own.clone()] },
             delivery: Delivery::InOrder,
             pace: Duration::ZERO,
@@ -243,6 +254,33 @@ impl Call {
             ..Owned::default()
         });
         Ok(exchange)
+    }
+
+    /// Who signs: the daemon, unless only the carrier itself could.
+    fn signer(
+        &self,
+        account: &mut Account,
+        operator_key: Option<String>,
+    ) -> Result<Signer, Failure> {
+        let kind = account.carrier;
+        if kind == CarrierId::Telnyx && self.api.is_none() {
+            let message = "Call Control is told by its API what to do with a call: give --api, \
+                           and set the account's api_url to it";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        if let Some(key) = &self.signing_key {
+            account.api.private_key = Some(Secret::new(key.clone()));
+            return Ok(Signer::Account);
+        }
+        if matches!(kind, CarrierId::Telnyx | CarrierId::TelnyxTexml) {
+            let message = "Telnyx signs with a key that nobody else has: add the public half of \
+                           one of yours to the account's public_keys, and give --signing-key";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        Ok(Signer::Daemon {
+            url: self.daemon.url.trim_end_matches('/').to_owned(),
+            key: Secret::new(operator_key.unwrap_or_default()),
+        })
     }
 
     /// The account that was named, else the only one, else the one that holds the number.

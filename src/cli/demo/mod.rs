@@ -11,7 +11,10 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, out};
-use crate::telemetry::log::{self, LogFormat};
+use crate::{
+    carriers::CarrierId,
+    telemetry::log::{self, LogFormat},
+};
 use stage::Stage;
 
 /// The column of the time it took.
@@ -26,6 +29,9 @@ pub(crate) struct Demo {
     /// Print one JSON object a step
     #[arg(long)]
     json: bool,
+    /// Which carrier is simulated, by the kind of its accounts: twilio, telnyx, telnyx_texml, ...
+    #[arg(long, value_name = "KIND", default_value = "twilio", value_parser = kind)]
+    carrier: CarrierId,
     /// Show the daemon's log too, by level and module, such as info
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -95,11 +101,14 @@ impl Demo {
     }
 
     async fn play(self) -> Result<ExitCode, Failure> {
-        let stage = Stage::set()
+        let stage = Stage::set(self.carrier)
             .await
             .map_err(|error| Failure::Refused(format!("the demo cannot be set up: {error}")))?;
         if !self.json {
-            out::line("The real daemon, with a simulated Twilio and simulated agents around it.\n");
+            out::line(&format!(
+                "The real daemon, with a simulated carrier ({}) and simulated agents around it.\n",
+                self.carrier
+            ));
         }
         let failed = |error: std::io::Error| Failure::Refused(error.to_string());
         let mut term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -127,6 +136,12 @@ impl Demo {
         stage.strike().await;
         Ok(if are_ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
+}
+
+/// A kind of account, by its name.
+fn kind(text: &str) -> Result<CarrierId, String> {
+    let known: Vec<&str> = CarrierId::ALL.iter().map(|kind| kind.as_str()).collect();
+    text.parse().map_err(|_| format!("is none of {}", known.join(", ")))
 }
 
 /// Where to look, and what to try.

@@ -50,7 +50,12 @@ pub(super) async fn play(stage: &Stage, mut done: impl FnMut(Step)) {
         done(Step { name, title, expected: expected.to_owned(), got, reason, why, timed, ns });
     };
     let title = format!("Renewals calls {CONTACT}, who does not pick up");
-    step("missed", title, "Twilio says no_answer, remembered as no_answer", missed(stage).await);
+    step(
+        "missed",
+        title,
+        "the carrier says no_answer, remembered as no_answer",
+        missed(stage).await,
+    );
 
     let (played, call) = match returned(stage).await {
         Ok((outcome, leg)) => (Ok(outcome), Some(leg)),
@@ -67,7 +72,7 @@ pub(super) async fn play(stage: &Stage, mut done: impl FnMut(Step)) {
     };
     step("bridge", "The two talk".to_owned(), expected, played);
 
-    let title = "Twilio delivers the same webhook again".to_owned();
+    let title = "The carrier delivers the same webhook again".to_owned();
     let played = match &call {
         Some(leg) => redelivered(stage, leg).await,
         None => no_call(),
@@ -104,20 +109,20 @@ async fn missed(stage: &Stage) -> Played {
     place(stage.surveys).await?;
     remembered(stage, stage.surveys).await?;
     let rang = stage.exchange.calls().into_iter().find(|leg| leg.facts.to == CONTACT);
-    let rang = rang.ok_or("Twilio was not asked to call")?;
-    let state = rang.over(WAIT).await.ok_or("Twilio does not finish the call")?;
+    let rang = rang.ok_or("the carrier was not asked to call")?;
+    let state = rang.over(WAIT).await.ok_or("the carrier does not finish the call")?;
     let mut told = Vec::new();
     for moment in &state.moments {
-        if let What::Told { event, status: 204 } = &moment.what {
+        if let What::Told { event, status: 200..300 } = &moment.what {
             told.push(event.as_str());
         }
     }
     let told = told.join(", ");
     let reason = text(&touch, "/outcome").to_owned();
     Ok(Outcome {
-        got: format!("Twilio says {}, remembered as {reason}", state.status),
+        got: format!("the carrier says {}, remembered as {reason}", state.status),
         reason,
-        why: format!("Twilio's events {told}; a touch from {}", text(&touch, "/caller_id")),
+        why: format!("the carrier's events {told}; a touch from {}", text(&touch, "/caller_id")),
         timed: "from dial to done",
         took,
     })
@@ -271,7 +276,7 @@ async fn redelivered(stage: &Stage, leg: &Leg) -> Played {
     Ok(Outcome {
         got: format!("{bytes}, {count}"),
         reason: repeated.to_owned(),
-        why: format!("{} bytes of TwiML, status {}", again.body.len(), again.status),
+        why: format!("{} bytes, status {}", again.body.len(), again.status),
         timed: "answered in",
         took: again.took,
     })
@@ -358,7 +363,7 @@ async fn forged(stage: &Stage) -> Played {
     Ok(Outcome {
         got: format!("{}, {count}", reply.status),
         reason: String::from_utf8_lossy(&reply.body).into_owned(),
-        why: "it is not signed with the account's token".to_owned(),
+        why: "it is not signed as the account's are".to_owned(),
         timed: "refused in",
         took: reply.took,
     })

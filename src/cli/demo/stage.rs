@@ -13,9 +13,10 @@ use crate::{
     app::{Addresses, Bound, Drained, StopSwitch},
     carriers::CarrierId,
     config::Config,
-    domain::{Account, AccountApi, AccountId, AccountOrigin, Secret},
+    domain::Account,
     simulator::{
         Behaviour, Delivery, Exchange, Owned, Person, Reach, Runtime, Settings, Signer, audio,
+        open_account,
     },
 };
 
@@ -40,7 +41,7 @@ pub(super) struct Stage {
     pub(super) operator_key: String,
     pub(super) api: Api,
     pub(super) exchange: Exchange,
-    /// The same carrier, but it signs with a token that is not the account's.
+    /// The same carrier, but it signs with credentials that are not the account's.
     pub(super) forger: Exchange,
     pub(super) renewals: Uuid,
     pub(super) surveys: Uuid,
@@ -70,7 +71,7 @@ impl Speaker {
 
 impl Stage {
     /// Sets everything up.
-    pub(super) async fn set() -> Result<Self, String> {
+    pub(super) async fn set(kind: CarrierId) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let env = |name: &str| {
             let port_0 = ["EDGE__LISTEN", "CONTROL__LISTEN", "ADMIN__LISTEN"];
@@ -93,20 +94,21 @@ impl Stage {
         let served = tokio::spawn(bound.serve(stop));
 
         let api = Api::new(format!("http://{}", addresses.control), key.clone())?;
-        let account = account();
+        let (account, told) = open(kind)?;
         let public_url = format!("http://{}", addresses.edge);
         let mut exchange = exchange(&account, &public_url)?;
         let api_url = exchange.open().await.map_err(|error| error.to_string())?;
         // Who is called lets it ring.
         exchange.people(CONTACT, Person { rings: PACE * 4, ..Person::default() });
-        let secrets = vec![Secret::new(Uuid::new_v4().simple().to_string())];
-        let forger = self::exchange(&Account { secrets, ..account.clone() }, &public_url)?;
+        let forger = self::exchange(&forged(&account)?, &public_url)?;
         let desk = Speaker::start(523.0, 659.0).await?;
         let spare = Speaker::start(587.0, 740.0).await?;
         let front = Speaker::start(392.0, 494.0).await?;
-        let secret = account.secrets.first().map_or("", Secret::reveal);
-        let body = json!({ "name": ACCOUNT, "kind": "twilio", "account_id": account.account_id,
-            "secrets": [secret], "api_url": api_url, "calls_per_second": 100 });
+        let mut body = json!({ "name": ACCOUNT, "kind": kind.as_str(), "api_url": api_url,
+            "calls_per_second": 100 });
+        if let (Some(body), Value::Object(told)) = (body.as_object_mut(), told) {
+            body.extend(told);
+        }
         // Where a carrier's API is, is the operator's to say.
         let operator = Api { key: operator_key.clone(), ..api.clone() };
         operator.post("/switchback/v1/carrier-accounts", body).await?;
@@ -171,19 +173,16 @@ async fn furnish(
     Ok((renewals, surveys))
 }
 
-fn account() -> Account {
-    Account {
-        id: AccountId::of_name(ACCOUNT),
-        name: ACCOUNT.to_owned(),
-        carrier: CarrierId::Twilio,
-        tenant: None,
-        account_id: format!("AC{}", Uuid::new_v4().simple()),
-        secrets: vec![Secret::new(Uuid::new_v4().simple().to_string())],
-        application_id: String::new(),
-        shared_keys: Vec::new(),
-        api: AccountApi::default(),
-        origin: AccountOrigin::Api,
-    }
+/// An account at that carrier, and what a daemon is told of it.
+fn open(kind: CarrierId) -> Result<(Account, Value), String> {
+    open_account(kind, ACCOUNT).ok_or_else(|| format!("{kind} is not simulated"))
+}
+
+/// The same account, but for its credentials.
+fn forged(account: &Account) -> Result<Account, String> {
+    let (other, _) = open(account.carrier)?;
+    let (account_id, application_id) = (account.account_id.clone(), account.application_id.clone());
+    Ok(Account { account_id, application_id, ..other })
 }
 
 fn exchange(account: &Account, public_url: &str) -> Result<Exchange, String> {

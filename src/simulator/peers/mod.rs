@@ -24,6 +24,7 @@ mod form;
 mod offers;
 mod plivo;
 mod signalwire;
+mod telnyx;
 mod twilio;
 mod twiml;
 mod xml;
@@ -50,7 +51,9 @@ pub(super) const fn peer(carrier: CarrierId) -> Option<&'static dyn Peer> {
         CarrierId::Plivo => Some(&plivo::Plivo),
         CarrierId::SignalWire => Some(&signalwire::SignalWire),
         CarrierId::Twilio => Some(&twilio::Twilio),
-        CarrierId::Bandwidth | CarrierId::Telnyx | CarrierId::TelnyxTexml => None,
+        CarrierId::Bandwidth => None,
+        CarrierId::Telnyx => Some(&telnyx::CallControl),
+        CarrierId::TelnyxTexml => Some(&telnyx::Texml),
     }
 }
 

@@ -106,6 +106,7 @@ fn leg(peer: &dyn Peer, account: &Account, direction: Direction) -> Leg {
     let facts = Facts {
         sid: peer.call_id(),
         account_sid: account.account_id.clone(),
+        application_id: account.application_id.clone(),
         from: "+14155550117".to_owned(),
         to: "+12125550142".to_owned(),
         direction,

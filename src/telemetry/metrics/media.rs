@@ -16,6 +16,7 @@ pub(super) fn describe() {
     describe_counter!("switchback_media_changed_total", "Carriers' pieces changed on their way");
     describe_counter!("switchback_media_comfort_total", "Frames of tone sent between runtimes");
     describe_counter!("switchback_media_refused_total", "Media sockets refused, by cause");
+    describe_counter!("switchback_media_quiet_total", "Media sockets closed for bringing nothing");
     describe_gauge!("switchback_media_calls", "Calls with an open media socket");
     describe_gauge!("switchback_media_calls_silent", "Of those, callers who hear nothing for 10 s");
     describe_counter!("switchback_prewarms_total", "Calls whose runtime was opened ahead, or not");
@@ -29,6 +30,7 @@ pub(super) fn begin() {
     LazyLock::force(&MEDIA_RELAY);
     LazyLock::force(&PREWARMED);
     counter!("switchback_media_comfort_total").absolute(0);
+    counter!("switchback_media_quiet_total").absolute(0);
     for outcome in Prewarm::ALL {
         prewarms(*outcome).absolute(0);
     }
@@ -87,6 +89,11 @@ pub fn media_comfort(frames: u64) {
     if frames > 0 {
         counter!("switchback_media_comfort_total").increment(frames);
     }
+}
+
+/// Counts a carrier's media socket that brought nothing any more, and was closed.
+pub fn media_quiet() {
+    counter!("switchback_media_quiet_total").increment(1);
 }
 
 /// Counts media frames dropped.

@@ -23,7 +23,8 @@ use crate::domain::{
 
 pub use media::{
     MediaCall, MediaChange, MediaDirection, Prewarm, Prewarmed, first_audio, media_calls_silent,
-    media_changed, media_comfort, media_dropped, media_frames, media_refused, media_relay, prewarm,
+    media_changed, media_comfort, media_dropped, media_frames, media_quiet, media_refused,
+    media_relay, prewarm,
 };
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();

@@ -24,6 +24,7 @@ fn leg(direction: Direction, status: CallStatus) -> Leg {
     let facts = Facts {
         sid: Plivo.call_id(),
         account_sid: "MAMO7XWB2XYF3PE8DP3J".to_owned(),
+        application_id: String::new(),
         from: "+19195550154".to_owned(),
         to: "+12125550147".to_owned(),
         direction,

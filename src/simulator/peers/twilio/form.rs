@@ -138,6 +138,7 @@ mod tests {
         Facts {
             sid: "CAb27b806e16e007b36784197374f40f63".to_owned(),
             account_sid: "AC66acdc865fff60921f34dac80d62be2f".to_owned(),
+            application_id: String::new(),
             from: "+14155550117".to_owned(),
             to: "+12125550142".to_owned(),
             direction,
