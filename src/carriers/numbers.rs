@@ -38,8 +38,8 @@ pub enum NumberCommand<'a> {
     },
     /// Change an application.
     SetApplication {
-        /// The carrier's id for it.
-        id: &'a str,
+        /// As the carrier has it: some want more of it named than changes.
+        held: &'a HeldApplication,
         /// What of it, to what.
         fields: &'a CarrierFields,
     },

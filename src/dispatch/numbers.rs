@@ -83,11 +83,12 @@ impl Dispatch {
     pub async fn set_application(
         &self,
         account: &Account,
-        id: &str,
+        held: &HeldApplication,
         fields: &CarrierFields,
     ) -> Result<(), NotDone> {
-        let set = self.about_numbers(account, NumberCommand::SetApplication { id, fields }).await;
-        let now = self.read_application(account, id).await?;
+        let command = NumberCommand::SetApplication { held, fields };
+        let set = self.about_numbers(account, command).await;
+        let now = self.read_application(account, &held.id).await?;
         match now {
             Some(now) if unlike(&now.fields, fields).is_empty() => Ok(()),
             Some(_) | None => Err(set.err().unwrap_or_else(not_held)),

@@ -128,6 +128,10 @@ async fn asked(State(desk): State<Desk>, method: Method, uri: Uri, body: Bytes) 
     let Some(record) = found else {
         return (StatusCode::NOT_FOUND, "{}").into_response();
     };
+    if method == Method::PATCH && !is_number && !is_named(&text) {
+        let said = json!({ "errors": [{ "code": "10015", "title": "required" }] });
+        return (StatusCode::UNPROCESSABLE_ENTITY, said.to_string()).into_response();
+    }
     match change.flatten() {
         Some(Do::Refuse) => {
             let said = json!({ "message": "not now", "code": 21_405, "error": "not now",
@@ -145,6 +149,14 @@ async fn asked(State(desk): State<Desk>, method: Method, uri: Uri, body: Bytes) 
     let is_wrapped = path.starts_with("/v2/");
     let shown = if is_wrapped { json!({ "data": record }) } else { record.clone() };
     shown.to_string().into_response()
+}
+
+/// Telnyx wants an application's name and URL with every change of it.
+fn is_named(text: &str) -> bool {
+    let body: Value = serde_json::from_str(text).unwrap();
+    let has = |name: &str| body.get(name).is_some();
+    (has("application_name") && has("webhook_event_url"))
+        || (has("friendly_name") && has("voice_url"))
 }
 
 fn apply(record: &mut Value, path: &str, text: &str) {

@@ -46,8 +46,8 @@ pub(super) fn request(command: &NumberCommand<'_>, base: &str) -> (Method, Strin
             (Method::POST, format!("{base}/Number/{}/", without_plus(*number)), body(fields))
         }
         NumberCommand::ReadApplication { id } => get(application(id)),
-        NumberCommand::SetApplication { id, fields } => {
-            (Method::POST, application(id), body(fields))
+        NumberCommand::SetApplication { held, fields } => {
+            (Method::POST, application(&held.id), body(fields))
         }
     }
 }

@@ -49,21 +49,36 @@ pub(super) fn request(command: &NumberCommand<'_>, account: &Account) -> ApiRequ
         }
         NumberCommand::Read { id, .. } => get(format!("/v2/phone_numbers/{}", encoded(id))),
         NumberCommand::Set { id, fields, .. } => {
-            (Method::PATCH, format!("/v2/phone_numbers/{}", encoded(id)), Some(*fields))
+            (Method::PATCH, format!("/v2/phone_numbers/{}", encoded(id)), Some((*fields).clone()))
         }
         NumberCommand::ReadApplication { id } => get(format!("/v2/{kind}/{}", encoded(id))),
-        NumberCommand::SetApplication { id, fields } => {
-            (Method::PATCH, format!("/v2/{kind}/{}", encoded(id)), Some(*fields))
+        NumberCommand::SetApplication { held, fields } => {
+            let fields = named(held, (*fields).clone(), is_texml);
+            (Method::PATCH, format!("/v2/{kind}/{}", encoded(&held.id)), Some(fields))
         }
     };
-    let body = fields.map_or(Value::Null, |fields| {
-        let member = |(name, value): (&String, &Option<String>)| {
-            (name.clone(), value.clone().map_or(Value::Null, Value::String))
-        };
-        Value::Object(fields.iter().map(member).collect::<Map<_, _>>())
-    });
-    let request = json_request(method, path, account, &body);
-    if fields.is_some() { request } else { ApiRequest { body: String::new(), ..request } }
+    let Some(fields) = fields else {
+        let request = json_request(method, path, account, &Value::Null);
+        return ApiRequest { body: String::new(), ..request };
+    };
+    let member = |(name, value): (String, Option<String>)| (name, value.into());
+    let body = Value::Object(fields.into_iter().map(member).collect::<Map<_, _>>());
+    json_request(method, path, account, &body)
+}
+
+/// A change of an application, with its name and its URL: both are required, changed or not
+/// (telnyx-python 4.189, `call_control_application_update_params` and the TeXML one).
+fn named(held: &HeldApplication, mut fields: CarrierFields, is_texml: bool) -> CarrierFields {
+    let (name, url) = match is_texml {
+        true => ("friendly_name", "voice_url"),
+        false => ("application_name", "webhook_event_url"),
+    };
+    for (required, value) in [(name, &held.name), (url, held.fields.get(url).unwrap_or(&None))] {
+        if value.is_some() {
+            fields.entry(required.to_owned()).or_insert_with(|| value.clone());
+        }
+    }
+    fields
 }
 
 pub(super) fn success(command: &NumberCommand<'_>, body: &[u8]) -> Option<NumberOutcome> {
@@ -177,5 +192,43 @@ impl Pointing for TexmlNumbers {
         let names = ["status_callback", "status_callback_method"];
         put_status(&mut fields, &held.fields, to, names, "post", to.status_url.to_owned());
         fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::AccountOrigin;
+
+    #[track_caller]
+    fn check(kind: CarrierId, record: &Value, change: &str, path: &str, expected: &Value) {
+        let account = Account::named("main".to_owned(), kind, AccountOrigin::File);
+        let held = application(record).unwrap();
+        let fields = texts([(change, "new")]);
+        let command = NumberCommand::SetApplication { held: &held, fields: &fields };
+        let request = request(&command, &account);
+        assert_eq!((request.method, request.path.as_str()), (Method::PATCH, path));
+        assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap(), *expected);
+    }
+
+    #[test]
+    fn an_applications_change_names_what_telnyx_requires() {
+        let record = json!({ "id": "9", "application_name": "app", "webhook_event_url": "url",
+            "webhook_event_failover_url": "", "webhook_api_version": "2" });
+        let path = "/v2/call_control_applications/9";
+        let failover = json!({ "application_name": "app", "webhook_event_url": "url",
+            "webhook_event_failover_url": "new" });
+        check(CarrierId::Telnyx, &record, "webhook_event_failover_url", path, &failover);
+        let url = json!({ "application_name": "app", "webhook_event_url": "new" });
+        check(CarrierId::Telnyx, &record, "webhook_event_url", path, &url);
+
+        let record = json!({ "id": "9", "friendly_name": "app", "voice_url": "url",
+            "voice_fallback_url": null, "voice_method": "post", "status_callback": "" });
+        let path = "/v2/texml_applications/9";
+        let fallback =
+            json!({ "friendly_name": "app", "voice_url": "url", "voice_fallback_url": "new" });
+        check(CarrierId::TelnyxTexml, &record, "voice_fallback_url", path, &fallback);
     }
 }

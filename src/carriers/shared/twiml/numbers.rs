@@ -51,8 +51,8 @@ pub(super) fn request(command: &NumberCommand<'_>, base: &str) -> (Method, Strin
         NumberCommand::ReadApplication { id } => {
             (Method::GET, one("Applications", id), String::new())
         }
-        NumberCommand::SetApplication { id, fields } => {
-            (Method::POST, one("Applications", id), form(fields))
+        NumberCommand::SetApplication { held, fields } => {
+            (Method::POST, one("Applications", &held.id), form(fields))
         }
     }
 }

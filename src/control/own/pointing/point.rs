@@ -98,7 +98,7 @@ async fn set_application(api: &Api, survey: &Survey, plan: &Plan) -> Result<(), 
         return Err((DialFailure::Refused, said));
     };
     let fields = unlike(&now.fields, &row.pointed);
-    api.dispatch.set_application(&survey.account, &row.application, &fields).await
+    api.dispatch.set_application(&survey.account, &now, &fields).await
 }
 
 async fn set_number(api: &Api, survey: &Survey, change: &Change) -> Result<(), Trouble> {

@@ -191,7 +191,7 @@ async fn put_back(
     if how.is_dry_run || back.is_empty() {
         return Ok(());
     }
-    Ok(api.dispatch.set_application(&survey.account, &row.application, &back).await?)
+    Ok(api.dispatch.set_application(&survey.account, held, &back).await?)
 }
 
 /// The application is not back: neither are the numbers that it answered from the first.
