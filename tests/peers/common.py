@@ -67,8 +67,9 @@ def equal(ours, theirs, what=""):
     if ours == theirs:
         return
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        names = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
-        parts = [f"{name}: ours {ours.get(name)!r}, theirs {theirs.get(name)!r}" for name in names]
+        value = lambda fields, name: repr(fields[name]) if name in fields else "nothing"
+        names = [name for name in ours | theirs if value(ours, name) != value(theirs, name)]
+        parts = [f"{name}: ours {value(ours, name)}, theirs {value(theirs, name)}" for name in names]
         raise AssertionError(f"{what} {'; '.join(parts)}".strip())
     raise AssertionError(f"{what} ours {ours!r}, theirs {theirs!r}".strip())
 
@@ -113,16 +114,20 @@ def gathered(pairs):
     return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
-def same_request(ours, theirs, but=()):
+def same_request(ours, theirs, but=(), credentials=None):
     """That a request of ours is the client's: method, path, credentials, type and fields. `but` are names that
-    the client alone sends, or that differ for a reason that the caller states."""
+    the client alone sends, or that differ for a reason that the caller states; `credentials` compares those that are
+    new for each request."""
     equal(ours.method, theirs.method, "method")
     equal(ours.place, theirs.place, "path")
-    equal(ours.headers.get("authorization"), theirs.headers.get("authorization"), "credentials")
+    shown = [request.headers.get("authorization") for request in (ours, theirs)]
+    credentials(*shown) if credentials else equal(*shown, "credentials")
     if ours.body:
         equal(ours.content_type, theirs.content_type, "content type")
     drop = lambda fields: {name: value for name, value in fields.items() if name not in but}
-    equal(drop(ours.fields), drop(theirs.fields), "fields")
+    # A client's null says nothing.
+    said = {name: value for name, value in theirs.fields.items() if value is not None}
+    equal(drop(ours.fields), drop(said), "fields")
 
 
 class StandIn:

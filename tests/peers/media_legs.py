@@ -2,14 +2,15 @@
 
 import audioop
 import base64
+import datetime
 import json
 import math
-import re
 import struct
+import urllib.parse
 import uuid
 import xml.etree.ElementTree as ElementTree
 
-from . import plivo, telnyx, twilio, twiml
+from . import bandwidth, plivo, signalwire_account, telnyx, twilio, twiml
 from .common import equal, until
 from .orders import CONTACT
 
@@ -30,6 +31,7 @@ class Leg:
     audio, clear, call_sid = "media", "clear", None
     # Fields of pipecat's messages that the carrier's pages leave out.
     needless = ()
+    has_keys = True
 
     def __init__(self, standin):
         self.standin, self.shapes, self.sequence = standin, {}, 0
@@ -43,8 +45,17 @@ class Leg:
         return chunk
 
     def heard(self, message):
-        """What kind of message it is, and its audio."""
-        return message["event"], message.get("media", {}).get("payload")
+        """What kind of message it is, and its audio in mu-law."""
+        message = json.loads(message)
+        payload = message.get("media", {}).get("payload")
+        return message["event"], payload and base64.b64decode(payload)
+
+    def same_audio(self, ours, theirs):
+        """That a message of audio has the shape of pipecat's."""
+        ours, theirs = (json.loads(message) for message in (ours, theirs))
+        for message in (ours, theirs):
+            message["media"]["payload"] = "..."
+        equal(ours, {name: value for name, value in theirs.items() if name not in self.needless}, self.audio)
 
     def next(self):
         self.sequence += 1
@@ -73,12 +84,15 @@ class Twilio(Leg):
         stream = document.find("Connect/Stream")
         self.parameters = {one.get("name"): one.get("value") for one in stream.iter("Parameter")}
         self.resume = document.find("Redirect").text
-        url = stream.get("url")
-        return url, twilio.signer()(url, {})
+        return stream.get("url"), self.shows(stream)
+
+    def shows(self, stream):
+        """What the socket's upgrade is proven by."""
+        return twilio.signer()(stream.get("url"), {})
 
     def begins(self):
         yield {"event": "connected", "protocol": "Call", "version": "1.0.0"}
-        start = {"accountSid": twilio.SID, "streamSid": self.stream, "callSid": self.call, "tracks": ["inbound"],
+        start = {"accountSid": self.account()["account_id"], "streamSid": self.stream, "callSid": self.call, "tracks": ["inbound"],
                  "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
                  "customParameters": self.parameters}
         yield {"event": "start", "sequenceNumber": str(self.next()), "start": start, "streamSid": self.stream}
@@ -92,7 +106,7 @@ class Twilio(Leg):
         return {"event": "dtmf", "streamSid": self.stream, "sequenceNumber": str(self.next()), "dtmf": dtmf}
 
     def ends(self):
-        stop = {"accountSid": twilio.SID, "callSid": self.call}
+        stop = {"accountSid": self.account()["account_id"], "callSid": self.call}
         yield {"event": "stop", "sequenceNumber": str(self.next()), "stop": stop, "streamSid": self.stream}
 
     def over(self, tenant):
@@ -106,6 +120,26 @@ class Twilio(Leg):
         carrier = self.carrier(tenant)
         document = carrier.document(carrier.params(self.number, "", CallStatus="in-progress"), path)
         assert "<Hangup/>" in document, document
+
+
+class SignalWire(Twilio):
+    """SignalWire's streams: Twilio's messages, and a token for the socket that the document gives."""
+
+    number = "+12055550180"
+
+    def __init__(self, standin):
+        super().__init__(standin)
+        self.call, self.call_sid = str(uuid.uuid4()), None
+
+    def account(self):
+        return signalwire_account.account(self.standin)
+
+    def carrier(self, tenant):
+        sign = lambda url, said: tenant.sign("POST", url, urllib.parse.urlencode(said))
+        return twiml.Carrier(tenant, signalwire_account.PROJECT, lambda _: self.call, sign)
+
+    def shows(self, stream):
+        return {"Authorization": f"Bearer {stream.get('authBearerToken')}"}
 
 
 class Telnyx(Leg):
@@ -200,3 +234,58 @@ class Plivo(Leg):
         said = plivo.params(self.number, self.call, CallStatus="in-progress")
         document = plivo.Plivo(tenant).document(said, path)
         assert "<Hangup/>" in document, document
+
+
+class Bandwidth(Leg):
+    """Bandwidth's streams. No key is told there."""
+
+    number, audio, has_keys = "+12075550180", "playAudio", False
+
+    def __init__(self, standin):
+        super().__init__(standin)
+        self.call = bandwidth.call_id(self.call)
+
+    def account(self):
+        return bandwidth.account(self.standin, user=bandwidth.API_USER, password=bandwidth.API_PASSWORD)
+
+    def event(self, model, kind, **more):
+        return self.carrier.event(model, self.number, "", event_type=kind, call_id=self.call, **more)
+
+    def rings(self, tenant):
+        self.carrier = bandwidth.Bandwidth(tenant)
+        document = ElementTree.fromstring(self.carrier.document(self.event(bandwidth.InitiateCallback, "initiate")))
+        stream = document.find("StartStream")
+        self.parameters = {one.get("name"): one.get("value") for one in stream.iter("StreamParam")}
+        self.resume = document.find("Redirect").get("redirectUrl")
+        shown = bandwidth.basic(stream.get("destinationUsername"), stream.get("destinationPassword"))
+        return stream.get("destination"), shown
+
+    def begins(self):
+        track = {"name": "inbound", "mediaFormat": {"encoding": "PCMU", "sampleRate": 8000}}
+        metadata = {"accountId": bandwidth.ID, "callId": self.call, "streamId": self.stream, "streamName": "s",
+                    "tracks": [track]}
+        yield {"eventType": "start", "metadata": metadata, "streamParams": self.parameters}
+
+    def says(self, audio, chunk):
+        return {"eventType": "media", "track": "inbound", "sequenceNumber": str(self.next()),
+                "payload": base64_of(audio)}
+
+    def heard(self, message):
+        message = json.loads(message)
+        payload = message.get("media", {}).get("payload")
+        return message["eventType"], payload and base64.b64decode(payload)
+
+    def ends(self):
+        metadata = {"accountId": bandwidth.ID, "callId": self.call, "streamId": self.stream, "streamName": "s"}
+        yield {"eventType": "stop", "metadata": metadata}
+
+    def over(self, tenant):
+        now = datetime.datetime.now(datetime.UTC)
+        told = self.event(bandwidth.DisconnectCallback, "disconnect", cause="hangup", answer_time=now, end_time=now)
+        equal(self.carrier.ask(told, "status")[0] // 100, 2, "disconnect")
+
+    def is_hung_up(self, tenant, line):
+        until(lambda: not line.is_open, "the socket stays open")
+        path = self.resume.split(f"/carriers/{tenant.name}/")[1]
+        document = self.carrier.document(self.event(bandwidth.RedirectCallback, "redirect"), path)
+        assert "<Hangup" in document, document

@@ -76,6 +76,21 @@ class Orders:
         ask = lambda: self.tenant.tell("POST", path, {"phone_number": e164})
         return self.standin.asked(ask, lambda request: request.method == "GET")
 
+    def listed(self):
+        """The account's numbers, as the carrier lists them."""
+        path = f"/switchback/v1/carrier-accounts/{self.tenant.name}/numbers"
+        return self.standin.asked(lambda: self.tenant.ask("GET", path))
+
+    def pointed(self, e164):
+        """A number that is pointed here: every change that is asked for. The stand-in forgets them, so that it comes
+        to nothing."""
+        path = f"/switchback/v1/carrier-accounts/{self.tenant.name}/numbers/point"
+        before = len(self.standin.requests)
+        said = self.tenant.ask("POST", path, {"numbers": [e164], "passthrough": False})
+        changes = [request for request in self.standin.requests[before:] if request.method != "GET"]
+        assert changes, f"nothing was changed: {said}"
+        return changes
+
     def lost(self):
         """A call whose fate nobody knows is looked for at the next start."""
         known, self.standin.answers = self.standin.answers, lambda request: (503, {})

@@ -1,8 +1,8 @@
 """A bot as `pipecat-ai` has it built for Twilio, with nothing of the package changed: its websocket transport, its Twilio
 serializer, its own reading of a call's first messages. No cloud service is needed: it hums and listens.
 
-It greets with a tone, says what pitch it hears, stops when it is spoken to, hums at length when `1` is pressed and hangs
-up when `9` is. What happens to it is told on stdout, one JSON object a line.
+It greets with a tone and hums at length, stops when it is spoken to, and hangs up when `9` is pressed or somebody speaks
+high. What happens to it, and what pitch it hears, is told on stdout, one JSON object a line.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from pipecat.workers.runner import WorkerRunner
 
 RATE = 8000
 GREETING_HZ, HUM_HZ = 523, 659
+GOODBYE_HZ = 880
 
 
 def tell(what, **more):
@@ -65,7 +66,7 @@ class Hummer(FrameProcessor):
     async def process_frame(self, frame, direction):
         await super().process_frame(frame, direction)
         if isinstance(frame, InputAudioRawFrame):
-            self.listen(frame.audio)
+            await self.listen(frame.audio)
             return
         await self.push_frame(frame, direction)
         if isinstance(frame, VADUserStartedSpeakingFrame):
@@ -73,23 +74,25 @@ class Hummer(FrameProcessor):
             await self.broadcast_interruption()
         elif isinstance(frame, InputDTMFFrame):
             tell("pressed", key=frame.button.value)
-            if frame.button.value == "1":
-                await self.hum(HUM_HZ, 20)
-            elif frame.button.value == "9":
-                await self.push_frame(EndWorkerFrame())
+            if frame.button.value == "9":
+                await self.hang_up()
 
-    async def hum(self, hertz, seconds):
-        audio = tone(hertz, seconds)
-        await self.push_frame(OutputAudioRawFrame(audio=audio, sample_rate=RATE, num_channels=1))
+    async def hang_up(self):
+        # What it is saying would be said to its end first.
+        await self.broadcast_interruption()
+        await self.push_frame(EndWorkerFrame())
 
-    def listen(self, audio):
+    async def listen(self, audio):
         """Says what the loudest pitch of each 200 ms is, where it is loud."""
         self.heard += audio
         while len(self.heard) >= 3200:
             samples = numpy.frombuffer(self.heard[:3200], dtype=numpy.int16).astype(float)
             self.heard = self.heard[3200:]
             if math.sqrt((samples**2).mean()) > 1000:
-                tell("heard", hertz=int(numpy.abs(numpy.fft.rfft(samples)).argmax() * RATE / len(samples)))
+                hertz = int(numpy.abs(numpy.fft.rfft(samples)).argmax() * RATE / len(samples))
+                tell("heard", hertz=hertz)
+                if abs(hertz - GOODBYE_HZ) <= 10:
+                    await self.hang_up()
 
 
 async def serve_call(websocket: fastapi.WebSocket):
@@ -116,9 +119,8 @@ async def serve_call(websocket: fastapi.WebSocket):
 
     @transport.event_handler("on_client_connected")
     async def on_client_connected(_transport, _websocket):
-        await worker.queue_frames(
-            [OutputAudioRawFrame(audio=tone(GREETING_HZ, 0.6), sample_rate=RATE, num_channels=1)]
-        )
+        says = tone(GREETING_HZ, 0.6) + tone(HUM_HZ, 20)
+        await worker.queue_frames([OutputAudioRawFrame(audio=says, sample_rate=RATE, num_channels=1)])
 
     @transport.event_handler("on_client_disconnected")
     async def on_client_disconnected(_transport, _websocket):

@@ -23,6 +23,10 @@ ID, TOKEN, APPLICATION = "MAMO7XWB2XYF3PE8DP3J", "an-auth-token", "2168679489474
 PLACED, NONCE = "9834029e-58b6-11e1-b8b7-a5bd0e4e126f", "17075432685310360255"
 
 
+NUMBER = {"number": "14155550123", "application": f"/v1/Account/{ID}/Application/1/", "voice_enabled": True,
+          "active": True, "alias": None}
+
+
 def account(standin):
     return {"kind": "plivo", "account_id": ID, "secrets": [TOKEN], "application_id": APPLICATION,
             "api_url": standin.url}
@@ -44,8 +48,15 @@ def answers(request):
             return 201, {"api_id": "a", "numbers": [], "status": "fulfilled"}
         case "GET", "PhoneNumber":
             return 200, {"api_id": "a", "meta": {}, "objects": [{"number": "14155550123", "region": "CA, US"}]}
+        case "GET", "Number" if place == "Number/":
+            return 200, {"api_id": "a", "meta": {"next": None}, "objects": [NUMBER]}
         case "GET", "Number":
-            return 404, {"api_id": "a", "error": "not found"}
+            return (404, {"api_id": "a", "error": "not found"}) if "14155550124" in place else (200, NUMBER)
+        case "GET", "Application":
+            asked = dict.fromkeys(("answer_url", "fallback_answer_url", "hangup_url"), "")
+            return 200, asked | {"app_id": APPLICATION, "app_name": "desk"}
+        case "POST", "Number" | "Application":
+            return 202, {"api_id": "a", "message": "changed"}
     return 200, {"api_id": "a", "meta": {"next": None}, "objects": []}
 
 
@@ -219,6 +230,21 @@ def requests(report, orders, carrier, client):
         same_request(ours, standin.asked(find))
 
 
+def pointing(report, orders, client):
+    """The same about who answers a number."""
+    standin = orders.standin
+    with report.check("numbers are listed as numbers.list lists them"):
+        list_them = lambda: client.numbers.list(services="voice", limit=20, offset=0)
+        same_request(orders.listed(), standin.asked(list_them))
+    with report.check("an application and a number are pointed here as applications and numbers.update do it"):
+        application = orders.pointed("+14155550123")[0]
+        theirs = standin.asked(lambda: client.applications.update(APPLICATION, **application.fields))
+        # Defaults that the client writes out.
+        same_request(application, theirs, ("default_number_app", "default_endpoint_app", "fallback_method",
+                                           "log_incoming_messages", "message_method"))
+        equal(application.fields["answer_url"], orders.tenant.url(), "answer_url")
+
+
 def lost(report, orders, client):
     """A call whose fate nobody knows is looked for at the next start."""
     standin = orders.standin
@@ -238,4 +264,5 @@ def run(report, stage):
     documents(report, carrier, numbers)
     client = client_at(standin)
     requests(report, orders, carrier, client)
+    pointing(report, orders, client)
     lost(report, orders, client)

@@ -13,17 +13,12 @@ from signalwire.voice_response import VoiceResponse
 from . import twiml
 from .common import FORM, JSON, equal
 from .orders import TARGETS, Orders
+from .signalwire_account import KEY, PROJECT, TOKEN, account
 
-PROJECT, TOKEN, KEY = "b08dacad-2f6c-4de1-93d6-cc732e0c69c5", "PT0123456789", "a-signing-key"
 PLACED = "9834029e-58b6-41e1-b8b7-a5bd0e4e126f"
 
 # The library knows no attribute of <Stream>: Twilio's own, and SignalWire's (its docs, cxml/voice/stream).
 STREAM = ("url", "statusCallback", "codec", "realtime", "authBearerToken")
-
-
-def account(standin):
-    return {"kind": "signalwire", "space": "example", "account_id": PROJECT, "secrets": [TOKEN],
-            "signing_key": KEY, "api_url": standin.url}
 
 
 def call_id(name):
@@ -91,4 +86,5 @@ def run(report, stage):
     client.api.base_url = standin.url + base
     twiml.calls(report, orders, carrier, client, PLACED)
     twiml.numbers_for_sale(report, orders, client)
+    twiml.pointing(report, orders, client)
     twiml.lost(report, orders, client)

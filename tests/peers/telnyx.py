@@ -16,9 +16,12 @@ from telnyx import Telnyx
 from telnyx.lib.webhook_verification import WebhookVerificationError, verify_webhook_signature
 from telnyx.types import (
     AvailablePhoneNumberListParams,
+    CallControlApplicationUpdateParams,
     CallDialParams,
     NumberOrderCreateParams,
     PhoneNumberListParams,
+    PhoneNumberUpdateParams,
+    TexmlApplicationUpdateParams,
     calls,
 )
 from telnyx.types.texml.accounts import call_calls_params, call_update_params
@@ -33,6 +36,9 @@ SID = "fdff4639-fa80-4d19-b199-315b7abe95be"
 SIGNING = SigningKey(bytes(range(32)))
 PUBLIC = base64.b64encode(bytes(SIGNING.verify_key)).decode()
 PLACED = "v3:placed-by-the-stand-in"
+
+NUMBER = {"id": "1293384261075731499", "phone_number": "+14155550123", "status": "active", "connection_id": "1",
+          "connection_name": "old"}
 
 # What TeXML's <Stream> has besides TwiML's (Telnyx docs, texml-fundamentals).
 STREAM = ("codec", "bidirectionalMode", "bidirectionalCodec", "bidirectionalSamplingRate", "enableReconnect")
@@ -62,7 +68,18 @@ def answers(request):
                 {"region_type": "state", "region_name": "CA"}]}
             return 200, {"data": [offer]}
         case "GET", "/v2/phone_numbers":
-            return 200, {"data": [], "meta": {"total_results": 0, "total_pages": 1, "page_number": 1}}
+            found = [] if "filter[phone_number]" in request.query else [NUMBER]
+            return 200, {"data": found, "meta": {"total_results": 1, "total_pages": 1, "page_number": 1}}
+        case "GET", place if place.startswith("/v2/phone_numbers/"):
+            return 200, {"data": NUMBER}
+        case "GET", place if place.startswith("/v2/call_control_applications/"):
+            asked = {"webhook_event_url": "https://old.example.com/", "webhook_event_failover_url": "",
+                     "webhook_api_version": "2"}
+            return 200, {"data": asked | {"id": CONNECTION, "application_name": "desk"}}
+        case "GET", place if place.startswith("/v2/texml_applications/"):
+            asked = {"voice_url": "https://old.example.com/", "voice_fallback_url": "", "voice_method": "get",
+                     "status_callback": "", "status_callback_method": "post"}
+            return 200, {"data": asked | {"id": CONNECTION, "friendly_name": "desk"}}
     return 200, {"data": {"result": "ok"}}
 
 
@@ -128,6 +145,8 @@ def webhooks(report, client, carrier, numbers):
                 equal(carrier.send(body, headers), 403, what)
             else:
                 raise AssertionError(f"the library takes {what}")
+    with report.check("the daemon, which has public keys alone, signs nothing as Telnyx"):
+        equal(carrier.tenant.sign("POST", carrier.tenant.url(), body), {})
 
 
 def bare(hint):
@@ -192,26 +211,27 @@ class Commands:
             name, fields = self.hold(self.carrier.commanded(body)[1], call)
             equal(name, expected, "command")
             return fields
+        return {}
 
 
 def commands(report, client, carrier, numbers):
     held = Commands(report, client, carrier)
-    parties = {"from": CONTACT}
     answered = held.answered("v3:media", carrier.rings(numbers["media"], "v3:media"), "answer")
-    assert answered["stream_url"].startswith("wss://edge.test/media/"), answered
     held.answered("v3:busy", carrier.rings(numbers["busy"], "v3:busy"), "reject")
     held.answered("v3:reject", carrier.rings(numbers["reject"], "v3:reject"), "reject")
     sip = held.answered("v3:sip", carrier.rings(numbers["sip"], "v3:sip"), "transfer")
-    equal(sip["to"], "sip:desk@pbx.example.com", "to")
     tel = held.answered("v3:tel", carrier.rings(numbers["tel"], "v3:tel"), "transfer")
-    equal(tel["to"], "+14155550199", "to")
     picked = held.answered("v3:say", carrier.rings(numbers["say"], "v3:say"), "answer")
-    state = {"client_state": picked["client_state"]}
-    event = carrier.body("call.answered", "v3:say", to=numbers["say"], **parties, **state)
+    # What a command leaves on a call comes back with its events.
+    left = lambda fields: {"client_state": fields.get("client_state")}
+    event = carrier.body("call.answered", "v3:say", to=numbers["say"], **{"from": CONTACT}, **left(picked))
     spoken = held.answered("v3:say", event, "speak")
-    equal(spoken["payload"], "We are closed & sorry.", "payload")
-    state = {"client_state": spoken["client_state"]}
-    held.answered("v3:say", carrier.body("call.speak.ended", "v3:say", status="completed", **state), "hangup")
+    event = carrier.body("call.speak.ended", "v3:say", status="completed", **left(spoken))
+    held.answered("v3:say", event, "hangup")
+    with report.check("what the commands say is what was decided"):
+        assert answered["stream_url"].startswith("wss://edge.test/media/"), answered
+        said = (sip["to"], tel["to"], spoken["payload"])
+        equal(said, ("sip:desk@pbx.example.com", "+14155550199", "We are closed & sorry."), "to, to and payload")
     return held
 
 
@@ -232,6 +252,7 @@ def requests(report, orders, client, carrier, held):
         row = orders.tenant.call_of("v3:tel")
         equal(held.hold(orders.redirect(row["id"]), "v3:tel")[0], "streaming_stop", "command")
     numbers_api(report, orders, client)
+    pointing(report, orders, "", client.call_control_applications, CallControlApplicationUpdateParams)
 
 
 def deep(query):
@@ -270,6 +291,33 @@ def numbers_api(report, orders, client):
         ours = orders.find("+14155550124")
         given = typed(PhoneNumberListParams, deep(ours.query))
         same_search(ours, standin.asked(lambda: client.phone_numbers.list(**given)))
+
+
+def pointing(report, orders, what, applications, params):
+    """The same about who answers a number."""
+    standin, client = orders.standin, applications._client
+    with report.check(f"{what}numbers are listed as phone_numbers.list lists them"):
+        list_them = lambda: client.phone_numbers.list(page_number=1, page_size=250, sort="phone_number")
+        same_request(orders.listed(), standin.asked(list_them))
+    with report.check(f"{what}an application is pointed here as its update does it, with all that is required"):
+        ours = orders.pointed("+14155550123")[0]
+        given = typed(params, ours.fields)
+        same_request(ours, standin.asked(lambda: applications.update(CONNECTION, **given)))
+    with report.check(f"{what}a number is put to it as phone_numbers.update does it"):
+        # Its application is as it is wanted by now.
+        told, wanted = standin.answers, ours.fields
+
+        def answered(request):
+            status, said = told(request)
+            if "_applications/" in request.place:
+                said = {"data": said["data"] | wanted}
+            return status, said
+
+        standin.answers = answered
+        ours, = orders.pointed("+14155550123")
+        given = typed(PhoneNumberUpdateParams, ours.fields)
+        same_request(ours, standin.asked(lambda: client.phone_numbers.update(NUMBER["id"], **given)))
+        standin.answers = told
 
 
 class Texml(Carrier):
@@ -318,6 +366,7 @@ def texml(report, client, carrier, orders, numbers):
     with report.check("TeXML: a call is redirected as texml.accounts.calls.update does it"):
         row = orders.tenant.call_of("v3:texml-tel")
         updated(orders.redirect(row["id"]), calls_of, standin, "v3:texml-tel")
+    pointing(report, orders, "TeXML: ", client.texml_applications, TexmlApplicationUpdateParams)
 
 
 def updated(ours: Request, calls_of, standin, call):

@@ -85,4 +85,5 @@ def run(report, stage):
     client.api.base_url = standin.url
     twiml.calls(report, orders, carrier, client, PLACED)
     twiml.numbers_for_sale(report, orders, client)
+    twiml.pointing(report, orders, client)
     twiml.lost(report, orders, client)

@@ -48,6 +48,10 @@ def same_document(ours, theirs):
     assert ours == theirs, f"ours {ours}, theirs {theirs}"
 
 
+# The carrier's id for a number.
+NUMBER_ID = "PN" + "0" * 32
+
+
 class Carrier:
     """Who plays the carrier: `sign` gives the header of a form's signature by the carrier's own library."""
 
@@ -78,10 +82,12 @@ def answers(base, placed):
     """What such an API answers, as far as the daemon and the clients read it."""
     dated = {"date_created": "Thu, 01 Jan 2026 12:00:00 +0000", "date_updated": None}
     number = dict.fromkeys(
-        ("api_version", "beta", "capabilities", "friendly_name", "sms_application_sid", "sms_fallback_method",
+        ("api_version", "beta", "friendly_name", "sms_application_sid", "sms_fallback_method",
          "sms_fallback_url", "sms_method", "sms_url", "status_callback", "status_callback_method", "uri",
          "voice_application_sid", "voice_caller_id_lookup", "voice_fallback_method", "voice_fallback_url",
-         "voice_method", "voice_url"), "") | dated | {"sid": "PN" + "0" * 32, "phone_number": "+14155550123"}
+         "voice_method", "trunk_sid"), "") | dated
+    number |= {"sid": NUMBER_ID, "phone_number": "+14155550123", "capabilities": {"voice": True},
+               "voice_url": "https://old.example.com/voice"}
     offer = dict.fromkeys(("friendly_name", "lata", "rate_center", "postal_code", "beta", "capabilities"), "")
     offer |= {"phone_number": "+14155550123", "iso_country": "US", "region": "CA", "latitude": "1", "longitude": "1"}
 
@@ -94,8 +100,11 @@ def answers(base, placed):
                 return (503, {}) if "14155550124" in request.body.decode() else (201, number)
             case _, "AvailablePhoneNumbers":
                 return 200, {"available_phone_numbers": [offer], "next_page_uri": None}
+            case _, "IncomingPhoneNumbers" if NUMBER_ID in request.place:
+                return 200, number
             case _, "IncomingPhoneNumbers":
-                return 200, {"incoming_phone_numbers": [], "next_page_uri": None}
+                found = [] if "PhoneNumber" in request.query else [number]
+                return 200, {"incoming_phone_numbers": found, "next_page_uri": None}
         return 200, {"calls": [], "next_page_uri": None}
 
     return answer
@@ -169,6 +178,18 @@ def numbers_for_sale(report, orders, client):
         ours = orders.find("+14155550124")
         find = lambda: client.incoming_phone_numbers.list(phone_number="+14155550124")
         same_request(ours, standin.asked(find))
+
+
+def pointing(report, orders, client):
+    """The same about who answers a number."""
+    standin = orders.standin
+    with report.check("numbers are listed as incoming_phone_numbers.list lists them"):
+        same_request(orders.listed(), standin.asked(lambda: client.incoming_phone_numbers.list(page_size=1000)))
+    with report.check("a number is pointed here as incoming_phone_numbers(sid).update does it"):
+        ours, = orders.pointed("+14155550123")
+        update = lambda: client.incoming_phone_numbers(NUMBER_ID).update(**keywords(ours.fields))
+        same_request(ours, standin.asked(update))
+        equal(ours.fields["VoiceUrl"].split("#")[0], orders.tenant.url(), "VoiceUrl")
 
 
 def lost(report, orders, client):
