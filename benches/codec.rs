@@ -23,8 +23,8 @@ use switchback::{
         },
     },
     domain::{
-        Account, AccountApi, AccountId, AccountOrigin, ByteOrder, Direction, MediaFormat, Secret,
-        UnixMillis,
+        Account, AccountApi, AccountId, AccountOrigin, ByteOrder, Direction, InboundCall,
+        MediaFormat, Secret, UnixMillis,
     },
     media::{
         bridge::Bridge,
@@ -47,6 +47,7 @@ fn main() {
     plivo(&mut criterion);
     signalwire(&mut criterion);
     bandwidth(&mut criterion);
+    vonage(&mut criterion);
     media_frame(&mut criterion);
     carrier_frame(&mut criterion);
     other_format(&mut criterion);
@@ -224,6 +225,7 @@ fn webhook(criterion: &mut Criterion) {
         event_id: None,
         direction: Direction::Inbound,
         is_answered: false,
+        call: InboundCall::UNKNOWN,
     };
     let mut out = Vec::with_capacity(1024);
     let receive = || twilio.receive(Endpoint::Voice, &request, &account, UnixMillis(0)).unwrap();
@@ -273,7 +275,7 @@ fn plivo(criterion: &mut Criterion) {
         account: &account,
         content_type: "application/x-www-form-urlencoded",
         body: &text(&webhooks, "/webhooks/0/body"),
-        frame: &text(&sessions, "/sessions/0/lines/1/text"),
+        frame: Frame::Text(text(&sessions, "/sessions/0/lines/1/text").into()),
     };
     room_bench.run(criterion);
 }
@@ -294,7 +296,27 @@ fn signalwire(criterion: &mut Criterion) {
         account: &account,
         content_type: "application/x-www-form-urlencoded",
         body: &body,
-        frame: session.lines().nth(10).unwrap(),
+        frame: Frame::Text(session.lines().nth(10).unwrap().into()),
+    };
+    room_bench.run(criterion);
+}
+
+/// The same of Vonage, whose frames are bytes.
+fn vonage(criterion: &mut Criterion) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vonage");
+    let webhooks = fs::read(format!("{folder}/webhooks.json")).unwrap();
+    let webhooks: serde_json::Value = serde_json::from_slice(&webhooks).unwrap();
+    let text = |at: &str| webhooks.pointer(at).and_then(serde_json::Value::as_str).unwrap();
+    let mut account = Account::named("main".to_owned(), CarrierId::Vonage, AccountOrigin::File);
+    account.account_id = text("/api_key").to_owned();
+    account.application_id = text("/application_id").to_owned();
+    account.secrets = vec![Secret::new(text("/signature_secret").to_owned())];
+    let room_bench = RoomBench {
+        carrier: CarrierId::Vonage,
+        account: &account,
+        content_type: "application/json",
+        body: text("/webhooks/0/body"),
+        frame: Frame::Binary(vec![7; 320].into()),
     };
     room_bench.run(criterion);
 }
@@ -319,7 +341,7 @@ fn bandwidth(criterion: &mut Criterion) {
         content_type: "application/json",
         // With an attestation, as most calls of that country.
         body: &text(&webhooks, "/webhooks/1/body"),
-        frame: &text(&sessions, "/sessions/0/lines/1/text"),
+        frame: Frame::Text(text(&sessions, "/sessions/0/lines/1/text").into()),
     };
     room_bench.run(criterion);
 }
@@ -332,7 +354,7 @@ struct RoomBench<'b> {
     /// An inbound call's webhook.
     body: &'b str,
     /// A message of the media socket with 20 ms of audio.
-    frame: &'b str,
+    frame: Frame<'b>,
 }
 
 impl RoomBench<'_> {
@@ -358,6 +380,7 @@ impl RoomBench<'_> {
             event_id: None,
             direction: Direction::Inbound,
             is_answered: false,
+            call: InboundCall::UNKNOWN,
         };
         let mut out = Vec::with_capacity(1024);
         let mut group = criterion.benchmark_group(self.carrier.as_str());
@@ -372,11 +395,11 @@ impl RoomBench<'_> {
             });
         });
         let framing = room.framing(MediaFormat::PCMU_8000, account).unwrap();
-        let frame = Frame::Text(self.frame.into());
+        let frame = &self.frame;
         group.bench_function("frame_in", |bencher| {
-            bencher.iter(|| framing.read(black_box(&frame)).is_ok());
+            bencher.iter(|| framing.read(black_box(frame)).is_ok());
         });
-        let Heard::Audio(audio) = framing.read(&frame).unwrap() else { return };
+        let Heard::Audio(audio) = framing.read(frame).unwrap() else { return };
         let said = Said::Audio(audio.payload);
         group.bench_function("frame_out", |bencher| {
             bencher.iter(|| framing.write(black_box(&said), "stream"));

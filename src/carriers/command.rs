@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{AnsweredBy, NumberCommand, NumberOutcome};
 use crate::domain::{
-    Account, CallStatus, DialFailure, Direction, E164, MediaFormat, Secret, UnixMillis,
+    Account, CallStatus, DialFailure, Direction, E164, InboundCall, MediaFormat, Secret, UnixMillis,
 };
 
 /// What we want of the carrier.
@@ -79,6 +79,8 @@ pub struct Leg<'a> {
     pub direction: Direction,
     /// Somebody has picked up.
     pub is_answered: bool,
+    /// Who calls whom.
+    pub call: InboundCall,
 }
 
 /// An answer as the carrier takes it.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani, Direction, Secret};
+use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani, Direction, InboundCall, Secret};
 
 const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
 const URL: &str = "https://edge.example.com/carriers/main/voice";
@@ -41,6 +41,21 @@ fn peer(carrier: CarrierId) -> Peer {
         CarrierId::Telnyx => telnyx(),
         CarrierId::TelnyxTexml => telnyx_texml(),
         CarrierId::Twilio => twilio(),
+        CarrierId::Vonage => vonage(),
+    }
+}
+
+/// What a body is refused for that another was signed for.
+fn tampered(carrier: CarrierId) -> Refused {
+    match carrier {
+        // Its token is as good as ever; the hash within is another's.
+        CarrierId::Vonage => Refused::BodyMismatch,
+        CarrierId::Bandwidth
+        | CarrierId::Plivo
+        | CarrierId::SignalWire
+        | CarrierId::Telnyx
+        | CarrierId::TelnyxTexml
+        | CarrierId::Twilio => Refused::WrongSignature,
     }
 }
 
@@ -172,6 +187,26 @@ fn twilio() -> Peer {
     }
 }
 
+fn vonage() -> Peer {
+    Peer {
+        account_id: "dfe52f80",
+        media_type: "application/json",
+        call: |_, caller| {
+            format!(
+                r#"{{"from":"{caller}","to":"12125550142","conversation_uuid":"CON-1",
+                "uuid":"37fbede4-8bef-46a4-a2ef-78f83147d680"}}"#
+            )
+        },
+        unknown: |_| r#"{"conversation_uuid":"CON-1","new":["thing"]}"#.to_owned(),
+        withheld: &["anonymous", "Restricted", "+266696687", "266696687", ""],
+        // Its token names the account; the room's own tests change it.
+        foreign: "",
+        signs_body: true,
+        signs_url: false,
+        signs_upgrade: true,
+    }
+}
+
 fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
     let mut account = Account {
         id: AccountId::of_name("main"),
@@ -248,7 +283,7 @@ fn only_what_the_accounts_carrier_signed_is_received() {
         receive(carrier, Endpoint::Voice, &body, &body, |result| assert!(result.is_ok()));
         receive(carrier, Endpoint::Voice, &body, &other, |result| {
             let expected = match peer(carrier).signs_body {
-                true => Err(Refused::WrongSignature),
+                true => Err(tampered(carrier)),
                 false => Ok(()),
             };
             assert_eq!(result.map(drop), expected, "{carrier}: tampered");
@@ -284,6 +319,9 @@ fn a_signature_excuses_neither_size_nor_another_account() {
         let long = format!("{}&x={}", call(carrier, "+14155550117"), "x".repeat(BODY_LEN_MAX));
         let cause = refused(carrier, &long, &long);
         assert!(matches!(cause, Refused::Malformed(_)), "{carrier}: {cause:?}");
+        if peer(carrier).foreign.is_empty() {
+            continue;
+        }
         let foreign = (peer(carrier).call)(peer(carrier).foreign, "+14155550117");
         assert_eq!(refused(carrier, &foreign, &foreign), Refused::AccountMismatch, "{carrier}");
     }
@@ -374,6 +412,7 @@ fn document(carrier: CarrierId, answer: &Answer<'_>) -> String {
         event_id: None,
         direction: Direction::Inbound,
         is_answered: false,
+        call: InboundCall::UNKNOWN,
     };
     match room(carrier).answer(answer, &leg, &mut out) {
         Reply::Document(_) => String::from_utf8(out).unwrap(),

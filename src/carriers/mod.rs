@@ -18,6 +18,7 @@ pub mod shared;
 pub mod signalwire;
 pub mod telnyx;
 pub mod twilio;
+pub mod vonage;
 mod webhook;
 
 use std::borrow::Cow;
@@ -161,5 +162,6 @@ pub fn room(carrier: CarrierId) -> &'static dyn Carrier {
         CarrierId::Telnyx => &telnyx::Telnyx,
         CarrierId::TelnyxTexml => &telnyx::TelnyxTexml,
         CarrierId::Twilio => &twilio::Twilio,
+        CarrierId::Vonage => &vonage::Vonage,
     }
 }

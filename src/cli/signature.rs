@@ -13,7 +13,7 @@ use crate::{
             diagnosis::{Diagnosis, Reading},
             request::RawRequest,
         },
-        signalwire, telnyx, twilio,
+        signalwire, telnyx, twilio, vonage,
     },
     domain::{Account, AccountOrigin, CarrierId, Secret, SharedKey, UnixMillis},
     telemetry::clock,
@@ -22,11 +22,11 @@ use crate::{
 /// Checks one request's signature, without a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct Signature {
-    /// The carrier: bandwidth, plivo, signalwire, telnyx, telnyx_texml, twilio
+    /// The carrier: bandwidth, plivo, signalwire, telnyx, telnyx_texml, twilio, vonage
     #[arg(long)]
     kind: CarrierId,
-    /// What it is signed with, such as the auth token, or USER:PASSWORD of basic authentication;
-    /// may be given several times
+    /// What it is signed with, such as the auth token or the signature secret, or USER:PASSWORD of
+    /// basic authentication; may be given several times
     #[arg(long, required_unless_present_any = ["shared_key", "public_key"])]
     secret: Vec<String>,
     /// What Telnyx signs with, as its portal shows it; may be given several times
@@ -79,6 +79,7 @@ impl Signature {
                 signalwire::diagnose::diagnose(&request, &[&self.url], &account)
             }
             CarrierId::Twilio => twilio::diagnose::diagnose(&request, &[&self.url], &account),
+            CarrierId::Vonage => vonage::diagnose::diagnose(&request, &self.url, &account, now),
         };
         if as_json {
             out::json(&as_value(&diagnosis));

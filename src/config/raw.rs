@@ -213,6 +213,12 @@ pub struct RawAccount {
     pub api_key_secret: RawSecret,
     /// The key to its API.
     pub api_key: RawSecret,
+    /// The secret to its API that goes with the key.
+    pub api_secret: RawSecret,
+    /// The key that tokens for its API are signed with, as PEM.
+    pub private_key: RawSecret,
+    /// What webhooks' tokens are signed with: all verify.
+    pub signature_secrets: Vec<RawSecret>,
     /// What the carrier signs with, as the portal shows it: all verify.
     pub public_keys: Vec<RawSecret>,
     /// The carrier's id for the connection that its numbers are put to.
@@ -262,6 +268,9 @@ impl RawAccount {
             "api_key_sid" => RawKey::Text(&self.api_key_sid),
             "api_key_secret" => RawKey::Secret(&self.api_key_secret),
             "api_key" => RawKey::Secret(&self.api_key),
+            "api_secret" => RawKey::Secret(&self.api_secret),
+            "private_key" => RawKey::Secret(&self.private_key),
+            "signature_secrets" => RawKey::Secrets(&self.signature_secrets),
             "public_keys" => RawKey::Secrets(&self.public_keys),
             "connection_id" => RawKey::Text(&self.connection_id),
             "webhook_user" => RawKey::Text(&self.webhook_user),
@@ -291,6 +300,9 @@ impl Default for RawAccount {
             api_key_sid: String::new(),
             api_key_secret: RawSecret::default(),
             api_key: RawSecret::default(),
+            api_secret: RawSecret::default(),
+            private_key: RawSecret::default(),
+            signature_secrets: Vec::new(),
             public_keys: Vec::new(),
             connection_id: String::new(),
             webhook_user: String::new(),

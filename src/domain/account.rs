@@ -19,6 +19,8 @@ spelled! {
         TelnyxTexml = "telnyx_texml",
         /// Twilio Programmable Voice.
         Twilio = "twilio",
+        /// Vonage Voice.
+        Vonage = "vonage",
     }
 }
 

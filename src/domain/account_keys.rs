@@ -60,6 +60,7 @@ enum Holds {
     WebhookUser,
     /// And what stands behind.
     WebhookPassword,
+    PrivateKey,
 }
 
 impl AccountKey {
@@ -121,6 +122,15 @@ const TWILIO: &[AccountKey] = &[
     AccountKey::new("api_key_secret", KeyShape::Secret, Holds::ApiKeySecret).with("api_key_sid"),
 ];
 
+/// The API key is the account's name, and everybody may see it; other carriers' are secrets.
+const VONAGE: &[AccountKey] = &[
+    AccountKey::new("api_key", KeyShape::Secret, Holds::AccountId).required(),
+    AccountKey::new("api_secret", KeyShape::Secret, Holds::ApiKeySecret),
+    AccountKey::new("application_id", KeyShape::Text, Holds::ApplicationId).required(),
+    AccountKey::new("private_key", KeyShape::Secret, Holds::PrivateKey).required(),
+    AccountKey::new("signature_secrets", KeyShape::Secrets, Holds::Secrets).required(),
+];
+
 impl CarrierId {
     /// The keys of its accounts.
     #[must_use]
@@ -132,6 +142,7 @@ impl CarrierId {
             Self::Telnyx => TELNYX,
             Self::TelnyxTexml => TELNYX_TEXML,
             Self::Twilio => TWILIO,
+            Self::Vonage => VONAGE,
         }
     }
 
@@ -172,7 +183,10 @@ impl Account {
             None => {}
         }
         match key.holds {
-            Holds::AccountId => self.account_id = text.unwrap_or_default(),
+            Holds::AccountId => {
+                let shown = secret.map(|secret| secret.reveal().to_owned());
+                self.account_id = text.or(shown).unwrap_or_default();
+            }
             Holds::ApplicationId => self.application_id = text.unwrap_or_default(),
             Holds::Secrets => {
                 let one = secret.map(|secret| vec![secret]);
@@ -188,6 +202,7 @@ impl Account {
                 let first = secrets.and_then(|secrets| secrets.into_iter().next());
                 put_secret(&mut self.api.key, secret.or(first));
             }
+            Holds::PrivateKey => self.api.private_key = secret,
         }
     }
 
@@ -218,6 +233,7 @@ impl Account {
             Holds::ClientSecret => has_secret(self.api.client.as_ref()),
             Holds::ApiKeyId => has_id(self.api.key.as_ref()),
             Holds::ApiKeySecret => has_secret(self.api.key.as_ref()),
+            Holds::PrivateKey => self.api.private_key.is_some(),
         }
     }
 }

@@ -39,6 +39,17 @@ pub struct InboundCall {
     pub attestation: Attestation,
 }
 
+impl InboundCall {
+    /// A call of which nobody knows anything.
+    pub const UNKNOWN: Self = Self {
+        account: None,
+        dnis: None,
+        ani: Ani::Unusable,
+        forwarded_from: None,
+        attestation: Attestation::None,
+    };
+}
+
 spelled! {
     /// A call's status, in the order of its life; the last five are final.
     pub enum CallStatus {

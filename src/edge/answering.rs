@@ -267,8 +267,8 @@ impl Edge {
         let is_refusal = matches!(answer, Answer::Busy | Answer::Reject);
         let answer = if is_refusal && asked.voice.is_answered { &Answer::HangUp } else { answer };
         let Asked { account, carrier_call_id, event_id, voice, now: _ } = *asked;
-        let VoiceRequest { direction, is_answered, .. } = *voice;
-        let leg = Leg { account, carrier_call_id, event_id, direction, is_answered };
+        let VoiceRequest { call, direction, is_answered, .. } = *voice;
+        let leg = Leg { account, carrier_call_id, event_id, direction, is_answered, call };
         let mut out = Vec::with_capacity(DOCUMENT_LEN);
         match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
             Reply::Document(content_type) => Answered::Document(content_type, out.into()),

@@ -15,3 +15,4 @@ mod daemon;
 mod media;
 mod targets;
 mod telnyx;
+mod vonage;

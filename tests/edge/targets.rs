@@ -89,7 +89,7 @@ async fn what_a_carrier_cannot_do_is_not_saved() {
 /// Which target kinds a carrier cannot do; everything else every carrier can.
 const fn cannot(carrier: CarrierId) -> &'static [&'static str] {
     match carrier {
-        CarrierId::Telnyx => &["redirect"],
+        CarrierId::Telnyx | CarrierId::Vonage => &["redirect"],
         CarrierId::Bandwidth
         | CarrierId::Plivo
         | CarrierId::SignalWire

@@ -67,6 +67,25 @@ impl MacText {
         digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
     }
 
+    /// The code in the alphabet of URLs, without padding (RFC 4648 §5).
+    #[must_use]
+    pub fn base64url(&self) -> String {
+        let letters = self.as_bytes().iter().filter(|&&byte| byte != b'=');
+        letters
+            .map(|&byte| match byte {
+                b'+' => '-',
+                b'/' => '_',
+                byte => char::from(byte),
+            })
+            .collect()
+    }
+
+    /// Whether a text is this code in the alphabet of URLs, as [`MacText::is`].
+    #[must_use]
+    pub fn is_base64url(&self, text: &[u8]) -> bool {
+        self.base64url().as_bytes().ct_eq(text).into()
+    }
+
     /// Whether a text is this code in hexadecimal, as [`MacText::is`].
     #[must_use]
     pub fn is_hex(&self, text: &[u8]) -> bool {
@@ -112,5 +131,7 @@ mod tests {
         assert_eq!(mac.hex(), "772b71c8a2997e768be01d9711e4a4f34a24ef33");
         assert!(mac.is_hex(mac.hex().as_bytes()));
         assert!(!mac.is_hex(mac.hex().to_uppercase().as_bytes()) && !mac.is_hex(b""));
+        assert_eq!(mac.base64url(), "dytxyKKZfnaL4B2XEeSk80ok7zM");
+        assert!(mac.is_base64url(mac.base64url().as_bytes()) && !mac.is_base64url(&text));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     domain::{
         AccountOrigin, Ani, ApiKey, Attestation, CallId, CallStatus, CarrierId, DialFailure,
-        Direction, E164, Secret,
+        Direction, E164, InboundCall, Secret,
     },
     media::{
         framing::{Audio, CallNamed, Frame, Heard, Payload, Said},
@@ -304,6 +304,7 @@ fn document(url: &str, format: MediaFormat) -> String {
         direction: Direction::Inbound,
         event_id: None,
         is_answered: false,
+        call: InboundCall::UNKNOWN,
     };
     let (status_url, resume_url) = ("https://h/status", "https://h/resume?call=1&attempt=1");
     let answer = Answer::Media { url, status_url, resume_url, format, parameters: &[] };

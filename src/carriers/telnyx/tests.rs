@@ -18,7 +18,7 @@ use crate::{
     },
     domain::{
         AccountOrigin, Ani, ApiKey, Attestation, CallStatus, CarrierId, DialFailure, Direction,
-        E164, Secret, UnixMillis,
+        E164, InboundCall, Secret, UnixMillis,
     },
     media::framing::{CallNamed, Frame, Heard, Payload, Said},
 };
@@ -251,6 +251,7 @@ fn leg(account: &Account, is_answered: bool) -> Leg<'_> {
         event_id: Some("c63d3936-9f78-48db-acc6-07b57d06824b"),
         direction: Direction::Inbound,
         is_answered,
+        call: InboundCall::UNKNOWN,
     }
 }
 

@@ -34,7 +34,7 @@ pub struct AccountRequest {
     #[schema(pattern = r"\S", max_length = 64, nullable = false)]
     pub account_id: Option<String>,
     /// The carrier's id for the application that numbers are put to (plivo: those that are bought;
-    /// bandwidth: which places calls).
+    /// bandwidth: which places calls; vonage).
     #[schema(pattern = r"\S", max_length = 64)]
     pub application_id: Option<String>,
     /// The space that it is in: the first part of its host's name (signalwire).
@@ -59,9 +59,18 @@ pub struct AccountRequest {
     /// The secret of the key for its API.
     #[schema(pattern = r"\S", max_length = 512)]
     pub api_key_secret: Option<String>,
-    /// The key to its API (telnyx, telnyx_texml).
+    /// The key to its API (telnyx, telnyx_texml); its name at the carrier (vonage).
     #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
     pub api_key: Option<String>,
+    /// The secret to its API that goes with the key (vonage).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub api_secret: Option<String>,
+    /// The application's private key, as PEM (vonage).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub private_key: Option<String>,
+    /// What webhooks' tokens are signed with; any of them is taken (vonage).
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub signature_secrets: Option<Vec<SecretText>>,
     /// What its carrier signs with; any of them is taken (telnyx, telnyx_texml).
     #[schema(min_items = 1, max_items = 8, nullable = false)]
     pub public_keys: Option<Vec<SecretText>>,
@@ -125,9 +134,18 @@ pub struct AccountPatchRequest {
     /// The secret of the key for its API.
     #[schema(pattern = r"\S", max_length = 512)]
     pub api_key_secret: Option<String>,
-    /// The key to its API (telnyx, telnyx_texml).
+    /// The key to its API (telnyx, telnyx_texml); its name at the carrier (vonage).
     #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
     pub api_key: Option<String>,
+    /// The secret to its API that goes with the key (vonage).
+    #[schema(pattern = r"\S", max_length = 4096)]
+    pub api_secret: Option<String>,
+    /// The application's private key, as PEM (vonage).
+    #[schema(pattern = r"\S", max_length = 4096, nullable = false)]
+    pub private_key: Option<String>,
+    /// What webhooks' tokens are signed with; any of them is taken (vonage).
+    #[schema(min_items = 1, max_items = 8, nullable = false)]
+    pub signature_secrets: Option<Vec<SecretText>>,
     /// What its carrier signs with; any of them is taken (telnyx, telnyx_texml).
     #[schema(min_items = 1, max_items = 8, nullable = false)]
     pub public_keys: Option<Vec<SecretText>>,

@@ -51,7 +51,7 @@ pub(super) const fn peer(carrier: CarrierId) -> Option<&'static dyn Peer> {
         CarrierId::Plivo => Some(&plivo::Plivo),
         CarrierId::SignalWire => Some(&signalwire::SignalWire),
         CarrierId::Twilio => Some(&twilio::Twilio),
-        CarrierId::Bandwidth => None,
+        CarrierId::Bandwidth | CarrierId::Vonage => None,
         CarrierId::Telnyx => Some(&telnyx::CallControl),
         CarrierId::TelnyxTexml => Some(&telnyx::Texml),
     }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 use super::*;
 use crate::{
     carriers::{self, Answer, CarrierId, Endpoint, Event, Request},
-    domain::{Ani, CallStatus, Direction, E164, MediaFormat},
+    domain::{Ani, CallStatus, Direction, E164, InboundCall, MediaFormat},
     simulator::{
         leg::Facts,
         verb::{Dial, Stream},
@@ -35,6 +35,7 @@ fn read(kind: CarrierId, peer: &dyn Peer, account: &Account, answer: &Answer<'_>
         event_id: None,
         direction: Direction::Inbound,
         is_answered: false,
+        call: InboundCall::UNKNOWN,
     };
     let mut body = Vec::new();
     let reply = carriers::room(kind).answer(answer, &leg, &mut body);
