@@ -10,7 +10,7 @@ import urllib.parse
 import uuid
 import xml.etree.ElementTree as ElementTree
 
-from . import bandwidth, plivo, signalwire_account, telnyx, twilio, twiml
+from . import bandwidth, plivo, signalwire_account, telnyx, twilio, twiml, vonage
 from .common import equal, until
 from .orders import CONTACT
 
@@ -234,6 +234,63 @@ class Plivo(Leg):
         said = plivo.params(self.number, self.call, CallStatus="in-progress")
         document = plivo.Plivo(tenant).document(said, path)
         assert "<Hangup/>" in document, document
+
+
+class Vonage(Leg):
+    """Vonage's websockets: bytes are linear audio, texts are the rest."""
+
+    number, audio = "+12065550180", "bytes"
+
+    def account(self):
+        return vonage.account(self.standin)
+
+    def rings(self, tenant):
+        self.carrier = vonage.Vonage(tenant)
+        action = self.carrier.document(self.asks())[0]
+        self.endpoint, self.step = action["endpoint"][0], action["eventUrl"][0]
+        equal(self.endpoint["content-type"], "audio/l16;rate=8000", "content-type")
+        return self.endpoint["uri"], {"Authorization": self.endpoint["authorization"]["value"]}
+
+    def asks(self):
+        body = json.loads(self.carrier.body(self.number, ""))
+        return json.dumps(body | {"uuid": self.call})
+
+    def begins(self):
+        connected = {"event": "websocket:connected", "content-type": self.endpoint["content-type"]}
+        yield connected | self.endpoint["headers"]
+
+    def says(self, audio, chunk):
+        return audioop.ulaw2lin(audio, 2)
+
+    def heard(self, message):
+        if isinstance(message, bytes):
+            equal(len(message), 320, "bytes of a frame")
+            return "bytes", audioop.lin2ulaw(message, 2)
+        return json.loads(message)["action"], None
+
+    def same_audio(self, ours, theirs):
+        equal((type(ours), len(ours)), (type(theirs), len(theirs)), "bytes")
+
+    def presses(self, digit):
+        return {"event": "websocket:dtmf", "digit": digit, "duration": 260}
+
+    def ends(self):
+        return []
+
+    def event(self, **said):
+        return json.dumps({"conversation_uuid": "CON-1", "timestamp": "2026-01-20T13:40:29.123Z"} | said)
+
+    def over(self, tenant):
+        told = self.event(uuid=self.call, status="completed", direction="inbound", duration="3", to=self.number[1:],
+                          start_time="2026-01-20T13:40:26.000Z", **{"from": CONTACT[1:]})
+        equal(self.carrier.ask(told, "status")[0] // 100, 2, "event")
+
+    def is_hung_up(self, tenant, line):
+        until(lambda: not line.is_open, "the socket stays open")
+        told = self.event(uuid=str(uuid.uuid4()), status="disconnected", direction="outbound",
+                          to=self.endpoint["uri"], headers=self.endpoint["headers"], **{"from": self.number[1:]})
+        path = self.step.split(f"/carriers/{tenant.name}/")[1]
+        equal(self.carrier.document(told, path), [], "what follows: nothing, which ends the call")
 
 
 class Bandwidth(Leg):

@@ -19,6 +19,7 @@ from pipecat.frames.frames import InterruptionFrame, OutputAudioRawFrame
 from pipecat.serializers.plivo import PlivoFrameSerializer
 from pipecat.serializers.telnyx import TelnyxFrameSerializer
 from pipecat.serializers.twilio import TwilioFrameSerializer
+from pipecat.serializers.vonage import VonageFrameSerializer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -234,6 +235,8 @@ def run(report, stage):
                 leg.stream, "PCMU", "PCMU", params=options(TelnyxFrameSerializer))),
             ("plivo", media_legs.Plivo, lambda leg: PlivoFrameSerializer(
                 leg.stream, params=options(PlivoFrameSerializer))),
+            ("vonage", media_legs.Vonage, lambda _: VonageFrameSerializer(
+                VonageFrameSerializer.InputParams(vonage_sample_rate=RATE))),
             # Of which pipecat knows nothing.
             ("bandwidth", media_legs.Bandwidth, None),
         ):
