@@ -24,6 +24,8 @@ pub enum Purpose {
     Media = 1,
     /// Acting on one call.
     Call = 2,
+    /// Opening a media socket that is no call's.
+    Probe = 3,
 }
 
 /// Why a text is not one of ours.
@@ -116,6 +118,24 @@ pub fn call_of_token(keys: &[MediaKey], token: &str, now: UnixMillis) -> Result<
     Ok(CallId(uuid::Uuid::from_bytes(*id)))
 }
 
+/// How long a ticket of a socket that is only looked at may wait to be used.
+const PROBE_SECONDS: u64 = 60;
+
+/// Writes the ticket of a media socket that is no call's.
+#[must_use]
+pub fn probe_ticket(key: &MediaKey, now: UnixMillis) -> String {
+    let mut out = String::with_capacity(40);
+    seal(Purpose::Probe, key, &(now.seconds().0 + PROBE_SECONDS).to_be_bytes(), &mut out);
+    out
+}
+
+/// Whether it is such a ticket, and not too old.
+#[must_use]
+pub fn is_probe_ticket(keys: &[MediaKey], ticket: &str, now: UnixMillis) -> bool {
+    let expiry: Result<[u8; 8], Broken> = open(Purpose::Probe, keys, ticket);
+    expiry.is_ok_and(|expiry| now.seconds().0 <= u64::from_be_bytes(expiry))
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -135,6 +155,18 @@ mod tests {
         let other = MediaKey { id: 1, secret: [3; 32] };
         assert_eq!(call_of_token(&[other], &token, UnixMillis(1000)), Err(Broken::Forged));
         assert_eq!(open::<24>(Purpose::Media, &keys, &token), Err(Broken::Forged));
+    }
+
+    #[test]
+    fn a_probe_s_ticket_opens_no_call_and_lasts_a_minute() {
+        let keys = [MediaKey { id: 1, secret: [1; 32] }];
+        let ticket = probe_ticket(&keys[0], UnixMillis(1000));
+        assert!(is_probe_ticket(&keys, &ticket, UnixMillis(60_000)));
+        assert!(!is_probe_ticket(&keys, &ticket, UnixMillis(63_000)));
+        assert!(!is_probe_ticket(&[], &ticket, UnixMillis(1000)));
+        let token = call_token(&keys[0], CallId(Uuid::from_u128(7)), UnixMillis(1000));
+        assert!(!is_probe_ticket(&keys, &token, UnixMillis(1000)));
+        assert!(call_of_token(&keys, &ticket, UnixMillis(1000)).is_err());
     }
 
     #[test]

@@ -198,14 +198,76 @@ impl<'a> Client<'a> {
         Failure::Refused(format!("no daemon answers at {url}{cause}; is `serve` running?"))
     }
 
+    /// Asks, and takes any answer: its status and body.
+    pub(crate) fn answer_to(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value), String> {
+        let told = |failure| match failure {
+            Failure::Refused(text) | Failure::Usage(text) => text,
+        };
+        let mut request = self.request(method, path, &[]).map_err(told)?.timeout(BULK_WAIT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let sent = self.runtime.block_on(send(request));
+        let (status, answer) = sent.map_err(|error| told(self.away(&error)))?;
+        Ok((status.as_u16(), answer))
+    }
+
+    /// Posts a form to any URL, as a carrier would.
+    pub(crate) fn post_form(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        form: &str,
+    ) -> Result<Posted, String> {
+        let kind = "application/x-www-form-urlencoded";
+        let mut request = self.http.post(url).header(http::header::CONTENT_TYPE, kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let posted = self.runtime.block_on(async {
+            let response = request.body(form.to_owned()).send().await?;
+            let date = response.headers().get(http::header::DATE);
+            let date = date.and_then(|date| date.to_str().ok());
+            let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            let date = date.map(|date| date.timestamp().as_second());
+            let status = response.status().as_u16();
+            Ok(Posted { status, date, body: response.text().await? })
+        });
+        posted.map_err(|error: reqwest::Error| cause(&error))
+    }
+
+    /// Waits for something else that speaks over the network.
+    pub(crate) fn wait<T>(&self, task: impl Future<Output = T>) -> T {
+        self.runtime.block_on(task)
+    }
+
     /// Fetches any URL: its status and headers, or why not.
     pub(crate) fn probe(&self, url: &str) -> Result<reqwest::Response, String> {
         // The request must begin inside the runtime: its timeout needs the timer.
-        self.runtime.block_on(async { self.http.get(url).send().await }).map_err(|error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            cause.unwrap_or_else(|| error.to_string())
-        })
+        self.runtime
+            .block_on(async { self.http.get(url).send().await })
+            .map_err(|error| cause(&error))
     }
+}
+
+/// What any URL answered to a form.
+pub(crate) struct Posted {
+    /// Its status.
+    pub(crate) status: u16,
+    /// What time it says it is, in seconds since 1970.
+    pub(crate) date: Option<i64>,
+    /// Its body.
+    pub(crate) body: String,
+}
+
+fn cause(error: &reqwest::Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    cause.unwrap_or_else(|| error.to_string())
 }
 
 async fn send(request: RequestBuilder) -> reqwest::Result<(reqwest::StatusCode, Value)> {

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::prewarm::{self, Expected, Prewarms};
+use super::probe::{self, Probes};
 use super::report::Report;
 use super::session::{self, Wiring};
 use super::socket::{self, Arrival, CarrierSocket, Open, Socket};
@@ -50,6 +51,7 @@ pub struct MediaSockets {
     used: Used,
     prewarms: Prewarms,
     open: Arc<AtomicUsize>,
+    probes: Probes,
 }
 
 /// A socket that may open.
@@ -70,7 +72,15 @@ impl MediaSockets {
         prewarm: prewarm::Settings,
     ) -> Self {
         let (used, prewarms) = (Used::new(), Prewarms::new(prewarm));
-        Self { index, wiring, media_url, used, prewarms, open: Arc::default() }
+        Self {
+            index,
+            wiring,
+            media_url,
+            used,
+            prewarms,
+            open: Arc::default(),
+            probes: Probes::default(),
+        }
     }
 
     /// How many sockets are open.
@@ -119,6 +129,11 @@ impl MediaSockets {
                 Err(refusal) => refused(StatusCode::FORBIDDEN, refusal.as_str()),
             };
         };
+        let probe = self.probes.admit(target, self.index.view().media_keys(), now);
+        if let Some(open) = probe {
+            tokio::spawn(probe::echo(hyper::upgrade::on(&mut request), open));
+            return switched(accept);
+        }
         let admitted = match self.admit(target, request.headers(), now) {
             Ok(admitted) => admitted,
             Err(cause) => return refused(StatusCode::FORBIDDEN, cause),

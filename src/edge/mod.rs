@@ -9,6 +9,7 @@ pub mod media_socket;
 mod network;
 mod outbound;
 pub mod prewarm;
+mod probe;
 pub mod report;
 pub mod session;
 pub mod socket;

@@ -48,12 +48,28 @@ impl Daemon {
         Self::start_as(dir, filter, control, "")
     }
 
+    /// Starts one that carriers reach by that URL, with more about its account.
+    pub(crate) fn start_behind(public_url: &str, account: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::start_at(dir, "info", "127.0.0.1:0", public_url, account)
+    }
+
     fn start_as(dir: TempDir, filter: &str, control: &str, account: &str) -> Self {
+        Self::start_at(dir, filter, control, PUBLIC_URL, account)
+    }
+
+    fn start_at(
+        dir: TempDir,
+        filter: &str,
+        control: &str,
+        public_url: &str,
+        account: &str,
+    ) -> Self {
         let config = format!(
             r#"
             [edge]
             listen = "127.0.0.1:0"
-            public_url = "{PUBLIC_URL}"
+            public_url = "{public_url}"
             drain_seconds = 5
             [control]
             listen = "{control}"

@@ -12,6 +12,7 @@
 mod canary;
 mod commands;
 mod daemon;
+mod doctor;
 mod events;
 mod keys;
 mod metrics;

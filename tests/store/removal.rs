@@ -106,6 +106,7 @@ fn fill(conn: &Connection, side: Side) {
                 ("agent" | "source", "BLOB") => Some("agents"),
                 ("number", "BLOB") => Some("numbers"),
                 ("call", "BLOB") => Some("calls"),
+                ("account", "BLOB") => Some("accounts"),
                 (name, _) => parents.get(name).map(String::as_str),
             };
             let value = match (of, kind.as_str()) {

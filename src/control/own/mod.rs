@@ -13,6 +13,7 @@ mod keys;
 pub(super) mod numbers;
 mod orphans;
 mod pointing;
+mod probe;
 mod releases;
 mod replay;
 mod results;
@@ -69,6 +70,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(coverage::list))
         .routes(routes!(briefing::read))
         .routes(routes!(import::calls))
+        .routes(routes!(probe::socket))
         .routes(routes!(pointing::list))
         .routes(routes!(pointing::point))
         .routes(routes!(pointing::unpoint))

@@ -13,6 +13,7 @@ mod key;
 mod number;
 mod orphan;
 mod pointing;
+mod probe;
 mod release;
 mod replay;
 mod result;
@@ -52,6 +53,7 @@ pub use pointing::{
     ListedBody, PointFields, PointRequest, PointedAppBody, PointedBody, StepBody, UnpointFields,
     UnpointRequest, check, point, unpoint,
 };
+pub use probe::ProbeSocketBody;
 pub use release::{ReleaseBody, ReleaseDecision, ReleaseQuery, release_decision, release_filter};
 pub use replay::{ReplayBody, ReplayFields, ReplayedBody, replay};
 pub use result::{ResultBody, ResultFields, ResultRequest, result_fields};

@@ -1,107 +1,20 @@
-//! `doctor`: is this installation well? Each finding comes with its remedy.
+//! The daemon as it says itself that it is: clock, URLs, agents, what is kept and what is mirrored.
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode};
+use std::net::IpAddr;
 
-use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Daemon, Failure, client::Client, data_dir, out, signature};
-use crate::{
-    config::{Config, process_env},
-    domain::UnixMillis,
-    telemetry::clock,
-};
-
-/// Checks configuration, clock and public URL; or one request's signature.
-#[derive(Debug, Args)]
-pub(crate) struct Doctor {
-    #[command(subcommand)]
-    command: Option<DoctorCommand>,
-    /// A configuration file to check, besides what the running daemon uses
-    #[arg(long)]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    daemon: Daemon,
-}
-
-#[derive(Debug, Subcommand)]
-enum DoctorCommand {
-    /// Does this request verify, and if not, which reading of it would?
-    Signature(signature::Signature),
-}
-
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    Well,
-    Doubtful,
-    Ill,
-}
-
-#[derive(Debug)]
-struct Finding {
-    check: &'static str,
-    health: Health,
-    detail: String,
-    remedy: &'static str,
-}
-
-impl Finding {
-    fn well(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, health: Health::Well, detail: detail.into(), remedy: "" }
-    }
-}
+use super::finding::{Finding, Health, rows, text};
+use crate::{cli::client::Client, domain::UnixMillis, telemetry::clock};
 
 /// Past this, tokens that live a minute and carriers' time windows begin to suffer.
 const CLOCK_OFF_SECONDS_MAX: i64 = 5;
 /// What is too old is deleted daily; past this it was not.
 const PURGED_SECONDS_MAX: i64 = 2 * 24 * 3600;
 
-impl Doctor {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        if let Some(DoctorCommand::Signature(signature)) = self.command {
-            return signature.run(self.daemon.json);
-        }
-        let mut findings = Vec::new();
-        if let Some(path) = &self.config {
-            findings.push(match Config::load(Some(path), &data_dir(), &process_env) {
-                Ok(_) => Finding::well("config", format!("{} can be used", path.display())),
-                Err(error) => Finding {
-                    check: "config",
-                    health: Health::Ill,
-                    detail: error.to_string(),
-                    remedy: "correct the key; config/switchback.toml shows every one",
-                },
-            });
-        }
-        let client = Client::new(&self.daemon)?;
-        match client.ask(Method::GET, "/switchback/v1/status", &[], None) {
-            Ok(status) => {
-                examine(&client, &status, &mut findings);
-                look_at_upstreams(&client, &mut findings);
-                if let Ok(kept) = client.ask(Method::GET, "/switchback/v1/retention", &[], None) {
-                    findings.push(retention(&kept, clock::now()));
-                }
-            }
-            Err(Failure::Refused(message) | Failure::Usage(message)) => findings.push(Finding {
-                check: "daemon",
-                health: Health::Ill,
-                detail: message,
-                remedy: "start it with `switchback serve`; say where it is by --url and --key",
-            }),
-        }
-        report(&findings, self.daemon.json);
-        let ill = findings.iter().any(|finding| finding.health == Health::Ill);
-        Ok(if ill { ExitCode::from(1) } else { ExitCode::SUCCESS })
-    }
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
+/// What the daemon says of itself.
+pub(super) fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
     let version = text(status, "version");
     findings.push(Finding::well("daemon", format!("version {version} answers")));
     let theirs = status.get("now").and_then(Value::as_i64).unwrap_or(0);
@@ -110,17 +23,6 @@ fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
     let media_url = text(status, "media_url");
     findings.push(usable_url("public_url", public_url, "https://"));
     findings.push(usable_url("media_url", media_url, "wss://"));
-    let accounts = status.get("accounts").and_then(Value::as_array);
-    let account = accounts.and_then(|list| list.first()).and_then(Value::as_str);
-    match account {
-        Some(name) => reach(client, public_url, name, findings),
-        None => findings.push(Finding {
-            check: "accounts",
-            health: Health::Doubtful,
-            detail: "no carrier account is configured: no webhook will be answered".to_owned(),
-            remedy: "add a [[carrier_accounts]] to the configuration",
-        }),
-    }
     let silent = status.get("agents_without_target").and_then(Value::as_u64).unwrap_or(0);
     if silent > 0 {
         findings.push(Finding {
@@ -130,6 +32,10 @@ fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
             remedy: "give them `targets`, or set runtime.default_target",
         });
     }
+    look_at_upstreams(client, findings);
+    if let Ok(kept) = client.ask(Method::GET, "/switchback/v1/retention", &[], None) {
+        findings.push(retention(&kept, clock::now()));
+    }
     // An operator's key opens no tenant, and so no coverage.
     if let Ok(uncovered) = client.ask(Method::GET, "/switchback/v1/coverage", &[], None) {
         findings.push(coverage(&uncovered));
@@ -138,7 +44,7 @@ fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Finding>) {
 
 /// Whether people who ring back a number that they were shown reach who knows why.
 fn coverage(uncovered: &Value) -> Finding {
-    let rows = uncovered.get("data").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let rows = rows(uncovered);
     if rows.is_empty() {
         return Finding::well("coverage", "every caller ID of a source agent is owned".to_owned());
     }
@@ -215,7 +121,8 @@ fn retention(kept: &Value, now: UnixMillis) -> Finding {
     Finding::well("retention", format!("kept: {}; last run {last}", shown.join(", ")))
 }
 
-fn clock_finding(check: &'static str, whose: &str, theirs: i64) -> Finding {
+/// How far a clock is from ours.
+pub(super) fn clock_finding(check: &'static str, whose: &str, theirs: i64) -> Finding {
     let ours = i64::try_from(clock::now().seconds().0).unwrap_or(i64::MAX);
     let off = theirs - ours;
     if off.abs() <= CLOCK_OFF_SECONDS_MAX {
@@ -259,64 +166,10 @@ fn usable_url(check: &'static str, url: &str, scheme: &str) -> Finding {
     Finding::well(check, format!("{url} is one that carriers can use"))
 }
 
-/// Asks our own webhook through the public URL, unsigned: we must refuse it, and it must be us.
-fn reach(client: &Client<'_>, public_url: &str, account: &str, findings: &mut Vec<Finding>) {
-    let url = format!("{public_url}/carriers/{account}/voice");
-    let response = match client.probe(&url) {
-        Ok(response) => response,
-        Err(error) => {
-            findings.push(Finding {
-                check: "reach",
-                health: Health::Ill,
-                detail: format!("{url} does not answer: {error}"),
-                remedy: "check the name, the certificate, the proxy and the edge's listener",
-            });
-            return;
-        }
-    };
-    let theirs = response.headers().get("date").and_then(|date| date.to_str().ok());
-    if let Some(date) = theirs.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-        let seconds = date.timestamp().as_second();
-        findings.push(clock_finding("clock", "the public URL's", seconds));
-    }
-    let code = response.status().as_u16();
-    findings.push(if code == 403 {
-        Finding::well("reach", format!("{url} answers, and refuses who does not sign"))
-    } else {
-        Finding {
-            check: "reach",
-            health: Health::Ill,
-            detail: format!("{url} answers {code} to an unsigned request, which is not us (403)"),
-            remedy: "the public URL must lead to the edge's listener, with path and query untouched",
-        }
-    });
-}
-
-fn report(findings: &[Finding], as_json: bool) {
-    let word = |health: Health| match health {
-        Health::Well => "ok",
-        Health::Doubtful => "warning",
-        Health::Ill => "error",
-    };
-    if as_json {
-        let rows = findings.iter().map(|f| {
-            json!({
-                "check": f.check, "result": word(f.health), "detail": f.detail, "remedy": f.remedy
-            })
-        });
-        out::json(&rows.collect());
-        return;
-    }
-    for finding in findings {
-        out::line(&format!("{:<8} {}: {}", word(finding.health), finding.check, finding.detail));
-        if !finding.remedy.is_empty() {
-            out::line(&format!("         -> {}", finding.remedy));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[track_caller]
