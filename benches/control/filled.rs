@@ -256,6 +256,7 @@ fn templates(tx: &mut Tx<'_>, tenant: TenantId, source: AgentId) -> Result<(), W
             is_test: false,
             detects_machine: false,
             hangs_up_on_machine: false,
+            voicemail_message: None,
             delay_seconds: 0,
             campaign: None,
             brief: CallBrief::default(),

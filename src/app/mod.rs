@@ -366,7 +366,7 @@ async fn upkeep(edge: Arc<Edge>, index: Index, upstreams: Upstreams) {
     let mut ticks = tokio::time::interval(UPKEEP);
     loop {
         ticks.tick().await;
-        edge.live().sweep(clock::now());
+        edge.upkeep(clock::now());
         let counts = index.view().counts();
         for (kind, count) in [
             ("tenant", counts.tenants),

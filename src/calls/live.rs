@@ -1,8 +1,10 @@
 //! The one table of live calls. Locks are held for a few assignments, never across an await.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
+use moka::sync::Cache;
 
 use crate::domain::{
     AccountId, AgentId, CallEnd, CallId, CallPatch, CallStatus, E164, TenantId, UnixMillis,
@@ -17,6 +19,12 @@ use super::{CallUpdate, Feed, Journal};
 /// How long a call placed here may be unheard of: it may wait its turn for minutes, and ring for as
 /// many.
 const UNHEARD_MS_MAX: u64 = 20 * 60 * 1000;
+
+/// How long it is remembered that a call has ended. Carriers repeat an event for a minute or so.
+const ENDED_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Ends remembered at once: ten minutes of 160 calls a second, within some 10 MiB.
+const ENDED_MAX: u64 = 100_000;
 
 /// A call in progress, or about to be placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +56,9 @@ pub struct Live {
     /// The calls that are placed here, until they are over: their webhooks may come before the
     /// answer to our request, so they are known before it is sent.
     placed: DashMap<CallId, Placed>,
+    /// Calls of which the carrier has told the end, by the id that each would have by its
+    /// carrier's id: what is told late is known to be late.
+    ended: Cache<CallId, ()>,
     /// Each agent's calls in either of those two, by whom they are with.
     by_agent: ByAgent,
     journal: Journal,
@@ -63,6 +74,7 @@ impl Live {
             calls: DashMap::new(),
             aliases: DashMap::new(),
             placed: DashMap::new(),
+            ended: Cache::builder().time_to_live(ENDED_LIFE).max_capacity(ENDED_MAX).build(),
             by_agent: ByAgent::default(),
             journal,
             feed,
@@ -180,6 +192,12 @@ impl Live {
         })
     }
 
+    /// Whether the carrier has told the end of that call, not long ago.
+    #[must_use]
+    pub fn has_ended(&self, account: AccountId, carrier_call_id: &str) -> bool {
+        self.ended.contains_key(&CallId::of_carrier_call(account, carrier_call_id))
+    }
+
     /// Every call of a tenant.
     #[must_use]
     pub fn of_tenant(&self, tenant: TenantId) -> Vec<Arc<LiveCall>> {
@@ -241,15 +259,24 @@ impl Live {
                     let by = inner.1.hang_up;
                     inner.0.wanted_over(by);
                 }
-                Event::Status { .. } | Event::Asked | Event::Ending(_) | Event::MediaStopped => {}
+                Event::Status { .. }
+                | Event::Asked
+                | Event::Ending(_)
+                | Event::MediaStopped
+                | Event::Elsewhere => {}
             }
             inner.0.handle(event, now)
         };
+        if update.as_ref().is_some_and(|update| update.is_terminal) {
+            let Facts { account, carrier_call_id, .. } = &call.facts;
+            self.ended.insert(CallId::of_carrier_call(*account, carrier_call_id), ());
+        }
         self.record(call, update);
     }
 
-    /// Closes the calls of which nothing more was heard; due every few seconds.
-    pub fn sweep(&self, now: UnixMillis) {
+    /// Closes the calls of which nothing more was heard; due every few seconds. The calls that
+    /// come back look over, and their carriers are to be asked.
+    pub fn sweep(&self, now: UnixMillis) -> Vec<Arc<LiveCall>> {
         let due: Vec<_> = self
             .calls
             .iter()
@@ -270,6 +297,8 @@ impl Live {
         for id in unheard {
             self.fail(id, CARRIER_SILENT, now);
         }
+        let looks = |call: &Arc<LiveCall>| call.lock().0.looks(now);
+        self.calls.iter().map(|entry| Arc::clone(entry.value())).filter(looks).collect()
     }
 
     /// How many calls have an open media socket by which no runtime's audio has gone to the caller
@@ -375,7 +404,7 @@ mod tests {
         let call = live.open(facts(CallId(Uuid::from_u128(9))), CallStatus::Ringing, UnixMillis(1));
         assert_eq!(call.target(0), Target::Busy);
         assert_eq!(call.target(1), Target::Reject);
-        live.sweep(UnixMillis(u64::MAX));
+        let _ = live.sweep(UnixMillis(u64::MAX));
         assert!(live.is_empty());
     }
 
@@ -453,7 +482,7 @@ mod tests {
         live.apply(&call, ended, UnixMillis(5));
         assert!(live.begin(id, account, "CA7", None, UnixMillis(6)).is_none());
         live.fail(id, "refused", UnixMillis(7));
-        live.sweep(UnixMillis(u64::MAX));
+        let _ = live.sweep(UnixMillis(u64::MAX));
         let told: Vec<_> = std::iter::from_fn(|| rows.try_recv().ok()).collect();
         assert_eq!(told.iter().filter(|update| update.is_terminal).count(), 1);
     }
@@ -506,9 +535,9 @@ mod tests {
         let (journal, mut rows) = Journal::new();
         let live = Live::new(journal);
         live.expect(Facts { direction: Direction::Outbound, ..facts(CallId(Uuid::from_u128(9))) });
-        live.sweep(UnixMillis(1));
+        let _ = live.sweep(UnixMillis(1));
         assert!(rows.try_recv().is_err());
-        live.sweep(UnixMillis(1 + UNHEARD_MS_MAX));
+        let _ = live.sweep(UnixMillis(1 + UNHEARD_MS_MAX));
         let update = rows.try_recv().unwrap();
         assert_eq!(update.patch.error_code.as_deref(), Some(CARRIER_SILENT));
         assert!(update.is_terminal && rows.try_recv().is_err());

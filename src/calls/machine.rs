@@ -21,6 +21,12 @@ const LIFE_MS_MAX: u64 = (24 * 60 + 5) * 60 * 1000;
 /// nothing where the number has no status callback; and a spoken last word takes its time.
 const GRACE_MS: u64 = 30 * 1000;
 
+/// How long after its media the carrier may take to tell that a call is over, before it is asked.
+const LOOK_AFTER_MS: u64 = 2 * 1000;
+
+/// How often it is asked of a call that went on elsewhere.
+const LOOK_EVERY_MS: u64 = 60 * 1000;
+
 /// Why a call was closed of which nothing more was heard.
 pub(super) const CARRIER_SILENT: &str = "carrier_silent";
 
@@ -46,6 +52,8 @@ pub enum Event {
     Ending(CallEnd),
     /// The carrier ended its media: most likely the caller hung up.
     MediaStopped,
+    /// It goes on at the carrier, where somebody else's request has taken it.
+    Elsewhere,
 }
 
 /// Where a call stands.
@@ -60,6 +68,10 @@ pub struct Machine {
     over_since: Option<UnixMillis>,
     /// When it is taken for over unless something is heard of it.
     expires_at: UnixMillis,
+    /// It goes on where nothing of ours is.
+    is_elsewhere: bool,
+    /// When the carrier is to be asked where it stands.
+    look_at: Option<UnixMillis>,
 }
 
 impl Machine {
@@ -79,7 +91,24 @@ impl Machine {
             ended_by: None,
             over_since: None,
             expires_at: UnixMillis(created_at.0.saturating_add(RING_MS_MAX)),
+            is_elsewhere: false,
+            look_at: None,
         }
+    }
+
+    /// Whether it goes on where nothing of ours is.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        self.is_elsewhere
+    }
+
+    /// Whether the carrier is to be asked by now where it stands; then it is asked again later.
+    pub fn looks(&mut self, now: UnixMillis) -> bool {
+        let is_due = !self.is_over() && self.look_at.is_some_and(|at| at <= now);
+        if is_due {
+            self.look_at = Some(UnixMillis(now.0.saturating_add(LOOK_EVERY_MS)));
+        }
+        is_due
     }
 
     /// Where it stands.
@@ -113,12 +142,13 @@ impl Machine {
             Event::Status { status, at } => self.advance(status, at, now, patch),
             Event::MediaStarted => self.advance(CallStatus::InProgress, now, now, patch),
             Event::Asked => {
-                self.over_since = None;
+                (self.over_since, self.look_at, self.is_elsewhere) = (None, None, false);
                 self.expires_at = self.life_end(now);
                 None
             }
             Event::Ending(by) => {
                 self.look_over(now);
+                self.look_at = self.look_at.filter(|_| self.is_elsewhere);
                 (self.ended_by.is_none()).then(|| {
                     self.ended_by = Some(by);
                     patch.ended_by = Some(by);
@@ -127,7 +157,17 @@ impl Machine {
             }
             Event::MediaStopped => {
                 self.look_over(now);
+                self.look_at.get_or_insert(UnixMillis(now.0.saturating_add(LOOK_AFTER_MS)));
                 None
+            }
+            Event::Elsewhere => {
+                let is_news = !self.is_elsewhere;
+                (self.is_elsewhere, self.over_since) = (true, None);
+                self.expires_at = self.life_end(now);
+                self.look_at = Some(UnixMillis(now.0.saturating_add(LOOK_EVERY_MS)));
+                self.ended_by = self.ended_by.or(Some(CallEnd::TransferredExternally));
+                patch.ended_by = self.ended_by;
+                is_news.then_some(CallUpdate { patch, is_terminal: false })
             }
             Event::Tried(_) | Event::Carried(_) => None,
         }
@@ -188,7 +228,11 @@ impl Machine {
         CallUpdate { patch, is_terminal: true }
     }
 
+    /// Nothing of ours holds it any more; one that went on elsewhere may still.
     fn look_over(&mut self, now: UnixMillis) {
+        if self.is_elsewhere {
+            return;
+        }
         self.over_since.get_or_insert(now);
         self.expires_at = UnixMillis(now.0.saturating_add(GRACE_MS));
     }
@@ -258,6 +302,37 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_was_taken_elsewhere_lives_on() {
+        let mut call = machine();
+        handle(&mut call, Event::MediaStarted, 1500);
+        assert!(!call.looks(UnixMillis(60_000)), "as long as it has media");
+        handle(&mut call, Event::MediaStopped, 60_000);
+        assert!(!call.looks(UnixMillis(61_999)), "its end may be told any moment");
+        assert!(call.looks(UnixMillis(62_000)) && !call.looks(UnixMillis(62_001)));
+        let told = handle(&mut call, Event::Elsewhere, 62_500).unwrap();
+        assert_eq!(told.patch.ended_by, Some(CallEnd::TransferredExternally));
+        assert!(!told.is_terminal && call.is_elsewhere());
+        // Whatever of ours says meanwhile that it is over.
+        handle(&mut call, Event::Ending(CallEnd::Agent), 63_000);
+        handle(&mut call, Event::MediaStopped, 63_000);
+        assert_eq!(call.tick(UnixMillis(3_600_000)), None);
+        assert!(call.looks(UnixMillis(200_000)) && call.looks(UnixMillis(260_000)));
+        assert_eq!(handle(&mut call, Event::Elsewhere, 260_100), None);
+        let ended = handle(&mut call, status(CallStatus::Completed, 300_000), 300_000).unwrap();
+        assert_eq!(ended.patch.ended_by, Some(CallEnd::TransferredExternally));
+        assert!(!call.looks(UnixMillis(u64::MAX)));
+    }
+
+    #[test]
+    fn nobody_is_asked_about_a_call_that_we_ended() {
+        let mut call = machine();
+        handle(&mut call, Event::MediaStarted, 1500);
+        handle(&mut call, Event::MediaStopped, 2000);
+        handle(&mut call, Event::Ending(CallEnd::Agent), 2100);
+        assert!(!call.looks(UnixMillis(20_000)));
+    }
+
+    #[test]
     fn a_carrier_that_goes_silent_is_not_waited_for_for_ever() {
         let mut ringing = machine();
         let ended = ringing.tick(UnixMillis(1000 + RING_MS_MAX)).unwrap();
@@ -273,7 +348,7 @@ mod tests {
     proptest! {
         /// Whatever comes in whatever order: statuses never go back, and one update is terminal.
         #[test]
-        fn one_terminal_update(events in prop::collection::vec((0..14_usize, 0..100_000_u64), 0..40)) {
+        fn one_terminal_update(events in prop::collection::vec((0..15_usize, 0..100_000_u64), 0..40)) {
             let mut call = machine();
             let mut terminal = 0;
             let (mut now, mut before) = (1000, CallStatus::Ringing);
@@ -284,6 +359,7 @@ mod tests {
                     None if kind == 9 => handle(&mut call, Event::MediaStarted, now),
                     None if kind == 10 => handle(&mut call, Event::MediaStopped, now),
                     None if kind == 11 => handle(&mut call, Event::Asked, now),
+                    None if kind == 13 => handle(&mut call, Event::Elsewhere, now),
                     None if kind == 12 => handle(&mut call, Event::Ending(CallEnd::Api), now),
                     None => call.tick(UnixMillis(now)),
                 };

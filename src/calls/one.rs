@@ -63,6 +63,8 @@ pub struct Errand {
     pub brief: CallBrief,
     /// Whether a machine that answers is hung up on.
     pub hangs_up_on_machine: bool,
+    /// What is said to one that records; its agent's runtime is told of it otherwise.
+    pub voicemail_message: Option<String>,
 }
 
 impl Facts {
@@ -145,6 +147,10 @@ pub struct State {
     pub added: Vec<Rung>,
     /// Where it shall go on instead of where it is, until it does.
     pub detour: Option<Detour>,
+    /// What is known of a machine that answered.
+    pub machine: Option<Machinery>,
+    /// The carrier's id for the leg that it dials on to, while there is one.
+    pub dialled: Option<String>,
 }
 
 /// A call's way to somewhere else.
@@ -156,9 +162,20 @@ pub struct Detour {
     pub to: usize,
 }
 
-/// What the API wants of the one task that carries a call's media.
+/// What is known of a machine that answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machinery {
+    /// It records by now.
+    pub is_recording: bool,
+    /// Whoever carries the call's media has not been told so yet.
+    is_news: bool,
+}
+
+/// What is wanted of the one task that carries a call's media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
+    /// To tell the runtime that a machine answered, and records now.
+    Tell,
     /// To end the call.
     HangUp(CallEnd),
     /// To go on at this place.
@@ -189,6 +206,8 @@ impl LiveCall {
             hang_up: None,
             added: Vec::new(),
             detour: None,
+            machine: None,
+            dialled: None,
         };
         Self { facts, inner: Mutex::new((machine, state)), asked: Notify::new() }
     }
@@ -232,6 +251,21 @@ impl LiveCall {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.lock().0.is_over()
+    }
+
+    /// Whether it is where we have the carrier dial on.
+    #[must_use]
+    pub fn dials(&self) -> bool {
+        match self.resume() {
+            Resume::At(place) => matches!(self.target(place), Target::Tel(_) | Target::Sip(_)),
+            Resume::HangUp => false,
+        }
+    }
+
+    /// Whether it goes on where nothing of ours is: no further target is tried.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.lock().0.is_elsewhere()
     }
 
     /// What `/resume` answers.
@@ -290,6 +324,32 @@ impl LiveCall {
         Some(to)
     }
 
+    /// A machine answered, and maybe records by now. Whether it is the first time that it does.
+    pub fn answered_by_machine(&self, is_recording: bool) -> bool {
+        let is_first = {
+            let machine = &mut self.lock().1.machine;
+            let was_recording = machine.is_some_and(|machine| machine.is_recording);
+            let is_first = is_recording && !was_recording;
+            if is_first || machine.is_none() {
+                *machine = Some(Machinery { is_recording, is_news: is_recording });
+            }
+            is_first
+        };
+        if is_first {
+            self.tell();
+        }
+        is_first
+    }
+
+    /// The runtime is told, or is about to be: see [`Wanted::Tell`].
+    pub fn told_of_machine(&self) {
+        self.note(|state| {
+            if let Some(machine) = &mut state.machine {
+                machine.is_news = false;
+            }
+        });
+    }
+
     /// Takes back that the call shall go on at this place, unless it has come there.
     pub fn stay(&self, to: usize) {
         self.note(|state| {
@@ -315,7 +375,10 @@ impl LiveCall {
     pub async fn wanted(&self) -> Wanted {
         self.until(|_, state| {
             let hang_up = state.hang_up.map(Wanted::HangUp);
-            hang_up.or_else(|| state.detour.map(|detour| Wanted::At(detour.to)))
+            let tell = state.machine.is_some_and(|machine| machine.is_news);
+            hang_up
+                .or_else(|| state.detour.map(|detour| Wanted::At(detour.to)))
+                .or_else(|| tell.then_some(Wanted::Tell))
         })
         .await
     }

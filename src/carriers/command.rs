@@ -1,12 +1,13 @@
 //! What is wanted of a carrier: as the answer to its request, and through its API.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use http::Method;
 
 use super::{AnsweredBy, NumberCommand, NumberOutcome};
 use crate::domain::{
-    Account, CallStatus, DialFailure, Direction, E164, InboundCall, MediaFormat, Secret, UnixMillis,
+    Account, CallId, CallStatus, DialFailure, Direction, E164, InboundCall, MediaFormat, Secret,
+    UnixMillis,
 };
 
 /// What we want of the carrier.
@@ -93,7 +94,7 @@ pub enum Reply {
 }
 
 /// What a live call's carrier is to be told by its API.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Order {
     /// On whose behalf.
     pub account: Arc<Account>,
@@ -103,15 +104,31 @@ pub struct Order {
     pub told: Told,
 }
 
-/// What a carrier is told of a call.
-#[derive(Clone, Debug)]
+/// What a live call's carrier is to be told.
+#[derive(Debug)]
 pub enum Told {
     /// An answer that is a request.
-    Answer(ApiRequest),
-    /// To end it.
+    Answer {
+        /// The request.
+        request: ApiRequest,
+        /// Called once where it is not done; without it, the call is ended then.
+        otherwise: Option<Otherwise>,
+    },
+    /// To end the call.
     HangUp,
-    /// To leave what it is doing and ask this URL of ours what follows.
+    /// To take the call out of what it is doing, and ask this URL what follows.
     Redirect(String),
+    /// To say whether the call goes on: its media has ended, and nothing was said of its end.
+    Look,
+}
+
+/// What is done where an answer cannot be.
+pub struct Otherwise(pub Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Otherwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Otherwise")
+    }
 }
 
 /// What we want of the carrier outside of a webhook's answer.
@@ -215,6 +232,8 @@ pub struct Dial<'a> {
     pub ring_seconds: u32,
     /// Whether the carrier shall find out if a machine answers; it costs.
     pub detects_machine: bool,
+    /// Whether it shall tell, besides, when a machine records.
+    pub awaits_recording: bool,
 }
 
 /// A page of a carrier's list of calls.
@@ -233,6 +252,8 @@ pub struct CallPage {
 pub struct FoundCall {
     /// The carrier's id for it.
     pub carrier_call_id: String,
+    /// Our id for it, where the carrier's list says that.
+    pub call: Option<CallId>,
     /// Which number was shown, where it is a number.
     pub from: Option<E164>,
     /// Who was called, where that is a number.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani, Direction, InboundCall, Secret};
 
-const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
+pub(super) const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
 const URL: &str = "https://edge.example.com/carriers/main/voice";
 
 /// A carrier's requests as far as the table needs them.
@@ -207,7 +207,7 @@ fn vonage() -> Peer {
     }
 }
 
-fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
+pub(super) fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
     let mut account = Account {
         id: AccountId::of_name("main"),
         name: "main".to_owned(),
@@ -235,6 +235,11 @@ fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
         let shown = |secret| Secret::new(format!("switchback:{secret}"));
         account.secrets = secrets.iter().map(shown).collect();
     }
+    if carrier == CarrierId::Vonage {
+        // What its API is asked with; webhooks are signed with the secrets.
+        let key = include_str!("../../tests/fixtures/vonage/test_only_rsa_key.pem");
+        account.api.private_key = Some(Secret::new(key.to_owned()));
+    }
     if carrier == CarrierId::Telnyx {
         account.application_id = std::mem::take(&mut account.account_id);
     }
@@ -242,7 +247,7 @@ fn account(carrier: CarrierId, secrets: &[&str]) -> Account {
 }
 
 /// Signs one body and has the room receive another.
-fn receive<T>(
+pub(super) fn receive<T>(
     carrier: CarrierId,
     endpoint: Endpoint,
     signed: &str,

@@ -28,12 +28,12 @@ use uuid::Uuid;
 
 pub use crate::domain::CarrierId;
 use crate::{
-    domain::{Account, MediaFormat, Target, UnixMillis},
+    domain::{Account, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
 };
 pub use command::{
     Answer, ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial,
-    FoundCall, Leg, NumberOrder, NumberSearch, OfferedNumber, Order, Reply, Told,
+    FoundCall, Leg, NumberOrder, NumberSearch, OfferedNumber, Order, Otherwise, Reply, Told,
 };
 pub use numbers::{
     Answerer, AskedUrl, HeldApplication, HeldNumber, NumberCommand, NumberOutcome, NumberPage,
@@ -104,6 +104,11 @@ pub trait Carrier: Sync {
         false
     }
 
+    /// Whether its webhooks only tell what has happened, and every answer is a request to its API.
+    fn is_told_by_requests(&self) -> bool {
+        false
+    }
+
     /// Whether it can be the carrier's own name for an account.
     fn is_account_id(&self, text: &str) -> bool;
 
@@ -143,6 +148,36 @@ pub trait Carrier: Sync {
     /// How the account's numbers are pointed here; none where the carrier's API has no way.
     fn pointing(&self) -> Option<&'static dyn Pointing> {
         None
+    }
+
+    /// The API request that tells where a live call stands. None where the carrier's API tells it
+    /// of no single call.
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        let _unknown_there = (carrier_call_id, account);
+        None
+    }
+
+    /// What the reply to that says; none where it is not clear.
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        let _unknown_there = (status, body);
+        None
+    }
+
+    /// Whether it tells when a machine records, and not only that one answered.
+    fn tells_recording(&self) -> bool {
+        true
+    }
+
+    /// Whether a request that ends or moves a call is done once, however often it comes with the
+    /// same `nonce`: then one without a reply is sent again at once.
+    fn does_once(&self) -> bool {
+        false
+    }
+
+    /// Whether a call that dials on is taken out of it by ending the leg that is dialled: no
+    /// request reaches the call itself then.
+    fn leaves_dial_by_its_leg(&self) -> bool {
+        false
     }
 
     /// What the API's reply says of a [`Reply::Request`].

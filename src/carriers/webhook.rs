@@ -93,6 +93,9 @@ pub enum Event<'a> {
     AnsweredBy(AnsweredBy),
     /// The media stream began, ended or failed.
     Stream(StreamEvent<'a>),
+    /// The call was put together with somebody, or taken elsewhere: by us, or by somebody else's
+    /// request to the carrier.
+    Connected,
     /// Something we do not know; it is acknowledged and counted.
     Unknown,
 }

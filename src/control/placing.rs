@@ -152,5 +152,9 @@ pub fn facts(view: &View<'_>, placed: &PlacedCall) -> Option<Facts> {
 }
 
 fn errand(dial: &DialRecord) -> Errand {
-    Errand { brief: dial.brief.clone(), hangs_up_on_machine: dial.hangs_up_on_machine }
+    Errand {
+        brief: dial.brief.clone(),
+        hangs_up_on_machine: dial.hangs_up_on_machine,
+        voicemail_message: dial.voicemail_message.clone(),
+    }
 }

@@ -210,7 +210,15 @@ impl Api {
         let verdict = match place {
             None => self.dispatch.hang_up(&account, &facts.carrier_call_id),
             Some(place) => {
-                self.dispatch.redirect(&account, facts.id, &facts.carrier_call_id, place)
+                let room = carriers::room(account.carrier);
+                let dialled = call.state().dialled.filter(|_| room.leaves_dial_by_its_leg());
+                match dialled {
+                    // Its end asks what follows, which is there.
+                    Some(leg) => self.dispatch.hang_up(&account, &leg),
+                    None => {
+                        self.dispatch.redirect(&account, facts.id, &facts.carrier_call_id, place)
+                    }
+                }
             }
         };
         match timeout(VERDICT_WAIT, verdict).await {

@@ -37,7 +37,8 @@ pub(super) fn opaque(text: Option<&str>) -> Value {
 #[must_use]
 pub fn detects_machine(profile: &str) -> bool {
     let profile: Value = serde_json::from_str(profile).unwrap_or_default();
-    profile.get("voicemail_action").is_some_and(|action| !action.is_null())
+    let has = |field: &str| profile.get(field).is_some_and(|value| !value.is_null());
+    has("voicemail_action") || has("voicemail_message")
 }
 
 /// Whether the agent hangs up on a machine that answers.
@@ -45,6 +46,18 @@ pub fn detects_machine(profile: &str) -> bool {
 pub fn hangs_up_on_machine(profile: &str) -> bool {
     let profile: Value = serde_json::from_str(profile).unwrap_or_default();
     profile.get("voicemail_action").is_some_and(|action| action == "hangup")
+}
+
+/// What is said to a machine once it records, where the agent's profile has a text for that; its
+/// runtime says it otherwise.
+#[must_use]
+pub fn voicemail_message(profile: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Profile {
+        voicemail_message: Option<String>,
+    }
+    let text = serde_json::from_str::<Profile>(profile).ok()?.voicemail_message?;
+    Some(text).filter(|text| !text.trim().is_empty() && !hangs_up_on_machine(profile))
 }
 
 /// The URL that an agent's profile says its calls are to be told to.
@@ -80,6 +93,25 @@ mod tests {
         assert!(hangs_up_on_machine(r#"{"voicemail_action":"hangup"}"#));
         for profile in ["{}", "", r#"{"voicemail_action":null}"#, r#"{"voice":"alder"}"#] {
             assert!(!detects_machine(profile), "{profile}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_said_unless_the_machine_is_hung_up_on() {
+        let said = |profile| voicemail_message(profile);
+        let text = r#"{"voicemail_message":"Ring us back."}"#;
+        assert_eq!(said(text).as_deref(), Some("Ring us back."));
+        assert!(detects_machine(text));
+        let left = r#"{"voicemail_action":"leave_message","voicemail_message":"Hi."}"#;
+        assert_eq!(said(left).as_deref(), Some("Hi."));
+        for profile in [
+            r#"{"voicemail_action":"hangup","voicemail_message":"Hi."}"#,
+            r#"{"voicemail_message":" "}"#,
+            r#"{"voicemail_message":null}"#,
+            r#"{"voicemail_action":"leave_message"}"#,
+            "",
+        ] {
+            assert_eq!(said(profile), None, "{profile}");
         }
     }
 

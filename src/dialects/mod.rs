@@ -25,7 +25,9 @@ mod url;
 
 pub use self::url::{is_allowed, web_url};
 pub use agent::{AgentFields, AgentOwnRequest, AgentShown, CallbackFields, CallbackRequest};
-pub use brief::{awaits_result, detects_machine, hangs_up_on_machine, webhook_url};
+pub use brief::{
+    awaits_result, detects_machine, hangs_up_on_machine, voicemail_message, webhook_url,
+};
 pub use number::NumberShown;
 pub use page::{All, Page, PageFields};
 pub use problem::{Problem, Told};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::tokens::{Grant, Tokens};
 use crate::{
     carriers::{self, ApiError, ApiRequest, Authorization, Command, CommandOutcome},
-    domain::{Account, Secret},
+    domain::{Account, CallStatus, Secret},
     telemetry::clock,
 };
 
@@ -48,9 +48,10 @@ impl Client {
         Ok(Self { http, tokens: Tokens::default() })
     }
 
-    pub(super) async fn send(&self, account: &Account, command: &Command<'_>) -> Sent {
+    /// Sends a command; `nonce` is the same however often it is sent.
+    pub(super) async fn send(&self, account: &Account, command: &Command<'_>, nonce: Uuid) -> Sent {
         let room = carriers::room(account.carrier);
-        let request = room.request(command, account, clock::now(), Uuid::now_v7());
+        let request = room.request(command, account, clock::now(), nonce);
         let Some(request) = request else {
             return Sent::Outcome(CommandOutcome::Refused(ApiError::unknown_there()));
         };
@@ -61,6 +62,18 @@ impl Client {
             }
             Err(sent) => sent,
         }
+    }
+
+    /// Asks where a call stands; none where that is not clear.
+    pub(super) async fn look(
+        &self,
+        account: &Account,
+        carrier_call_id: &str,
+    ) -> Option<CallStatus> {
+        let room = carriers::room(account.carrier);
+        let request = room.look(carrier_call_id, account)?;
+        let reply = self.exchange(account, request).await.ok()?;
+        room.looked(reply.status, &reply.body)
     }
 
     /// Sends an answer that is a request.

@@ -2,12 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
 
-use super::{Placing, Shared, Steered, Verdict, client::Sent, url};
+use super::{Placing, Shared, Steered, Verdict, client::Sent, orders::AGAIN_AFTER, url};
 use crate::{
     calls::{Event, LiveCall},
-    carriers::{ApiError, Command, CommandOutcome, Dial, FoundCall},
+    carriers::{self, ApiError, Command, CommandOutcome, Dial, FoundCall},
     domain::{Account, CallId, CallPatch, CallStatus, DialFailure, DialRecord, UnixMillis},
     store::{Actor, DialFate, Heads, WriteError},
     telemetry::{
@@ -56,6 +60,7 @@ impl Shared {
             status_url: &status_url,
             ring_seconds: self.settings.ring_seconds,
             detects_machine: dial.detects_machine,
+            awaits_recording: dial.detects_machine && !dial.hangs_up_on_machine,
         });
         match self.send(account, &command).await {
             Ok(CommandOutcome::Accepted { carrier_call_id }) => {
@@ -147,11 +152,21 @@ impl Shared {
     ) -> Result<CommandOutcome, DialFailure> {
         let started = clock::instant();
         let mut pause = RETRY_FIRST;
+        let nonce = Uuid::now_v7();
+        let again_after = self.again_after(account, command);
         loop {
-            let (after, cause) = match self.client.send(account, command).await {
-                Sent::Outcome(outcome) => return Ok(outcome),
-                Sent::Later(after) => (after.unwrap_or_default(), DialFailure::Busy),
-                Sent::Unreachable => (Duration::ZERO, DialFailure::CarrierUnreachable),
+            let sent = self.client.send(account, command, nonce);
+            let (after, cause) = match timeout(again_after, sent).await {
+                Ok(Sent::Outcome(outcome)) => return Ok(outcome),
+                Ok(Sent::Later(after)) => (after.unwrap_or_default(), DialFailure::Busy),
+                Ok(Sent::Unreachable) => (Duration::ZERO, DialFailure::CarrierUnreachable),
+                Err(_) if started.elapsed() > self.settings.answer_wait => {
+                    return Ok(CommandOutcome::Unclear);
+                }
+                Err(_) => {
+                    metrics::dispatched(account.carrier, CommandFate::Retried);
+                    continue;
+                }
             };
             // Not before the carrier says, and not all at once.
             let wait = after.max(pause.mul_f64(0.5 + rand::random::<f64>()));
@@ -161,6 +176,18 @@ impl Shared {
             metrics::dispatched(account.carrier, CommandFate::Retried);
             sleep(wait).await;
             pause = (pause * 2).min(RETRY_MAX);
+        }
+    }
+
+    /// How long a reply is waited for before the same command is sent again. What is not done once
+    /// however often it comes is sent again only where it is known not to have been done; then the
+    /// client's own limit is the shorter one.
+    fn again_after(&self, account: &Account, command: &Command<'_>) -> Duration {
+        let is_steering = matches!(command, Command::HangUp { .. } | Command::Redirect { .. });
+        if is_steering && carriers::room(account.carrier).does_once() {
+            AGAIN_AFTER
+        } else {
+            2 * self.settings.answer_wait
         }
     }
 
@@ -213,8 +240,12 @@ impl Shared {
         };
         metrics::dispatched(account.carrier, CommandFate::Done);
         let until = UnixMillis(asked_at.0.saturating_add(FIT_MS + self.waits()));
-        let fits = found.into_iter().filter(|found| (since..=until).contains(&found.created_at));
-        if let Err(error) = self.adopt(dial, account, fits.collect()).await {
+        let fits = |found: &FoundCall| match found.call {
+            Some(named) => named == call,
+            None => (since..=until).contains(&found.created_at),
+        };
+        let fits = found.into_iter().filter(fits).collect();
+        if let Err(error) = self.adopt(dial, account, fits).await {
             tracing::error!(
                 %call, trace_id = %call.trace_id(), %error,
                 "a call that was found cannot be written"

@@ -141,6 +141,8 @@ spelled! {
         Machine = "machine",
         /// The last target had spoken, refused or failed.
         LastTarget = "last_target",
+        /// Nobody here: it was taken elsewhere by somebody else's request to its carrier.
+        TransferredExternally = "transferred_externally",
         /// The daemon was told to stop.
         Drain = "drain",
     }

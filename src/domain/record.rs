@@ -302,6 +302,8 @@ pub struct DialRecord {
     pub detects_machine: bool,
     /// Whether a machine that answers is hung up on.
     pub hangs_up_on_machine: bool,
+    /// What is said to one that records, where its agent's runtime does not.
+    pub voicemail_message: Option<String>,
     /// When it is to be placed, while it waits for that.
     pub due_at: Option<UnixMillis>,
     /// What the caller of the API gave along.

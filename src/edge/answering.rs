@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Edge, token, way};
+use super::{Edge, step, token, way};
 use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
-    carriers::{self, Answer, DialOutcome, Leg, Order, Reply, Told, VoiceRequest},
+    carriers::{self, Answer, DialOutcome, Leg, Order, Otherwise, Reply, Told, VoiceRequest},
     domain::{
         Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
         Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
@@ -40,6 +40,21 @@ pub(super) struct Asked<'a> {
     pub(super) event_id: Option<&'a str>,
     pub(super) voice: &'a VoiceRequest,
     pub(super) now: UnixMillis,
+}
+
+impl Asked<'_> {
+    /// Whether the carrier does not ask, but tells what has happened and is answered by requests.
+    pub(super) fn tells(&self) -> bool {
+        carriers::room(self.account.carrier).is_told_by_requests()
+    }
+}
+
+/// The same, kept for what may follow.
+struct OwnedAsked {
+    account: Arc<Account>,
+    carrier_call_id: String,
+    event_id: String,
+    voice: VoiceRequest,
 }
 
 impl Edge {
@@ -87,13 +102,20 @@ impl Edge {
         self: &Arc<Self>,
         asked: &Asked<'_>,
         id: CallId,
+        target: &str,
         attempt: usize,
     ) -> Answered {
         let talked = asked.voice.dial == Some(DialOutcome::Answered);
         let Some(live) = self.live.by_carrier(asked.account.id, asked.carrier_call_id) else {
             // Its process is gone. Who talked is done; anybody else is decided once more.
-            return if talked { self.hang_up(asked) } else { self.decide(asked, id) };
+            if talked {
+                return self.hang_up(asked);
+            }
+            let call = step::parties(target, asked.voice.call);
+            let voice = VoiceRequest { call, ..*asked.voice };
+            return self.decide(&Asked { voice: &voice, ..*asked }, id);
         };
+        live.note(|state| state.dialled = None);
         self.live.apply(&live, CallEvent::Asked, asked.now);
         self.media.prewarms().pass(live.facts.id, attempt);
         if let Some(dial) = asked.voice.dial {
@@ -126,7 +148,12 @@ impl Edge {
     }
 
     /// Answers the rung at `place`: past the ladder's end the last resort, past that good-bye.
-    pub(super) fn rung(&self, asked: &Asked<'_>, live: &Arc<LiveCall>, place: usize) -> Answered {
+    pub(super) fn rung(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        live: &Arc<LiveCall>,
+        place: usize,
+    ) -> Answered {
         if place > live.rungs() {
             self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
             return self.hang_up(asked);
@@ -148,11 +175,13 @@ impl Edge {
             }
             Target::Tel(number) => {
                 let (number, resume_url) = (*number, resume_url.as_str());
-                return self.write(asked, &Answer::DialNumber { number, resume_url });
+                let answer = Answer::DialNumber { number, resume_url };
+                return self.write_rung(asked, &answer, live, place);
             }
             Target::Sip(address) => {
                 let resume_url = resume_url.as_str();
-                return self.write(asked, &Answer::DialSip { address, resume_url });
+                let answer = Answer::DialSip { address, resume_url };
+                return self.write_rung(asked, &answer, live, place);
             }
             Target::Redirect(_) | Target::Say(_) | Target::Busy | Target::Reject => {}
             // The ladder expands agents; one that is left leads nowhere.
@@ -171,22 +200,29 @@ impl Edge {
         };
         let is_answered = asked.voice.is_answered;
         if !is_answered && room.picks_up_first(&answer) {
-            return self
-                .write(asked, &Answer::PickUp { resume_url: &self.step(asked, live, place) });
+            let resume_url = &self.step(asked, live, place);
+            return self.write_rung(asked, &Answer::PickUp { resume_url }, live, place);
         }
         self.tried(live, place, outcome, asked.now);
         self.live.apply(live, CallEvent::Ending(CallEnd::LastTarget), asked.now);
-        self.write(asked, &answer)
+        self.write_rung(asked, &answer, live, place)
     }
 
     /// Where a carrier asks for the rung at `place`.
     fn step(&self, asked: &Asked<'_>, live: &LiveCall, place: usize) -> String {
         let (base, account) = (&self.settings.public_url, &asked.account.name);
-        format!("{base}/carriers/{account}/resume?call={}&attempt={place}", live.facts.id)
+        let id = live.facts.id;
+        let mut url = format!("{base}/carriers/{account}/resume?call={id}&attempt={place}");
+        if asked.tells() {
+            // Later events say nothing of the call but this: a process that has been started since
+            // has to decide by it.
+            step::write_parties(&mut url, &live.facts.call);
+        }
+        url
     }
 
     fn media(
-        &self,
+        self: &Arc<Self>,
         asked: &Asked<'_>,
         live: &Arc<LiveCall>,
         place: usize,
@@ -209,16 +245,14 @@ impl Edge {
             self.settings.public_url, asked.account.name
         );
         let room = carriers::room(asked.account.carrier);
-        self.write(
-            asked,
-            &Answer::Media {
-                url: &url,
-                status_url: &status_url,
-                resume_url,
-                format: room.media_format(spoken.format()),
-                parameters: &[],
-            },
-        )
+        let answer = Answer::Media {
+            url: &url,
+            status_url: &status_url,
+            resume_url,
+            format: room.media_format(spoken.format()),
+            parameters: &[],
+        };
+        self.write_rung(asked, &answer, live, place)
     }
 
     pub(super) fn tried(
@@ -262,7 +296,48 @@ impl Edge {
         self.write(asked, &Answer::HangUp)
     }
 
+    /// Writes the answer of the rung at `place`: where a carrier that is asked by a request refuses
+    /// it, the next one's turn comes.
+    fn write_rung(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        answer: &Answer<'_>,
+        live: &Arc<LiveCall>,
+        place: usize,
+    ) -> Answered {
+        let (edge, live) = (Arc::clone(self), Arc::clone(live));
+        self.write_with(asked, answer, |asked| {
+            Some(Otherwise(Box::new(move || edge.go_past(&asked, &live, place))))
+        })
+    }
+
+    /// What was answered at `place` is not done. Nothing is due where the call has gone on since.
+    fn go_past(self: &Arc<Self>, asked: &OwnedAsked, live: &Arc<LiveCall>, place: usize) {
+        let now = clock::now();
+        let is_there = live.resume() == Resume::At(place);
+        if live.is_over() || live.is_elsewhere() || live.has_socket() || !is_there {
+            return;
+        }
+        self.tried(live, place, "carrier_refused", now);
+        self.media.prewarms().pass(live.facts.id, place + 1);
+        // Another request, though it may ask for the same.
+        let event_id = format!("{} past {place}", asked.event_id);
+        let OwnedAsked { account, carrier_call_id, voice, .. } = asked;
+        let event_id = Some(event_id.as_str());
+        let asked = Asked { account, carrier_call_id, event_id, voice, now };
+        drop(self.rung(&asked, live, place + 1));
+    }
+
     fn write(&self, asked: &Asked<'_>, answer: &Answer<'_>) -> Answered {
+        self.write_with(asked, answer, |_| None)
+    }
+
+    fn write_with(
+        &self,
+        asked: &Asked<'_>,
+        answer: &Answer<'_>,
+        otherwise: impl FnOnce(OwnedAsked) -> Option<Otherwise>,
+    ) -> Answered {
         // Once somebody has answered, a call cannot be refused any more.
         let is_refusal = matches!(answer, Answer::Busy | Answer::Reject);
         let answer = if is_refusal && asked.voice.is_answered { &Answer::HangUp } else { answer };
@@ -273,11 +348,15 @@ impl Edge {
         match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
             Reply::Document(content_type) => Answered::Document(content_type, out.into()),
             Reply::Request(request) => {
-                self.order(Order {
-                    account: Arc::clone(account),
-                    carrier_call_id: carrier_call_id.to_owned(),
-                    told: Told::Answer(request),
+                let (account, carrier_call_id) = (Arc::clone(account), carrier_call_id.to_owned());
+                let otherwise = otherwise(OwnedAsked {
+                    account: Arc::clone(&account),
+                    carrier_call_id: carrier_call_id.clone(),
+                    event_id: event_id.unwrap_or_default().to_owned(),
+                    voice: *voice,
                 });
+                let told = Told::Answer { request, otherwise };
+                self.order(Order { account, carrier_call_id, told });
                 Answered::Ordered
             }
         }

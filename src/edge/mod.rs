@@ -14,6 +14,7 @@ pub mod report;
 pub mod session;
 pub mod socket;
 mod start;
+mod step;
 mod streams;
 pub mod token;
 pub mod translated;
@@ -34,7 +35,8 @@ use uuid::Uuid;
 
 use crate::{
     calls::{Live, Strays},
-    carriers::{Endpoint, Order},
+    carriers::{Endpoint, Order, Told},
+    domain::UnixMillis,
     index::Index,
     media::comfort::ComfortTone,
     runtime::{Dialer, Sources},
@@ -55,6 +57,13 @@ const ANSWER_LIFE: Duration = Duration::from_secs(45);
 
 /// Answers kept at once: a thousand calls a second for their life. About 60 MiB when full.
 const ANSWERS_MAX: u64 = 45_000;
+
+/// How long an event is known to have been acted on. Carriers repeat one for a minute or so, while
+/// what it asks for may have been done, undone and followed by something else.
+const EVENT_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// Events known at once: ten minutes of 160 a second, within some 10 MiB.
+const EVENTS_MAX: u64 = 100_000;
 
 /// Where carriers believe us to be.
 #[derive(Clone, Debug)]
@@ -79,8 +88,10 @@ pub struct Edge {
     index: Index,
     live: Arc<Live>,
     strays: Strays,
-    /// Answers already given, by call and request target or event.
+    /// Answers already given, by call and request target.
     answers: Cache<Uuid, Answered>,
+    /// Events that have been acted on, by call and event.
+    events: Cache<Uuid, ()>,
     /// What carriers are told by their APIs.
     orders: mpsc::Sender<Order>,
     media: Arc<MediaSockets>,
@@ -105,9 +116,10 @@ impl Edge {
         let media_url = settings.media_url.clone();
         let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
         let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
+        let events = Cache::builder().time_to_live(EVENT_LIFE).max_capacity(EVENTS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
         let media = Arc::new(media);
-        Self { settings, index, live, strays, answers, orders, media, take_event }
+        Self { settings, index, live, strays, answers, events, orders, media, take_event }
     }
 
     /// The same, handing on what hosted services tell.
@@ -120,6 +132,22 @@ impl Edge {
     #[must_use]
     pub const fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// What is due every few seconds: calls of which nothing more is heard are closed, or their
+    /// carriers asked.
+    pub fn upkeep(&self, now: UnixMillis) {
+        for call in self.live.sweep(now) {
+            let view = self.index.view();
+            if let Some(account) = view.account_by_id(call.facts.account) {
+                let carrier_call_id = call.facts.carrier_call_id.clone();
+                self.order(Order {
+                    account: Arc::clone(account),
+                    carrier_call_id,
+                    told: Told::Look,
+                });
+            }
+        }
     }
 
     /// Where news of outbound calls goes that are not live here.

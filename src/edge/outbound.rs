@@ -11,8 +11,10 @@ use super::{
 };
 use crate::{
     calls::{Event as CallEvent, LiveCall, Resume},
-    carriers::{AnsweredBy, Order, Progress, Told},
-    domain::{Account, CallEnd, CallId, CallPatch, CallStatus, E164, StrayEvent, UnixMillis},
+    carriers::{self, AnsweredBy, Order, Progress, Told},
+    domain::{
+        Account, CallEnd, CallId, CallPatch, CallStatus, E164, Rung, StrayEvent, Target, UnixMillis,
+    },
     telemetry::metrics::WebhookOutcome,
 };
 
@@ -28,12 +30,17 @@ impl Edge {
     }
 
     /// Somebody has answered a call placed here: its agent's ladder, from where it stands.
-    pub(super) fn instruct_placed(&self, asked: &Asked<'_>, call: &Arc<LiveCall>) -> Answered {
+    pub(super) fn instruct_placed(
+        self: &Arc<Self>,
+        asked: &Asked<'_>,
+        call: &Arc<LiveCall>,
+    ) -> Answered {
         let now = asked.now;
         let answered = CallEvent::Status { status: CallStatus::InProgress, at: now };
         self.live.apply(call, answered, now);
         if let Some(who) = asked.voice.answered_by {
             self.note_machine(call, who, now);
+            let _it_goes_there_now = call.take_detour();
         }
         match call.resume() {
             Resume::At(place) => self.rung(asked, call, place),
@@ -55,10 +62,9 @@ impl Edge {
     ) -> WebhookOutcome {
         let leg = progress.from.zip(progress.to);
         if let Some(call) = self.ours(account, carrier_call_id, progress.call, leg, now) {
-            if progress.answered_by.is_some_and(|who| self.note_machine(&call, who, now))
-                && !progress.status.is_final()
-            {
-                self.end_without_socket(&call);
+            let then = progress.answered_by.map(|who| self.note_machine(&call, who, now));
+            if let Some(then) = then.filter(|_| !progress.status.is_final()) {
+                self.without_socket(&call, then);
             }
             let status = CallEvent::Status { status: progress.status, at: now };
             self.live.apply(&call, status, now);
@@ -95,9 +101,8 @@ impl Edge {
     ) -> WebhookOutcome {
         let call = call_id(target);
         if let Some(call) = self.live.by_carrier(account.id, carrier_call_id) {
-            if self.note_machine(&call, who, now) {
-                self.end_without_socket(&call);
-            }
+            let then = self.note_machine(&call, who, now);
+            self.without_socket(&call, then);
         } else if who.is_machine() {
             self.strays.tell(StrayEvent {
                 account: account.id,
@@ -128,30 +133,73 @@ impl Edge {
     }
 
     /// A machine is noted in the row and its touch, whenever that is told. Its agent may talk to
-    /// none: whether the call is to end for that, and was not before.
-    fn note_machine(&self, call: &LiveCall, who: AnsweredBy, now: UnixMillis) -> bool {
+    /// none, or have a text for it: what is to be done for that, and was not before.
+    fn note_machine(&self, call: &LiveCall, who: AnsweredBy, now: UnixMillis) -> Then {
         if !who.is_machine() {
-            return false;
+            return Then::Nothing;
         }
         let (id, tenant) = (call.facts.id, call.facts.tenant);
         let patch = CallPatch { by_machine: true, ..CallPatch::new(id, tenant, now) };
         self.live.record_late(patch);
-        let errand = call.facts.errand.as_ref();
-        errand.is_some_and(|errand| errand.hangs_up_on_machine) && call.hang_up(CallEnd::Machine)
+        let Some(errand) = &call.facts.errand else { return Then::Nothing };
+        if errand.hangs_up_on_machine {
+            return if call.hang_up(CallEnd::Machine) { Then::End } else { Then::Nothing };
+        }
+        let tells = self
+            .index
+            .view()
+            .account_by_id(call.facts.account)
+            .is_some_and(|account| carriers::room(account.carrier).tells_recording());
+        // Of some carriers' machines nobody hears when they record.
+        let is_recording = match who {
+            AnsweredBy::MachineEnd => true,
+            AnsweredBy::MachineStart => !tells,
+            AnsweredBy::Fax | AnsweredBy::Human | AnsweredBy::Unknown => false,
+        };
+        match (call.answered_by_machine(is_recording), &errand.voicemail_message) {
+            (true, Some(text)) => {
+                call.told_of_machine();
+                let rung = Rung { agent: None, target: Target::Say(text.clone()) };
+                call.move_on(vec![rung]).map_or(Then::Nothing, Then::Go)
+            }
+            // Where there is no text, the runtime is told.
+            (true, None) | (false, _) => Then::Nothing,
+        }
     }
 
-    /// Ends a call that is dialling on, is spoken to, or was handed over: no socket of ours could,
-    /// and nothing asks what follows. Where a socket is open, closing it ends the call.
-    fn end_without_socket(&self, call: &LiveCall) {
+    /// Has the carrier do it to a call that is dialling on, is spoken to, or was handed over: no
+    /// socket of ours could, and nothing asks what follows. Where a socket is open, whoever carries
+    /// its media has been told.
+    fn without_socket(&self, call: &LiveCall, then: Then) {
         if call.has_socket() {
             return;
         }
-        if let Some(account) = self.index.view().account_by_id(call.facts.account) {
-            let (account, carrier_call_id) = (Arc::clone(account), &call.facts.carrier_call_id);
-            let carrier_call_id = carrier_call_id.clone();
-            self.order(Order { account, carrier_call_id, told: Told::HangUp });
-        }
+        let view = self.index.view();
+        let Some(account) = view.account_by_id(call.facts.account).map(Arc::clone) else { return };
+        let told = match then {
+            Then::Nothing => return,
+            Then::End => Told::HangUp,
+            Then::Go(place) => {
+                let (base, id) = (&self.settings.public_url, call.facts.id);
+                // No document of ours names this URL: its answer is nobody else's.
+                let step = format!("resume?call={id}&attempt={place}&moved=1");
+                Told::Redirect(format!("{base}/carriers/{}/{step}", account.name))
+            }
+        };
+        let carrier_call_id = call.facts.carrier_call_id.clone();
+        self.order(Order { account, carrier_call_id, told });
     }
+}
+
+/// What is to be done with a call that a machine answered.
+#[derive(Clone, Copy)]
+enum Then {
+    /// Nothing more.
+    Nothing,
+    /// End it.
+    End,
+    /// Go on at this place of its ladder.
+    Go(usize),
 }
 
 /// A parameter of the query that we, or who runs a dialer, put on the URL.

@@ -26,6 +26,8 @@ pub enum End {
     HungUp(CallEnd),
     /// The target at this place is next; it is no socket, or there is no time left for sockets.
     Next(usize),
+    /// The runtime is gone, and the call goes on at the carrier, where somebody else has taken it.
+    Elsewhere,
     /// The carrier's socket never came.
     NeverCame,
 }
@@ -71,6 +73,7 @@ impl Report {
             End::Agent => "agent_hung_up".to_owned(),
             End::HungUp(by) => format!("hung_up_by_{by}"),
             End::Next(_) => "next_target".to_owned(),
+            End::Elsewhere => "transferred_externally".to_owned(),
             End::NeverCame => "never_came".to_owned(),
         };
         let counts = self.counts;

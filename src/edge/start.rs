@@ -73,6 +73,10 @@ pub(super) fn start(call: &LiveCall, place: usize, carrier: &Start, told: Told<'
     if let Some(transcript) = told.transcript {
         parameters.push(("transcript".to_owned(), transcript));
     }
+    if let Some(machine) = call.state().machine {
+        let state = if machine.is_recording { "machine_recording" } else { "machine" };
+        parameters.push(("answered_by".to_owned(), state.to_owned()));
+    }
     // What does not fit below is in the call's briefing, which its token opens.
     if let Some(base) = told.control_url {
         let url = format!("{base}/switchback/v1/calls/{}/briefing", facts.id);

@@ -122,6 +122,7 @@ impl Edge {
                 let told = Streamed { account, carrier_call_id, event_id, target, follows, now };
                 (nothing(room), self.streamed(&told, &event))
             }
+            Event::Connected => (nothing(room), self.connected(account, call_id, now)),
             Event::AnsweredBy(who) => {
                 (nothing(room), self.answered_by(account, call_id, target, who, now))
             }
@@ -139,48 +140,86 @@ impl Edge {
         is_fallback: bool,
     ) -> (Answered, WebhookOutcome) {
         let id = CallId::of_carrier_call(asked.account.id, asked.carrier_call_id);
+        let said = asked.event_id.unwrap_or(target);
+        let key = Uuid::new_v5(&id.0, said.as_bytes());
+        if asked.tells() {
+            if !self.events.entry(key).or_insert(()).is_fresh() {
+                return (Answered::Ordered, WebhookOutcome::Repeated);
+            }
+            return self.reply(asked, id, endpoint, target);
+        }
         let mut outcome = None;
         let mut make = || {
-            let (reply, is_known) = self.reply(asked, id, endpoint, target);
-            let known = if is_known { WebhookOutcome::Accepted } else { WebhookOutcome::Unknown };
-            outcome = Some(known);
+            let (reply, what) = self.reply(asked, id, endpoint, target);
+            outcome = Some(what);
             reply
         };
-        let reply = if is_fallback {
-            make()
-        } else {
-            let key = asked.event_id.unwrap_or(target);
-            self.answers.get_with(Uuid::new_v5(&id.0, key.as_bytes()), make)
-        };
+        let reply = if is_fallback { make() } else { self.answers.get_with(key, make) };
         (reply, outcome.unwrap_or(WebhookOutcome::Repeated))
     }
 
-    /// The reply, and whether it is to a call that we know or now do.
+    /// The reply, and what the request was to us.
     fn reply(
         self: &Arc<Self>,
         asked: &Asked<'_>,
         id: CallId,
         endpoint: Endpoint,
         target: &str,
-    ) -> (Answered, bool) {
+    ) -> (Answered, WebhookOutcome) {
         let VoiceRequest { direction, is_over, .. } = *asked.voice;
+        if self.is_late(asked) {
+            return (Answered::Ordered, WebhookOutcome::Late);
+        }
         let attempt = || query_number(target, "attempt");
         let reply = match (direction, endpoint) {
             // Over: nobody hears it.
             _ if is_over => self.hang_up(asked),
-            (Direction::Inbound, Endpoint::Resume) => self.resume(asked, id, attempt()),
+            (Direction::Inbound, Endpoint::Resume) => self.resume(asked, id, target, attempt()),
             (Direction::Inbound, Endpoint::Voice | Endpoint::Status) => self.decide(asked, id),
             (Direction::Outbound, _) => {
                 let placed = self.placed(asked, target);
                 let is_resume = endpoint == Endpoint::Resume;
                 return match placed {
-                    Some(_) if is_resume => (self.resume(asked, id, attempt()), true),
-                    Some(call) => (self.instruct_placed(asked, &call), true),
-                    None => (self.hang_up(asked), false),
+                    Some(_) if is_resume => {
+                        (self.resume(asked, id, target, attempt()), WebhookOutcome::Accepted)
+                    }
+                    Some(call) => (self.instruct_placed(asked, &call), WebhookOutcome::Accepted),
+                    None => (self.hang_up(asked), WebhookOutcome::Unknown),
                 };
             }
         };
-        (reply, true)
+        (reply, WebhookOutcome::Accepted)
+    }
+
+    /// Whether an event is about a call that has ended, or that somebody else has taken elsewhere:
+    /// its carrier asks nothing, it tells; what is due by the state that we left is due no more.
+    fn is_late(&self, asked: &Asked<'_>) -> bool {
+        let Asked { account, carrier_call_id, .. } = *asked;
+        asked.tells()
+            && match self.live.by_carrier(account.id, carrier_call_id) {
+                Some(call) => call.is_elsewhere(),
+                None => self.live.has_ended(account.id, carrier_call_id),
+            }
+    }
+
+    /// A call was put together with somebody: by our own dialling, or by somebody else.
+    fn connected(
+        &self,
+        account: &Account,
+        carrier_call_id: &str,
+        now: UnixMillis,
+    ) -> WebhookOutcome {
+        let Some(call) = self.live.by_carrier(account.id, carrier_call_id) else {
+            return WebhookOutcome::Unknown;
+        };
+        if !call.dials() {
+            tracing::info!(
+                call = %call.facts.id, trace_id = %call.facts.id.trace_id(),
+                "a call was taken elsewhere at its carrier"
+            );
+            self.live.apply(&call, CallEvent::Elsewhere, now);
+        }
+        WebhookOutcome::Accepted
     }
 
     fn progress(
@@ -191,8 +230,12 @@ impl Edge {
         progress: &Progress<'_>,
         now: UnixMillis,
     ) -> WebhookOutcome {
-        if progress.parent.is_some() {
+        if let Some(parent) = progress.parent.as_deref() {
             // The other leg of a dial: its end is told by the dial itself.
+            if let Some(call) = self.live.by_carrier(account.id, parent) {
+                let leg = (!progress.status.is_final()).then(|| carrier_call_id.to_owned());
+                call.note(|state| state.dialled = leg);
+            }
             return WebhookOutcome::Accepted;
         }
         if progress.direction == Direction::Outbound {

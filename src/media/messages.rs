@@ -423,6 +423,13 @@ pub fn write_audio(out: &mut String, stream_sid: &str, payload: &str) {
     out.push_str("\"}}");
 }
 
+/// Writes, for a runtime, that a machine answered and records now. No carrier has such a message:
+/// libraries pass over what they do not know.
+pub fn write_voicemail(out: &mut String, stream_sid: &str) {
+    open(out, "voicemail", None, stream_sid);
+    out.push_str(r#","voicemail":{"state":"recording"}}"#);
+}
+
 /// Writes audio as a carrier does: a frame with its places and its time.
 pub fn write_media(
     out: &mut String,

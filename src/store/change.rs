@@ -214,6 +214,8 @@ pub struct NewCall {
     pub detects_machine: bool,
     /// Whether a machine that answers is hung up on.
     pub hangs_up_on_machine: bool,
+    /// What is said to one that records.
+    pub voicemail_message: Option<String>,
     /// How long it waits before it is placed.
     pub delay_seconds: u32,
     /// Which campaign's it is.

@@ -12,6 +12,7 @@ mod accounts;
 mod answers;
 mod bandwidth;
 mod daemon;
+mod elsewhere;
 mod media;
 mod targets;
 mod telnyx;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use switchback::domain::{
-    Agent, AgentId, Attestation, CallSummary, E164, Outcome, Segment, TenantId, Touch, TouchId,
-    UnixSeconds,
+    Agent, AgentId, Attestation, CallStatus, CallSummary, E164, Outcome, Segment, TenantId, Touch,
+    TouchId, UnixSeconds,
 };
 use switchback::edge::session::Wiring;
 use switchback::media::messages::{Message as Said, parse, write_audio};
 use switchback::runtime::{ContextSource, Dialer, Settings, Sources, TranscriptSource};
+use switchback::telemetry::clock;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -238,6 +239,41 @@ async fn the_next_runtime_is_told_what_was_said_before() {
     let (_, transcript) = told_next(late).await;
     let transcript: serde_json::Value = serde_json::from_str(&transcript).unwrap();
     assert_eq!(transcript, serde_json::json!({ "segments": [], "partial": true }));
+}
+
+/// A runtime that is to leave a message is told when it is recorded; one that comes later, at once.
+#[tokio::test]
+async fn a_runtime_is_told_of_a_machine_that_records() {
+    let url = bot(|mut socket, start| async move {
+        let told = start.parameters.iter().find(|(name, _)| name == "answered_by");
+        let told = told.map_or("person", |(_, value)| value).to_owned();
+        send(&mut socket, |out| write_audio(out, STREAM, &told)).await;
+        while let Some(Ok(message)) = socket.next().await {
+            if message.to_text().is_ok_and(|text| text.contains(r#""event":"voicemail""#)) {
+                send(&mut socket, |out| write_audio(out, STREAM, "message")).await;
+            }
+        }
+    })
+    .await;
+    for is_known in [false, true] {
+        let wiring = wiring();
+        let facts = facts(agent(2, std::slice::from_ref(&url)), CALL);
+        let call = wiring.live.open(facts.clone(), CallStatus::Ringing, clock::now());
+        if is_known {
+            call.answered_by_machine(true);
+            call.told_of_machine();
+        }
+        let mut carrier = Carrier::call_facts(wiring, facts).await;
+        let first = if is_known { "machine_recording" } else { "person" };
+        assert_eq!(carrier.hear().await, Some(Said::Media(first.to_owned())));
+        if !is_known {
+            assert!(!carrier.call.answered_by_machine(false), "it may still be greeting");
+            assert!(carrier.call.answered_by_machine(true));
+            assert!(!carrier.call.answered_by_machine(true), "once");
+            assert_eq!(carrier.hear().await, Some(Said::Media("message".to_owned())));
+        }
+        carrier.report().await;
+    }
 }
 
 /// The text is one that any JSON reader takes.

@@ -175,6 +175,72 @@ async fn a_machine_is_hung_up_on_where_no_socket_could_be_closed() {
     assert_eq!(daemon.carrier.hung_up(), hung_up, "a message is left in peace");
 }
 
+/// The verdicts of Twilio's two ways of detection (docs, voice/answering-machine-detection), and
+/// whether each is a machine that records.
+const VERDICTS: [(&str, bool); 7] = [
+    ("human", false),
+    ("unknown", false),
+    ("machine_start", false),
+    ("fax", false),
+    ("machine_end_beep", true),
+    ("machine_end_silence", true),
+    ("machine_end_other", true),
+];
+
+#[tokio::test]
+async fn a_machine_that_records_is_told_the_agents_text() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let path = format!("/v1/agents/{}", team.caller);
+    let change = json!({ "targets": ["tel:+14155550199"], "voicemail_action": "leave_message",
+        "voicemail_message": "Please ring us back." });
+    let (status, body) = daemon.api(Method::PATCH, &path, Some(change)).await;
+    assert_eq!(status, 200, "{body}");
+    let mut redirected = Vec::new();
+    for (n, (verdict, is_recording)) in VERDICTS.into_iter().enumerate() {
+        let person = person(n);
+        let id = daemon.placed(&team.caller, &person).await;
+        let placed = daemon.carrier.last();
+        assert_eq!(placed.one("MachineDetection"), "DetectMessageEnd", "with the greeting's end");
+        assert!(daemon.carrier.ask(&placed).await.contains("<Dial"));
+        let told = [
+            ("CallSid", placed.sid.as_str()),
+            ("AccountSid", crate::daemon::ACCOUNT_SID),
+            ("AnsweredBy", verdict),
+        ];
+        // Told twice, it is said once.
+        for _ in 0..2 {
+            let url = placed.one("AsyncAmdStatusCallback");
+            assert_eq!(daemon.carrier.post(url, &told).await.0, 204);
+        }
+        let is_machine = verdict.starts_with("machine") || verdict == "fax";
+        if is_recording {
+            redirected.push(placed.sid.clone());
+            daemon
+                .until(verdict, || async { daemon.carrier.redirected().len() == redirected.len() })
+                .await;
+            let url = daemon.carrier.redirected().pop().unwrap();
+            let form = [
+                ("CallSid", placed.sid.as_str()),
+                ("AccountSid", crate::daemon::ACCOUNT_SID),
+                ("From", placed.one("From")),
+                ("To", placed.one("To")),
+                ("CallStatus", "in-progress"),
+                ("Direction", "outbound-api"),
+            ];
+            let (_, document) = daemon.carrier.post(&url, &form).await;
+            assert!(document.contains("<Say>Please ring us back.</Say>"), "{document}");
+        }
+        daemon.carrier.tell(&placed, "completed", &[]).await;
+        let shown = if is_machine { json!("machine") } else { json!(null) };
+        daemon.becomes(&id, "status", if is_machine { "no_answer" } else { "completed" }).await;
+        let row = daemon.get(&format!("/v1/calls/{id}")).await;
+        assert_eq!(row["answered_by"], shown, "{verdict}: {row}");
+    }
+    assert_eq!(daemon.carrier.redirected().len(), redirected.len());
+    assert!(daemon.carrier.hung_up().is_empty());
+}
+
 #[tokio::test]
 async fn who_answers_meets_the_agent() {
     let daemon = Daemon::start().await;

@@ -71,6 +71,7 @@ impl Scene {
             let caller_id = CallerId::Primary;
             let new = NewCall {
                 hangs_up_on_machine: false,
+                voicemail_message: None,
                 delay_seconds: 0,
                 agent,
                 to,
@@ -91,6 +92,7 @@ impl Scene {
         self.fixture.done(move |tx| {
             let new = NewCall {
                 hangs_up_on_machine: false,
+                voicemail_message: None,
                 delay_seconds: 0,
                 agent: tx.caller_without_name(tenant)?,
                 to,

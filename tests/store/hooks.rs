@@ -86,6 +86,7 @@ fn place(tx: &mut Tx<'_>, team: &Team, webhook_url: Option<&str>) -> CallId {
     let brief = CallBrief { webhook_url: webhook_url.map(str::to_owned), ..CallBrief::default() };
     let new = NewCall {
         hangs_up_on_machine: false,
+        voicemail_message: None,
         delay_seconds: 0,
         agent: team.caller,
         to: phone(PERSON),

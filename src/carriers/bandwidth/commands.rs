@@ -66,6 +66,29 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
     })
 }
 
+/// The request that tells where a call stands: kept for a week after its end.
+pub(super) fn look(carrier_call_id: &str, account: &Account) -> ApiRequest {
+    let encoded = |id| utf8_percent_encode(id, NON_ALPHANUMERIC);
+    let (account_id, call) = (encoded(&account.account_id), encoded(carrier_call_id));
+    ApiRequest {
+        method: Method::GET,
+        host: None,
+        path: format!("/api/v2/accounts/{account_id}/calls/{call}"),
+        authorization: authorization(account),
+        content_type: "application/json",
+        body: String::new(),
+    }
+}
+
+/// What the reply to that says.
+pub(super) fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    match status {
+        200..300 => serde_json::from_slice::<CallState>(body).ok().map(|call| stands(&call)),
+        404 => Some(CallStatus::Completed),
+        _ => None,
+    }
+}
+
 /// By token where the account has a client, else by a user of the API.
 fn authorization(account: &Account) -> Authorization {
     if let Some(client) = &account.api.client {
@@ -179,22 +202,27 @@ struct CallState {
     disconnect_cause: Option<String>,
 }
 
+fn stands(call: &CallState) -> CallStatus {
+    match call.state.as_deref() {
+        Some("queued") => CallStatus::Queued,
+        Some("answered") => CallStatus::InProgress,
+        Some("disconnected") => {
+            webhook::status(call.disconnect_cause.as_deref().unwrap_or_default())
+        }
+        _ => CallStatus::Initiated,
+    }
+}
+
 fn found(call: &CallState) -> Option<FoundCall> {
     let is_placed = call.direction.as_deref() == Some("outbound") && call.parent_call_id.is_none();
     let time = call.enqueued_time.as_deref().or(call.start_time.as_deref())?;
     is_placed.then_some(())?;
     Some(FoundCall {
+        call: None,
         carrier_call_id: call.call_id.clone(),
         from: call.from.as_deref().and_then(E164::parse),
         to: call.to.as_deref().and_then(E164::parse),
-        status: match call.state.as_deref() {
-            Some("queued") => CallStatus::Queued,
-            Some("answered") => CallStatus::InProgress,
-            Some("disconnected") => {
-                webhook::status(call.disconnect_cause.as_deref().unwrap_or_default())
-            }
-            _ => CallStatus::Initiated,
-        },
+        status: stands(call),
         created_at: webhook::timestamp(time)?,
         answered_by: None,
     })

@@ -22,7 +22,7 @@ use crate::{
         Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
         Request, Webhook,
     },
-    domain::{Account, ByteOrder, MediaFormat, Target, UnixMillis},
+    domain::{Account, ByteOrder, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
 };
 
@@ -112,6 +112,19 @@ impl Carrier for Bandwidth {
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
         commands::outcome(command, status, body)
+    }
+
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        Some(commands::look(carrier_call_id, account))
+    }
+
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        commands::looked(status, body)
+    }
+
+    /// `answering-machine` is all that it says.
+    fn tells_recording(&self) -> bool {
+        false
     }
 }
 

@@ -731,6 +731,7 @@ fn dial(detects_machine: bool) -> Command<'static> {
         status_url: "https://edge.example.com/status?call=1",
         ring_seconds: 25,
         detects_machine,
+        awaits_recording: false,
     })
 }
 

@@ -75,6 +75,38 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
     Some(ApiRequest { method, host: None, path, authorization, content_type, body })
 }
 
+/// The request that tells where a live call stands; of one that is over Plivo knows nothing there.
+pub(super) fn look(carrier_call_id: &str, account: &Account) -> ApiRequest {
+    let (account_id, call) = (&account.account_id, carrier_call_id);
+    let encoded = |id| utf8_percent_encode(id, NON_ALPHANUMERIC);
+    let path = format!("/v1/Account/{}/Call/{}/?status=live", encoded(account_id), encoded(call));
+    let token = account.secrets.first().map_or("", Secret::reveal);
+    ApiRequest {
+        method: Method::GET,
+        host: None,
+        path,
+        authorization: Authorization::Header(credentials::basic(account_id, token)),
+        content_type: "application/json",
+        body: String::new(),
+    }
+}
+
+/// What the reply to that says.
+pub(super) fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    #[derive(Deserialize)]
+    struct LiveBody {
+        call_status: String,
+    }
+    match status {
+        200..300 => {
+            let live: LiveBody = serde_json::from_slice(body).ok()?;
+            super::webhook::call_status(&live.call_status)
+        }
+        404 => Some(CallStatus::Completed),
+        _ => None,
+    }
+}
+
 pub(super) fn without_plus(number: E164) -> String {
     number.as_u64().to_string()
 }
@@ -246,6 +278,7 @@ fn found(call: &CallBody) -> Option<FoundCall> {
     let created_at: Timestamp = call.initiation_time.as_deref()?.parse().ok()?;
     Some(FoundCall {
         carrier_call_id: call.call_uuid.clone(),
+        call: None,
         from: call.from_number.as_deref().and_then(digits),
         to: call.to_number.as_deref().and_then(digits),
         status: status(call),

@@ -20,7 +20,7 @@ use crate::{
         Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
         Reply, Request, Webhook,
     },
-    domain::{Account, MediaFormat, Target, UnixMillis},
+    domain::{Account, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
 };
 
@@ -97,6 +97,18 @@ impl Carrier for Plivo {
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
         commands::outcome(command, status, body)
+    }
+
+    fn tells_recording(&self) -> bool {
+        false
+    }
+
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        Some(commands::look(carrier_call_id, account))
+    }
+
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        commands::looked(status, body)
     }
 }
 

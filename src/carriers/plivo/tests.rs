@@ -652,6 +652,7 @@ fn dial() -> Dial<'static> {
         status_url: "https://edge.example.com/carriers/main/status?call=1",
         ring_seconds: 60,
         detects_machine: true,
+        awaits_recording: false,
     }
 }
 
@@ -674,7 +675,8 @@ fn calls_are_placed_moved_and_ended() {
         "machine_detection_method": "POST",
     });
     assert_eq!(body(&request), expected);
-    let plain = asked(&Command::Dial(Dial { detects_machine: false, ..dial() }));
+    let plain =
+        asked(&Command::Dial(Dial { detects_machine: false, awaits_recording: false, ..dial() }));
     assert_eq!(body(&plain).get("machine_detection"), None);
 
     let end = asked(&Command::HangUp { carrier_call_id: "9834/../x" });
@@ -751,6 +753,7 @@ fn calls_are_listed_by_page() {
         ],
     });
     let found = |id: &str, status| FoundCall {
+        call: None,
         carrier_call_id: id.to_owned(),
         from: Some(from),
         to: Some(to),

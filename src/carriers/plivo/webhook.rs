@@ -163,7 +163,7 @@ fn status(form: &Form<'_>) -> Option<CallStatus> {
     form.get("CallStatus").and_then(call_status)
 }
 
-fn call_status(word: &str) -> Option<CallStatus> {
+pub(super) fn call_status(word: &str) -> Option<CallStatus> {
     Some(match word {
         "queued" => CallStatus::Queued,
         "initiated" => CallStatus::Initiated,

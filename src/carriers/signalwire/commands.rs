@@ -11,7 +11,7 @@ use crate::{
             twiml::commands::{self, Errors},
         },
     },
-    domain::{Account, DialFailure},
+    domain::{Account, CallStatus, DialFailure, Secret},
 };
 
 /// Under which every space is.
@@ -30,10 +30,25 @@ pub(super) fn api_url(account: &Account) -> String {
 }
 
 pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
+    commands::request(command, &base(account), authorization(account))
+}
+
+pub(super) fn look(carrier_call_id: &str, account: &Account) -> ApiRequest {
+    commands::look(carrier_call_id, &base(account), authorization(account))
+}
+
+pub(super) fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    commands::looked(status, body)
+}
+
+fn base(account: &Account) -> String {
     let project = utf8_percent_encode(&account.account_id, NON_ALPHANUMERIC);
-    let base = format!("/api/laml/2010-04-01/Accounts/{project}");
+    format!("/api/laml/2010-04-01/Accounts/{project}")
+}
+
+fn authorization(account: &Account) -> Secret {
     let token = account.api.key.as_ref().map_or("", |key| key.secret.reveal());
-    commands::request(command, &base, basic(&account.account_id, token))
+    basic(&account.account_id, token)
 }
 
 pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

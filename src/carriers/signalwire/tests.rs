@@ -472,6 +472,7 @@ fn commands_go_to_the_project_by_its_token() {
         status_url: "https://edge.example.com/carriers/main/status?call=1",
         ring_seconds: 60,
         detects_machine: true,
+        awaits_recording: false,
     };
     let request = commands::request(&Command::Dial(call), &account(&[KEY]));
     let project = PROJECT.replace('-', "%2D");

@@ -116,7 +116,13 @@ pub(super) fn stream(url: &str, format: MediaFormat) -> Map<String, Value> {
 }
 
 fn transfer(to: &str, state: &str) -> Map<String, Value> {
-    fields(json!({ "to": to, "target_leg_client_state": state }))
+    // Parked once the two are done: that the leg they dialled has ended asks what follows, and a
+    // call that is to go on elsewhere is there to do so.
+    fields(json!({
+        "to": to,
+        "target_leg_client_state": state,
+        "park_after_unbridge": "self",
+    }))
 }
 
 fn custom(parameters: &[(&str, &str)]) -> Value {

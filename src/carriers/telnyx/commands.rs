@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::{
     answer, numbers,
-    state::{Left, State},
+    state::{self, Left, State},
 };
 use crate::{
     carriers::{
-        ApiError, ApiRequest, Authorization, Command, CommandOutcome, Dial, NumberOrder,
-        NumberSearch, OfferedNumber,
+        ApiError, ApiRequest, Authorization, Command, CommandOutcome, Dial, FoundCall, NumberOrder,
+        NumberSearch, OfferedNumber, shared::form::call_id,
     },
-    domain::{Account, DialFailure, Direction, E164, Secret},
+    domain::{Account, CallId, CallStatus, DialFailure, Direction, E164, Secret},
 };
 
 /// Where the API is.
@@ -50,7 +50,13 @@ pub(super) fn request(command: &Command<'_>, account: &Account, nonce: Uuid) -> 
             (Method::POST, action(carrier_call_id, "streaming_stop"), body)
         }
         Command::Dial(call) => (Method::POST, "/v2/calls".to_owned(), dial(call, account, nonce)),
-        // Calls are listed by connection, without their parties.
+        // Calls in progress are listed by connection, each with the state we left on it.
+        Command::FindCalls { .. } if !account.application_id.is_empty() => {
+            let connection = utf8_percent_encode(&account.application_id, NON_ALPHANUMERIC);
+            let path = format!("/v2/connections/{connection}/active_calls?page%5Bsize%5D=250");
+            return Some(get(path, account));
+        }
+        // Of calls that are over, no list tells the parties.
         Command::FindCalls { .. } | Command::ListCalls { .. } => return None,
         Command::SearchNumbers(search) => return Some(get(search_path(search), account)),
         Command::BuyNumber(order) => {
@@ -65,6 +71,31 @@ pub(super) fn request(command: &Command<'_>, account: &Account, nonce: Uuid) -> 
         Command::Numbers(command) => return Some(numbers::request(command, account)),
     };
     Some(json_request(method, path, account, &body))
+}
+
+/// The request that tells whether a call is alive: kept for some ten minutes after its end.
+pub(super) fn look(carrier_call_id: &str, account: &Account) -> ApiRequest {
+    let id = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
+    get(format!("/v2/calls/{id}"), account)
+}
+
+/// What the reply to that says.
+pub(super) fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    #[derive(Deserialize)]
+    struct AliveBody {
+        is_alive: bool,
+    }
+    match failure(status, body) {
+        None => {
+            let reply: Reply<AliveBody> = serde_json::from_slice(body).ok()?;
+            let is_alive = reply.data.is_alive;
+            Some(if is_alive { CallStatus::InProgress } else { CallStatus::Completed })
+        }
+        Some(CommandOutcome::Refused(error)) if over(error.clone()) == CommandOutcome::Done => {
+            Some(CallStatus::Completed)
+        }
+        Some(_) => None,
+    }
 }
 
 pub(super) fn json_request(
@@ -95,7 +126,11 @@ fn authorization(account: &Account) -> Authorization {
 fn dial(call: &Dial<'_>, account: &Account, nonce: Uuid) -> Value {
     let ring = call.ring_seconds.clamp(*TIMEOUT_SECONDS.start(), *TIMEOUT_SECONDS.end());
     // With the beep: what is left after it is recorded.
-    let detection = if call.detects_machine { "detect_beep" } else { "disabled" };
+    let detection = match (call.detects_machine, call.awaits_recording) {
+        (true, true) => "detect_beep",
+        (true, false) => "detect",
+        (false, _) => "disabled",
+    };
     json!({
         "connection_id": account.application_id,
         "to": call.to.to_string(),
@@ -223,8 +258,39 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             let found = numbers::success(command, body);
             found.map_or(CommandOutcome::Unclear, CommandOutcome::Numbers)
         }
-        Command::FindCalls { .. } | Command::ListCalls { .. } => CommandOutcome::Unclear,
+        Command::FindCalls { from, to, since } => {
+            match serde_json::from_slice::<Reply<Vec<ActiveBody>>>(body) {
+                Ok(reply) => {
+                    let found = reply.data.into_iter().filter_map(active);
+                    let found = found.map(|(carrier_call_id, call)| FoundCall {
+                        carrier_call_id,
+                        call: Some(call),
+                        from: Some(*from),
+                        to: Some(*to),
+                        status: CallStatus::Initiated,
+                        created_at: *since,
+                        answered_by: None,
+                    });
+                    CommandOutcome::Found(found.collect())
+                }
+                Err(_) => CommandOutcome::Unclear,
+            }
+        }
+        Command::ListCalls { .. } => CommandOutcome::Unclear,
     }
+}
+
+#[derive(Deserialize)]
+struct ActiveBody {
+    call_control_id: String,
+    client_state: Option<String>,
+}
+
+/// A call in progress that was placed here, and our id for it.
+fn active(call: ActiveBody) -> Option<(String, CallId)> {
+    let state = state::read(call.client_state.as_deref()?).filter(|s| s.left == Left::Call)?;
+    let (_, query) = state.step.split_once('?')?;
+    Some((call.call_control_id, call_id(query)?))
 }
 
 fn numbers(body: &[u8]) -> Option<Vec<NumberBody>> {

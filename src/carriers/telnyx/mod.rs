@@ -6,6 +6,7 @@
 mod answer;
 mod commands;
 pub mod diagnose;
+mod fetch;
 mod media;
 mod numbers;
 mod signature;
@@ -23,7 +24,7 @@ use crate::{
         Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
         Reply, Request, Webhook,
     },
-    domain::{Account, MediaFormat, Target, UnixMillis},
+    domain::{Account, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
 };
 
@@ -69,6 +70,10 @@ impl Carrier for Telnyx {
 
     fn picks_up_first(&self, answer: &Answer<'_>) -> bool {
         answer::picks_up_first(answer)
+    }
+
+    fn is_told_by_requests(&self) -> bool {
+        true
     }
 
     /// It has no name of its own: keys and the connection stand for it.
@@ -117,6 +122,24 @@ impl Carrier for Telnyx {
     fn reply_outcome(&self, status: u16, body: &[u8]) -> CommandOutcome {
         commands::reply_outcome(status, body)
     }
+
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        Some(commands::look(carrier_call_id, account))
+    }
+
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        commands::looked(status, body)
+    }
+
+    /// By `command_id`, within a minute (Telnyx docs, command-retries).
+    fn does_once(&self) -> bool {
+        true
+    }
+
+    /// A call that was transferred is bridged: the other leg's end gives it back.
+    fn leaves_dial_by_its_leg(&self) -> bool {
+        true
+    }
 }
 
 impl Carrier for TelnyxTexml {
@@ -140,8 +163,8 @@ impl Carrier for TelnyxTexml {
         Telnyx.verify_upgrade(request, account, now)
     }
 
-    fn answer(&self, answer: &Answer<'_>, _leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply {
-        texml::write(answer, out);
+    fn answer(&self, answer: &Answer<'_>, leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply {
+        texml::write(answer, leg, out);
         Reply::Document("text/xml")
     }
 
@@ -177,6 +200,10 @@ impl Carrier for TelnyxTexml {
         _now: UnixMillis,
         nonce: Uuid,
     ) -> Option<ApiRequest> {
+        if matches!(command, Command::FindCalls { .. }) {
+            // TeXML leaves no state on a call that would tell it from others.
+            return None;
+        }
         texml::request(command, account).or_else(|| commands::request(command, account, nonce))
     }
 
@@ -186,6 +213,15 @@ impl Carrier for TelnyxTexml {
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
         texml::outcome(command, status, body)
+    }
+
+    /// `CallSid` is the call's id in Call Control too.
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        Telnyx.look(carrier_call_id, account)
+    }
+
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        Telnyx.looked(status, body)
     }
 }
 

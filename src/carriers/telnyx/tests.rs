@@ -13,16 +13,17 @@ use super::{
 };
 use crate::{
     carriers::{
-        AnsweredBy, Authorization, DialOutcome, Event, NumberSearch, Progress, StreamEvent,
-        VoiceRequest,
+        AnsweredBy, ApiError, Authorization, DialOutcome, Event, NumberSearch, Progress,
+        StreamEvent, VoiceRequest,
     },
     domain::{
-        AccountOrigin, Ani, ApiKey, Attestation, CallStatus, CarrierId, DialFailure, Direction,
-        E164, InboundCall, Secret, UnixMillis,
+        AccountApi, AccountOrigin, Ani, ApiKey, Attestation, CallStatus, CarrierId, DialFailure,
+        Direction, E164, InboundCall, Secret, UnixMillis,
     },
     media::framing::{CallNamed, Frame, Heard, Payload, Said},
 };
 
+const NOW: UnixMillis = UnixMillis(1_768_916_429_000);
 const URL: &str = "https://edge.example.com/carriers/main/voice";
 const RESUME: &str = "https://edge.example.com/carriers/main/resume?call=1&attempt=2";
 const LEG: &str = "v3:ce0G3DOChqTzqarZRHihzkQxIN0yYdRQf_QnlKHUQ-pqfb2HFZXFeQ";
@@ -341,6 +342,58 @@ fn replies_say_what_became_of_a_command() {
         CommandOutcome::Refused(error) if error.cause == DialFailure::Credentials));
 }
 
+#[test]
+fn errors_come_to_what_the_page_says() {
+    let said = |status: u16, code: &str| {
+        let body = json!({ "errors": [{ "code": code, "title": "t", "detail": "d" }] });
+        let hang_up = Command::HangUp { carrier_call_id: LEG };
+        Telnyx.outcome(&hang_up, status, body.to_string().as_bytes())
+    };
+    // Telnyx docs, api-error-codes; reference section 3.3.
+    use DialFailure::{Busy, Credentials, InvalidNumber, NotPermitted, Refused};
+    for (status, codes, cause) in [
+        (401, &["10009", "20002", "20006"][..], Credentials),
+        (403, &["10010", "10038", "10039", "20012", "20014", "20017"], NotPermitted),
+        (422, &["10016"], InvalidNumber),
+        (422, &["90041", "90042", "90043"], Busy),
+        (422, &["10004", "10015", "10026", "10032", "10033", "90015", "90017"], Refused),
+        (422, &["90034", "90045", "90046", "90048", "90102"], Refused),
+    ] {
+        for code in codes {
+            let (message, number) = ("d".to_owned(), code.parse().ok());
+            let error = ApiError { cause, status, code: number, message };
+            assert_eq!(said(status, code), CommandOutcome::Refused(error), "{status} {code}");
+        }
+    }
+    assert_eq!(said(429, "10011"), CommandOutcome::Busy);
+    assert_eq!(said(429, "90103"), CommandOutcome::Busy);
+    assert_eq!(said(500, "10007"), CommandOutcome::Unclear);
+    assert_eq!(said(422, "90018"), CommandOutcome::Done, "it has ended already");
+    assert_eq!(said(404, "10005"), CommandOutcome::Done, "there is no such call");
+}
+
+#[test]
+fn a_call_of_unknown_fate_is_found_by_what_we_left_on_it() {
+    let (from, to) = (e164("+12125550142"), e164("+14155550117"));
+    let find = Command::FindCalls { from, to, since: NOW };
+    let account = Account { application_id: "1494404757140276705".to_owned(), ..account() };
+    let request = Telnyx.request(&find, &account, NOW, Uuid::nil()).unwrap();
+    let path = "/v2/connections/1494404757140276705/active_calls?page%5Bsize%5D=250";
+    assert_eq!((request.method, request.path.as_str()), (Method::GET, path));
+    assert_eq!(TelnyxTexml.request(&find, &account, NOW, Uuid::nil()), None);
+    let ours = "00000000-0000-7000-8000-000000000007";
+    let voice = format!("https://edge.example.com/carriers/main/voice?call={ours}");
+    let body = json!({ "data": [
+        { "call_control_id": "v3:theirs", "client_state": "eyJsZWFkIjogIkwtNDQ2MSJ9" },
+        { "call_control_id": "v3:bare", "client_state": null },
+        { "call_control_id": "v3:ours", "client_state": super::answer::call_state(&voice) },
+    ] });
+    let outcome = Telnyx.outcome(&find, 200, body.to_string().as_bytes());
+    let CommandOutcome::Found(found) = outcome else { panic!("{outcome:?}") };
+    let found: Vec<_> = found.iter().map(|f| (f.carrier_call_id.as_str(), f.call)).collect();
+    assert_eq!(found, [("v3:ours", ours.parse().ok())]);
+}
+
 #[track_caller]
 fn heard(framing: &dyn Framing, file: &str, check: impl Fn(usize, Heard<'_>)) {
     let text = String::from_utf8(fixture(file)).unwrap();
@@ -476,7 +529,46 @@ fn texml_says_that_audio_goes_both_ways() {
         assert_eq!(stream.attribute(name), Some(value), "{name}");
     }
     let redirect = document.descendants().find(|node| node.has_tag_name("Redirect")).unwrap();
-    assert_eq!(redirect.text(), Some(RESUME));
+    let url = redirect.text().unwrap();
+    let token = url.strip_prefix(RESUME).and_then(|rest| rest.strip_prefix("&fetch="));
+    assert_eq!(token.map(str::len), Some(64), "{url}");
+}
+
+#[test]
+fn an_unsigned_fetch_needs_a_token_of_its_number_or_call() {
+    let account = account();
+    let body = fixture("texml_inbound.form");
+    let form = String::from_utf8(body.clone()).unwrap();
+    let field = |name: &str| {
+        let pair = form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        pair.unwrap().replace("%2B", "+").replace("%3A", ":")
+    };
+    let (to, call) = (e164(&field("To")), field("CallSid"));
+    // As an operator makes it: openssl dgst -sha256 -hmac KEY0123.
+    let number = super::fetch::token(super::fetch::For::Number(to), &account).unwrap();
+    let step = super::fetch::token(super::fetch::For::Call(&call), &account).unwrap();
+    let other = super::fetch::token(super::fetch::For::Number(e164("+19005550100")), &account);
+    let receive = |endpoint, query: &str, account: &Account| {
+        let (headers, url) = (HeaderMap::new(), format!("{URL}{query}"));
+        let request = Request { method: &Method::POST, url: &url, headers: &headers, body: &body };
+        TelnyxTexml.receive(endpoint, &request, account, UnixMillis(1)).map(drop)
+    };
+    let (voice, resume) = (Endpoint::Voice, Endpoint::Resume);
+    assert_eq!(receive(voice, &format!("?fetch={number}"), &account), Ok(()));
+    assert_eq!(receive(resume, &format!("?call=1&attempt=1&fetch={step}"), &account), Ok(()));
+    let keyless = Account { api: AccountApi::default(), ..account.clone() };
+    for (endpoint, query, account) in [
+        (voice, String::new(), &account),
+        (voice, "?fetch=".to_owned(), &account),
+        (voice, format!("?fetch={step}"), &account),
+        (voice, format!("?fetch={}", other.unwrap()), &account),
+        (voice, format!("?fetch={number}"), &keyless),
+        (resume, format!("?fetch={number}"), &account),
+        (Endpoint::Status, format!("?fetch={number}"), &account),
+    ] {
+        let refused = receive(endpoint, &query, account);
+        assert_eq!(refused, Err(Refused::Unsigned), "{endpoint:?} {query}");
+    }
 }
 
 proptest! {

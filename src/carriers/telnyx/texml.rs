@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    commands, media, signature,
+    commands, fetch, media, signature,
     webhook::{timestamp, validated},
 };
 use crate::{
     carriers::{
-        Answer, AnsweredBy, ApiRequest, Command, CommandOutcome, Dial, Endpoint, Event, Progress,
-        Refused, Request, StreamEvent, VoiceRequest, Webhook,
+        Answer, AnsweredBy, ApiRequest, BODY_LEN_MAX, Command, CommandOutcome, Dial, Endpoint,
+        Event, Leg, Progress, Refused, Request, StreamEvent, VoiceRequest, Webhook,
         shared::{
             form::{Form, call_id},
             twiml::{
@@ -24,7 +24,7 @@ use crate::{
             },
         },
     },
-    domain::{Account, CallStatus, Direction, InboundCall, UnixMillis},
+    domain::{Account, CallStatus, Direction, InboundCall, MediaFormat, UnixMillis},
 };
 
 /// Reads a form that has proven itself.
@@ -37,7 +37,12 @@ pub(super) fn receive<'a>(
     if request.method != Method::POST {
         return Err(Refused::Malformed("set the application's methods to POST: GET is not signed"));
     }
-    signature::verify(request, account, now)?;
+    let proof = signature::verify(request, account, now);
+    // Nothing but a document is given for a token, and only where there is no signature at all.
+    let is_fetch = proof == Err(Refused::Unsigned) && endpoint != Endpoint::Status;
+    if !is_fetch || request.body.len() > BODY_LEN_MAX {
+        proof?;
+    }
     let body = std::str::from_utf8(request.body)
         .map_err(|_| Refused::Malformed("the form is not text"))?;
     let mut form = Form::parse(body).map_err(|_| Refused::Malformed("too many parameters"))?;
@@ -50,6 +55,14 @@ pub(super) fn receive<'a>(
         return Err(Refused::AccountMismatch);
     }
     let query = request.query();
+    if is_fetch {
+        let called = form.get("To").and_then(party::number).map(fetch::For::Number);
+        let call = form.get("CallSid").map(fetch::For::Call);
+        let what = if endpoint == Endpoint::Voice { called } else { call };
+        if !what.is_some_and(|what| fetch::is_in(query, what, account)) {
+            return Err(Refused::Unsigned);
+        }
+    }
     let event = match endpoint {
         Endpoint::Voice | Endpoint::Resume => Event::Voice(voice(&form, endpoint, query, account)),
         Endpoint::Status => status(&mut form, query),
@@ -137,10 +150,32 @@ fn progress<'a>(
 }
 
 /// Writes the document in place of what `out` holds: TwiML, and what its `<Stream>` has besides.
-pub(super) fn write(answer: &Answer<'_>, out: &mut Vec<u8>) {
-    let Answer::Media { format, .. } = *answer else {
-        return twiml::answer::write(answer, &[], out);
-    };
+pub(super) fn write(answer: &Answer<'_>, leg: &Leg<'_>, out: &mut Vec<u8>) {
+    let step = |url: &str| fetch::step(url, leg.carrier_call_id, leg.account);
+    match *answer {
+        Answer::Media { url, status_url, resume_url, format, parameters } => {
+            let resume_url = &step(resume_url);
+            let answer = Answer::Media { url, status_url, resume_url, format, parameters };
+            write_media(&answer, format, out);
+        }
+        Answer::DialNumber { number, resume_url } => {
+            let resume_url = &step(resume_url);
+            twiml::answer::write(&Answer::DialNumber { number, resume_url }, &[], out);
+        }
+        Answer::DialSip { address, resume_url } => {
+            let resume_url = &step(resume_url);
+            twiml::answer::write(&Answer::DialSip { address, resume_url }, &[], out);
+        }
+        Answer::Redirect { .. }
+        | Answer::Say { .. }
+        | Answer::PickUp { .. }
+        | Answer::Busy
+        | Answer::Reject
+        | Answer::HangUp => twiml::answer::write(answer, &[], out),
+    }
+}
+
+fn write_media(answer: &Answer<'_>, format: MediaFormat, out: &mut Vec<u8>) {
     let codec = media::format(format).codec.as_str();
     let attributes = [
         ("track", "inbound_track"),
@@ -179,7 +214,11 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
 }
 
 fn dial_body(call: &Dial<'_>, account: &Account) -> Value {
-    let detection = if call.detects_machine { "DetectMessageEnd" } else { "Disable" };
+    let detection = match (call.detects_machine, call.awaits_recording) {
+        (true, true) => "DetectMessageEnd",
+        (true, false) => "Enable",
+        (false, _) => "Disable",
+    };
     json!({
         "ApplicationSid": account.application_id,
         "To": call.to.to_string(),

@@ -143,14 +143,19 @@ impl<'a> Read<'a, '_> {
             }
             ("call.answered", _) => (self.progress(CallStatus::InProgress), false),
             ("call.hangup", Some(Left::Dial)) => {
-                let is_answered = self.state.as_ref().is_some_and(|state| state.is_answered);
-                (Event::Voice(self.voice(is_answered, Some(self.dial_outcome()))), true)
+                let dial = self.dial_outcome();
+                // Whoever talked to the leg was picked up by that.
+                let is_answered = self.state.as_ref().is_some_and(|state| state.is_answered)
+                    || dial == DialOutcome::Answered;
+                (Event::Voice(self.voice(is_answered, Some(dial))), true)
             }
             ("call.hangup", _) => (self.progress(self.end()), false),
             ("streaming.stopped" | "streaming.failed", Some(Left::Stream))
             | ("call.speak.ended", Some(Left::Speech)) => {
                 (Event::Voice(self.voice(true, None)), true)
             }
+            // Told of both legs; ours says by its state that we dialled it.
+            ("call.bridged", left) if left != Some(Left::Dial) => (Event::Connected, false),
             ("streaming.started", _) => (Event::Stream(StreamEvent::Started), false),
             ("streaming.stopped", _) => (Event::Stream(StreamEvent::Stopped), false),
             ("streaming.failed", _) => {

@@ -11,7 +11,7 @@ use crate::{
             twiml::commands::{self, Errors},
         },
     },
-    domain::{Account, DialFailure, Secret},
+    domain::{Account, CallStatus, DialFailure, Secret},
 };
 
 /// Where the API is.
@@ -20,9 +20,20 @@ pub(super) const API_URL: &str = "https://api.twilio.com";
 const ERRORS: Errors = Errors { is_over, cause };
 
 pub(super) fn request(command: &Command<'_>, account: &Account) -> ApiRequest {
+    commands::request(command, &base(account), authorization(account))
+}
+
+pub(super) fn look(carrier_call_id: &str, account: &Account) -> ApiRequest {
+    commands::look(carrier_call_id, &base(account), authorization(account))
+}
+
+pub(super) fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    commands::looked(status, body)
+}
+
+fn base(account: &Account) -> String {
     let account_sid = utf8_percent_encode(&account.account_id, NON_ALPHANUMERIC);
-    let base = format!("/2010-04-01/Accounts/{account_sid}");
-    commands::request(command, &base, authorization(account))
+    format!("/2010-04-01/Accounts/{account_sid}")
 }
 
 pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
@@ -143,6 +154,7 @@ mod tests {
             status_url: "https://edge.example.com/carriers/main/status?call=1",
             ring_seconds: 60,
             detects_machine: false,
+            awaits_recording: false,
         }
     }
 
@@ -184,7 +196,8 @@ mod tests {
 
     #[test]
     fn machines_are_looked_for_where_that_is_asked() {
-        let call = Dial { detects_machine: true, ring_seconds: 900, ..dial() };
+        let call =
+            Dial { detects_machine: true, awaits_recording: false, ring_seconds: 900, ..dial() };
         let form = form(&request(&Command::Dial(call), &account(&[TOKEN])).body);
         assert_eq!(values(&form, "MachineDetection"), ["Enable"]);
         assert_eq!(values(&form, "AsyncAmd"), ["true"]);

@@ -20,7 +20,7 @@ use crate::{
         Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
         Reply, Request, Webhook,
     },
-    domain::{Account, MediaFormat, Target, UnixMillis},
+    domain::{Account, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
 };
 
@@ -95,6 +95,14 @@ impl Carrier for Twilio {
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
         commands::outcome(command, status, body)
+    }
+
+    fn look(&self, carrier_call_id: &str, account: &Account) -> Option<ApiRequest> {
+        Some(commands::look(carrier_call_id, account))
+    }
+
+    fn looked(&self, status: u16, body: &[u8]) -> Option<CallStatus> {
+        commands::looked(status, body)
     }
 }
 

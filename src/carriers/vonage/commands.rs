@@ -244,6 +244,7 @@ fn found(call: &CallBody, since: Option<UnixMillis>) -> Option<FoundCall> {
     let began = call.start_time.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
     let began = began.and_then(|at| u64::try_from(at.as_millisecond()).ok()).map(UnixMillis);
     Some(FoundCall {
+        call: None,
         carrier_call_id: call.uuid.clone(),
         from: party(&call.from),
         to: party(&call.to),

@@ -752,6 +752,7 @@ fn dial() -> Dial<'static> {
         status_url: "https://edge.example.com/carriers/main/status?call=1",
         ring_seconds: 600,
         detects_machine: true,
+        awaits_recording: false,
     }
 }
 
@@ -821,7 +822,8 @@ fn commands_are_vonages_requests() {
     check(&Command::Dial(dial()), Method::POST, "/v1/calls", body.clone());
     body.as_object_mut().unwrap().remove("advanced_machine_detection");
     body["ringing_timer"] = 30.into();
-    let quick = Dial { ring_seconds: 30, detects_machine: false, ..dial() };
+    let quick =
+        Dial { ring_seconds: 30, detects_machine: false, awaits_recording: false, ..dial() };
     check(&Command::Dial(quick), Method::POST, "/v1/calls", body);
     let list = "/v1/calls?date%5Fstart=2026%2D10%2D07T00%3A00%3A00Z&order=desc&page%5Fsize=100\
         &record%5Findex=";
@@ -893,6 +895,7 @@ fn lists_of_calls_are_read() {
         other, socket,
     ] } });
     let found = |id: &str, to: &str, status, at| FoundCall {
+        call: None,
         carrier_call_id: id.to_owned(),
         from: Some(from()),
         to: Some(e164(to)),

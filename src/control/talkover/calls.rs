@@ -14,6 +14,7 @@ use crate::{
     dialects::{
         detects_machine, hangs_up_on_machine,
         talkover::{self as dialect, Envelope, PlacedBody},
+        voicemail_message,
     },
     domain::AgentId,
     store::{CallerId, NewCall},
@@ -43,6 +44,7 @@ pub(super) async fn place(
             is_test: fields.is_test,
             detects_machine: detects_machine(&record.profile),
             hangs_up_on_machine: hangs_up_on_machine(&record.profile),
+            voicemail_message: voicemail_message(&record.profile),
             delay_seconds: fields.delay_seconds,
             campaign: None,
             brief: fields.brief,

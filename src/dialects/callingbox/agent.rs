@@ -19,6 +19,9 @@ use crate::{
 /// Characters of a webhook's URL.
 pub(super) const URL_LEN_MAX: usize = 2048;
 
+/// Characters of what is said to a machine: Telnyx speaks no more, and few machines record it.
+const VOICEMAIL_MESSAGE_LEN_MAX: usize = 3000;
+
 pub(super) const fn field(name: &'static str, rule: Rule) -> Field {
     Field { name, rule, is_required: false }
 }
@@ -33,6 +36,7 @@ pub(in crate::dialects) const FIELDS: &[Field] = &[
     field("tools", Rule::Objects(16)),
     field("webhook_url", Rule::Text(URL_LEN_MAX)),
     field("voicemail_action", Rule::Word(&["hangup", "leave_message"])),
+    field("voicemail_message", Rule::Text(VOICEMAIL_MESSAGE_LEN_MAX)),
 ];
 
 /// Create an Agent's body.

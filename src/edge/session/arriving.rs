@@ -56,6 +56,15 @@ impl Session<'_> {
         }
     }
 
+    /// A machine answered, and records now: a runtime that has been joined is told; a later one is
+    /// told in its `start`.
+    pub(super) fn tell_of_machine(&mut self) {
+        self.call.told_of_machine();
+        if matches!(self.leg, Leg::Open(_)) {
+            self.bridge.tell_recording();
+        }
+    }
+
     /// The runtime hangs up. Without a carrier's socket there is nothing to close yet.
     pub(super) fn hung_up(&mut self) -> Option<End> {
         if !self.is_expecting() {

@@ -25,6 +25,9 @@ impl Session<'_> {
     ) -> Option<End> {
         self.tried(outcome, close_code);
         self.part();
+        if self.call.is_elsewhere() {
+            return Some(End::Elsewhere);
+        }
         self.liveness.lost(since);
         self.advance(self.place + 1)
     }
@@ -98,7 +101,7 @@ impl Session<'_> {
                 wiring.live.apply(call, CallEvent::Ending(by), now);
                 self.tried_if_open();
             }
-            End::CarrierStopped | End::CarrierGone => {
+            End::CarrierStopped | End::CarrierGone | End::Elsewhere => {
                 wiring.live.apply(call, CallEvent::MediaStopped, now);
                 self.tried_if_open();
             }

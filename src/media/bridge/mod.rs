@@ -283,6 +283,13 @@ impl<F: Frame> Bridge<F> {
         }
     }
 
+    /// Tells the runtime that a machine answered, and records now.
+    pub fn tell_recording(&mut self) {
+        let mut text = String::with_capacity(128);
+        messages::write_voicemail(&mut text, &self.runtime_sid);
+        self.to_runtime.push_back(Queued { frame: text.into(), what: What::Control });
+    }
+
     /// Ends the tone, if one plays.
     pub fn end_comfort(&mut self) {
         if self.forget_comfort() {

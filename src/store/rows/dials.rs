@@ -13,7 +13,7 @@ use crate::{
 
 const COLUMNS: &str = "call, tenant, account, agent, caller_id, contact, state, asked_at, is_test,
     detects_machine, instructions, variables, echo, webhook_url, error_message, due_at,
-    hangs_up_on_machine";
+    hangs_up_on_machine, voicemail_message";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<DialRecord> {
     Ok(DialRecord {
@@ -36,6 +36,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DialRecord> {
         error_message: row.get(14)?,
         due_at: row.get(15)?,
         hangs_up_on_machine: row.get(16)?,
+        voicemail_message: row.get(17)?,
     })
 }
 
@@ -151,7 +152,7 @@ impl Tx<'_> {
         self.run(
             &format!(
                 "INSERT OR REPLACE INTO dials ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-                    ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+                    ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
             ),
             params![
                 dial.call,
@@ -171,6 +172,7 @@ impl Tx<'_> {
                 dial.error_message,
                 dial.due_at,
                 dial.hangs_up_on_machine,
+                dial.voicemail_message,
             ],
         )?;
         Ok(())

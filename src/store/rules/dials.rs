@@ -64,6 +64,7 @@ impl Tx<'_> {
             is_test: new.is_test,
             detects_machine: new.detects_machine,
             hangs_up_on_machine: new.hangs_up_on_machine,
+            voicemail_message: new.voicemail_message.clone(),
             due_at: (delay_ms > 0).then_some(UnixMillis(self.now().0 + delay_ms)),
             brief: new.brief,
             error_message: None,

@@ -156,6 +156,8 @@ spelled! {
         Accepted = "accepted",
         /// Answered with the bytes of the first time.
         Repeated = "repeated",
+        /// Told once more long after, or of a call that is over or elsewhere: nothing was done.
+        Late = "late",
         /// Refused: it did not prove itself.
         Refused = "refused",
         /// Refused: proven, but malformed.

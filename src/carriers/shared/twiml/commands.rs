@@ -12,7 +12,7 @@ use crate::{
         ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
         NumberOrder, NumberSearch, OfferedNumber, shared::query,
     },
-    domain::{DialFailure, E164, Secret},
+    domain::{CallStatus, DialFailure, E164, Secret},
 };
 
 /// Rows of a page at most (Twilio docs, usage/twilios-response).
@@ -79,6 +79,33 @@ pub fn request(command: &Command<'_>, base: &str, authorization: Secret) -> ApiR
     ApiRequest { method, host: None, path, authorization, content_type, body }
 }
 
+/// The request that tells where a call stands.
+#[must_use]
+pub fn look(carrier_call_id: &str, base: &str, authorization: Secret) -> ApiRequest {
+    let call_sid = utf8_percent_encode(carrier_call_id, NON_ALPHANUMERIC);
+    ApiRequest {
+        method: Method::GET,
+        host: None,
+        path: format!("{base}/Calls/{call_sid}.json"),
+        authorization: Authorization::Header(authorization),
+        content_type: "application/x-www-form-urlencoded",
+        body: String::new(),
+    }
+}
+
+/// What the reply to that says. A call that is not there any more has ended long ago.
+#[must_use]
+pub fn looked(status: u16, body: &[u8]) -> Option<CallStatus> {
+    match status {
+        200..300 => {
+            let call: CallBody = serde_json::from_slice(body).ok()?;
+            call.status.as_deref().and_then(webhook::call_status)
+        }
+        404 => Some(CallStatus::Completed),
+        _ => None,
+    }
+}
+
 /// The rest of a search's path (Twilio docs, phone-numbers/api/availablephonenumber-resource).
 fn search_query(search: &NumberSearch<'_>) -> String {
     let country = utf8_percent_encode(search.country, NON_ALPHANUMERIC);
@@ -122,7 +149,9 @@ fn dial_form(call: &Dial<'_>) -> String {
     query::push(&mut form, "Timeout", &call.ring_seconds.min(TIMEOUT_SECONDS_MAX).to_string());
     if call.detects_machine {
         // Asynchronous: nobody is kept waiting in silence while the carrier listens.
-        query::push(&mut form, "MachineDetection", "Enable");
+        // The second waits for the greeting's end, with a machine.
+        let detection = if call.awaits_recording { "DetectMessageEnd" } else { "Enable" };
+        query::push(&mut form, "MachineDetection", detection);
         query::push(&mut form, "AsyncAmd", "true");
         query::push(&mut form, "AsyncAmdStatusCallback", call.status_url);
         query::push(&mut form, "AsyncAmdStatusCallbackMethod", "POST");
@@ -260,6 +289,7 @@ struct NumberBody {
 fn found(call: &CallBody) -> Option<FoundCall> {
     Some(FoundCall {
         carrier_call_id: call.sid.clone(),
+        call: None,
         from: call.from.as_deref().and_then(E164::parse),
         to: call.to.as_deref().and_then(E164::parse),
         status: call.status.as_deref().and_then(webhook::call_status)?,
