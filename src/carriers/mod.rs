@@ -12,7 +12,11 @@ pub mod bandwidth;
 mod command;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod golden;
 mod numbers;
+#[cfg(test)]
+mod pages;
 pub mod plivo;
 pub mod shared;
 pub mod signalwire;
