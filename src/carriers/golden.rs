@@ -191,7 +191,7 @@ fn a_call_comes_to_its_end_in_whatever_order_that_is_told() {
             for (body, expected) in order.iter().chain(&order) {
                 receive(carrier, Endpoint::Status, body, body, |result| {
                     let Webhook { event, carrier_call_id, .. } = result.unwrap();
-                    assert_eq!(carrier_call_id, CALL, "{carrier}");
+                    assert!(body.contains(carrier_call_id.as_ref()), "{carrier}: {body}");
                     let Event::Progress(progress) = event else { panic!("{carrier}: {event:?}") };
                     assert_eq!(progress.status, *expected, "{carrier}: {body}");
                     let next = stands.advanced(progress.status);

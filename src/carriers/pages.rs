@@ -58,7 +58,8 @@ pub(super) fn twilio() -> Golden {
     ];
     twiml(calls, |status| {
         format!(
-            "CallSid={CALL}&AccountSid=AC66acdc865fff60921f34dac80d62be2f&From=%2B14155550117\
+            "CallSid=CAb27b806e16e007b36784197374f40f63\
+             &AccountSid=AC66acdc865fff60921f34dac80d62be2f&From=%2B14155550117\
              &To=%2B12125550142&Direction=inbound&CallStatus={status}"
         )
     })
