@@ -68,6 +68,13 @@ impl Daemon {
         answer
     }
 
+    /// As the operator.
+    pub async fn operate(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.ask(OPERATOR, Method::POST, path, body).await;
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         self.ask(KEY, Method::GET, path, &Value::Null).await.1
     }
@@ -139,9 +146,7 @@ impl Carrier {
         for (name, value) in told.as_object().unwrap() {
             body[name] = value.clone();
         }
-        let path = "/switchback/v1/carrier-accounts";
-        let (status, answer) = daemon.ask(OPERATOR, Method::POST, path, &body).await;
-        assert_eq!(status, 201, "{answer}");
+        daemon.operate("/switchback/v1/carrier-accounts", &body).await;
         Some(Self { kind, exchange })
     }
 

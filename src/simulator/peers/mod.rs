@@ -17,8 +17,7 @@
 //!   [`Leg::go_to`] do what it is asked, and [`Peer::error`] is how it refuses.
 //!
 //! A carrier that is told what to do by requests, not by answers, takes over [`Peer::inbound`] and
-//! [`Peer::outbound`]. `tests/simulator/carriers.rs` and `demo --carrier` then go through every
-//! scene with it.
+//! [`Peer::outbound`]. `tests/faults` and `demo --carrier` then go through every scene with it.
 
 mod form;
 mod offers;
