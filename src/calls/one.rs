@@ -16,6 +16,9 @@ use crate::domain::{
 /// Rungs that may be added to a call's ladder by moving it: more is somebody's endless loop.
 pub(super) const ADDED_MAX: usize = 256;
 
+/// Keys that wait to be passed on: nobody presses so many in the moment that takes.
+const KEYS_MAX: usize = 64;
+
 /// What is fixed about a call when it is decided. Edits count for the next call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
@@ -151,6 +154,8 @@ pub struct State {
     pub machine: Option<Machinery>,
     /// The carrier's id for the leg that it dials on to, while there is one.
     pub dialled: Option<String>,
+    /// Keys that were pressed beside its media socket, and not passed on yet.
+    pub keys: String,
 }
 
 /// A call's way to somewhere else.
@@ -180,6 +185,8 @@ pub enum Wanted {
     HangUp(CallEnd),
     /// To go on at this place.
     At(usize),
+    /// To pass on [keys](LiveCall::take_keys).
+    Keys,
 }
 
 /// A live call.
@@ -208,6 +215,7 @@ impl LiveCall {
             detour: None,
             machine: None,
             dialled: None,
+            keys: String::new(),
         };
         Self { facts, inner: Mutex::new((machine, state)), asked: Notify::new() }
     }
@@ -371,14 +379,32 @@ impl LiveCall {
         });
     }
 
+    /// A key was pressed, and the carrier's socket does not say so. One that nobody passes on is
+    /// forgotten past a limit.
+    pub fn press(&self, key: char) {
+        self.note(|state| {
+            if state.keys.len() < KEYS_MAX {
+                state.keys.push(key);
+            }
+        });
+        self.tell();
+    }
+
+    /// Takes the keys that are to be passed on.
+    pub fn take_keys(&self) -> String {
+        std::mem::take(&mut self.lock().1.keys)
+    }
+
     /// Waits until something is wanted of the call; for whoever carries its media, or is about to.
     pub async fn wanted(&self) -> Wanted {
         self.until(|_, state| {
             let hang_up = state.hang_up.map(Wanted::HangUp);
             let tell = state.machine.is_some_and(|machine| machine.is_news);
+            let keys = !state.keys.is_empty();
             hang_up
                 .or_else(|| state.detour.map(|detour| Wanted::At(detour.to)))
                 .or_else(|| tell.then_some(Wanted::Tell))
+                .or_else(|| keys.then_some(Wanted::Keys))
         })
         .await
     }

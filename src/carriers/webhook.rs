@@ -96,6 +96,9 @@ pub enum Event<'a> {
     /// The call was put together with somebody, or taken elsewhere: by us, or by somebody else's
     /// request to the carrier.
     Connected,
+    /// A key was pressed: one of `0-9*#A-D`. Told so by carriers whose media socket says nothing of
+    /// keys.
+    Dtmf(char),
     /// Something we do not know; it is acknowledged and counted.
     Unknown,
 }

@@ -48,6 +48,27 @@ impl Edge {
         }
     }
 
+    /// A key was pressed, as a carrier tells it whose socket does not: once, however often it tells
+    /// the same `event`. Where nothing carries the call's media, nobody hears it.
+    pub(super) fn pressed(
+        &self,
+        account: &Account,
+        carrier_call_id: &str,
+        event: &str,
+        key: char,
+    ) -> WebhookOutcome {
+        let Some(call) = self.live.by_carrier(account.id, carrier_call_id) else {
+            return WebhookOutcome::Unknown;
+        };
+        let mut outcome = WebhookOutcome::Repeated;
+        self.answers.get_with(Uuid::new_v5(&call.facts.id.0, event.as_bytes()), || {
+            outcome = WebhookOutcome::Accepted;
+            call.press(key);
+            Answered::Ordered
+        });
+        outcome
+    }
+
     /// Has the carrier ask for the rung at `place`: once, however often it tells the same, and not
     /// where the call has gone on meanwhile. One that is not live here is decided once more.
     fn send_on(

@@ -126,6 +126,9 @@ impl Edge {
             Event::AnsweredBy(who) => {
                 (nothing(room), self.answered_by(account, call_id, target, who, now))
             }
+            Event::Dtmf(key) => {
+                (nothing(room), self.pressed(account, call_id, event_id.unwrap_or(target), key))
+            }
             Event::Unknown => (nothing(room), WebhookOutcome::Unknown),
         }
     }

@@ -93,6 +93,9 @@ pub(super) async fn play(play: &Play, stream: &Stream) {
         Err(problem) => {
             leg.note(What::Failed(problem.clone()));
             told(play, stream, &id, StreamTold::Failed(problem)).await;
+            if peer.waits_for_rejected_streams() {
+                leg.ends().await;
+            }
         }
         Ok(socket) => {
             leg.note(What::Connected(stream.url.clone()));

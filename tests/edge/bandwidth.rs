@@ -150,10 +150,11 @@ fn start() -> Value {
 struct Heard {
     start: Value,
     bytes: usize,
+    keys: String,
 }
 
-/// A runtime that speaks linear audio: hears a tenth of a second, says as much, and hangs up when
-/// that has been played.
+/// A runtime that speaks linear audio: hears a tenth of a second and two keys, says as much, and
+/// hangs up when that has been played.
 async fn runtime() -> (SocketAddr, mpsc::UnboundedReceiver<Heard>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -161,8 +162,9 @@ async fn runtime() -> (SocketAddr, mpsc::UnboundedReceiver<Heard>) {
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
-        let (mut start, mut bytes) = (Value::Null, 0);
-        while bytes < 3200 {
+        let (mut start, mut bytes, mut keys) = (Value::Null, 0, String::new());
+        let mut has_told = false;
+        while bytes < 3200 || keys.len() < 2 {
             let message = next(&mut socket).await.unwrap();
             match message["event"].as_str().unwrap() {
                 "start" => start = message["start"].clone(),
@@ -170,11 +172,16 @@ async fn runtime() -> (SocketAddr, mpsc::UnboundedReceiver<Heard>) {
                     let payload = message["media"]["payload"].as_str().unwrap();
                     bytes += STANDARD.decode_to_vec(payload).unwrap().len();
                 }
+                "dtmf" => keys.push_str(message["dtmf"]["digit"].as_str().unwrap()),
                 _ => {}
+            }
+            if bytes >= 3200 && !has_told {
+                has_told = true;
+                told.send(Heard { start: start.clone(), bytes, keys: String::new() }).unwrap();
             }
         }
         let sid = start["streamSid"].clone();
-        told.send(Heard { start, bytes }).unwrap();
+        told.send(Heard { start, bytes, keys }).unwrap();
         // 16 kHz, so 100 ms; high samples first, for the order of their bytes to be seen.
         let said = STANDARD.encode_to_string([0x01, 0x40].repeat(1600));
         for message in [
@@ -213,6 +220,14 @@ async fn a_call_is_answered_in_bxml_and_heard_in_bandwidths_words() {
             "sequenceNumber": number.to_string() });
         socket.send(Message::text(media.to_string())).await.unwrap();
     }
+    let first = heard.recv().await.unwrap();
+    assert!(first.bytes >= 3200, "mu-law has become linear, twice the rate");
+    // Keys come beside the socket, the first of them twice.
+    let keys_at = attribute(&answer, "StartGather", "dtmfUrl");
+    for (digit, at) in [("4", "T1"), ("4", "T1"), ("#", "T2")] {
+        let pressed = json!({ "digit": digit, "eventTime": at });
+        assert_eq!(event(&daemon, &keys_at, "dtmf", pressed).await.status(), 204);
+    }
     let mut played = Vec::new();
     while let Some(message) = next(&mut socket).await {
         assert_eq!(message["eventType"], "playAudio", "no marks, no names: {message}");
@@ -225,7 +240,7 @@ async fn a_call_is_answered_in_bxml_and_heard_in_bandwidths_words() {
     let heard = heard.recv().await.unwrap();
     assert_eq!(heard.start["mediaFormat"]["encoding"], "audio/x-l16", "{}", heard.start);
     assert_eq!(heard.start["customParameters"]["from_number"], "+14155550117");
-    assert!(heard.bytes >= 3200, "mu-law has become linear, twice the rate");
+    assert_eq!(heard.keys, "4#", "each once, in order");
 
     // The stream has ended, so the document goes on.
     let resume = attribute(&answer, "Redirect", "redirectUrl");

@@ -45,7 +45,16 @@ pub(super) const fn can(target: &Target) -> bool {
 pub(super) fn write(answer: &Answer<'_>, account: &Account, out: &mut Vec<u8>) {
     let own = account.secrets.first().map(signature::own).unwrap_or_default();
     Xml::document(out).element("Response", &[], |xml| match *answer {
-        Answer::Media { url, resume_url, parameters, .. } => {
+        Answer::Media { url, status_url, resume_url, parameters, .. } => {
+            // The socket says nothing of keys.
+            let (user, password) = own;
+            let attributes: &Attributes<'_> = &[
+                ("dtmfUrl", status_url),
+                ("dtmfMethod", "POST"),
+                ("username", user),
+                ("password", password),
+            ];
+            xml.empty("StartGather", attributes);
             stream(xml, own, url, resume_url, parameters);
             redirect(xml, own, resume_url);
         }

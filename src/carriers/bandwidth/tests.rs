@@ -354,6 +354,17 @@ fn odd_fields_are_no_reason_to_refuse() {
     for kind in ["gather", "recordingAvailable", "transferDisconnect", ""] {
         event(kind, &json!({}), |webhook| assert_eq!(webhook.event, Event::Unknown, "{kind}"));
     }
+    for (digit, event_read) in [
+        (json!("5"), Event::Dtmf('5')),
+        (json!("d"), Event::Dtmf('D')),
+        (json!("x"), Event::Unknown),
+        (json!("12"), Event::Unknown),
+        (Value::Null, Event::Unknown),
+    ] {
+        event("dtmf", &json!({ "digit": digit }), |webhook| {
+            assert_eq!(webhook.event, event_read, "{digit}");
+        });
+    }
     event("disconnect", &json!({ "callId": "../x" }), |webhook| {
         assert_eq!((webhook.carrier_call_id.as_ref(), webhook.event), ("", Event::Unknown));
     });
@@ -488,6 +499,11 @@ fn documents_are_those_that_bandwidth_runs() {
         format: MediaFormat::PCMU_8000,
         parameters: &[("call_ref", "abc123")],
     }));
+    // Keys are heard beside the stream.
+    let (keys, ours): (Vec<_>, Vec<_>) =
+        ours.into_iter().partition(|(name, ..)| name == "StartGather");
+    let status_url = "https://calls.harbor.example/bandwidth/status";
+    assert!(keys[0].1.contains(&("dtmfUrl".to_owned(), status_url.to_owned())));
     // Streams have names of their own, and tell what becomes of them where they are followed.
     covers(&ours, &theirs("agent_bridge"), &["name", "streamEventUrl"]);
     let attribute = |at: usize, name: &str| {
@@ -505,7 +521,8 @@ fn documents_are_those_that_bandwidth_runs() {
         format: MediaFormat::PCMU_8000,
         parameters: &[],
     }));
-    assert!(!other[stream].1.contains(&("name".to_owned(), attribute(stream, "name"))));
+    let named = ("name".to_owned(), attribute(stream, "name"));
+    assert!(!other.iter().any(|element| element.1.contains(&named)));
 
     let dialled = outline(&written(&Answer::DialNumber {
         number: number(12_125_550_147),

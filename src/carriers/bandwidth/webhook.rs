@@ -60,6 +60,8 @@ struct Body<'a> {
     cause: Option<Text<'a>>,
     #[serde(borrow)]
     error_message: Option<Text<'a>>,
+    #[serde(borrow)]
+    digit: Option<Text<'a>>,
     #[serde(default)]
     sip_response_code: Value,
     #[serde(borrow)]
@@ -129,6 +131,7 @@ fn from_query(query: &str) -> Result<Body<'_>, Refused> {
         end_time: text("endTime"),
         cause: text("cause"),
         error_message: text("errorMessage"),
+        digit: text("digit"),
         ..Body::default()
     };
     for party in [&mut body.from, &mut body.to].into_iter().flatten() {
@@ -159,6 +162,7 @@ fn event<'a>(body: &mut Body<'a>, query: &str, account: &Account) -> Event<'a> {
             Event::Voice(VoiceRequest { is_answered: true, dial, ..body.voice(account) })
         }
         "disconnect" => Event::Progress(body.ended(query)),
+        "dtmf" => key(text(body.digit.as_ref())).map_or(Event::Unknown, Event::Dtmf),
         "machineDetectionComplete" => answered_by.map_or(Event::Unknown, Event::AnsweredBy),
         "mediaStreamStarted" => Event::Stream(StreamEvent::Started),
         "mediaStreamStopped" if text(body.cause.as_ref()) == "closed" => {
@@ -261,6 +265,11 @@ impl<'a> Body<'a> {
             (None, None) => Cow::Borrowed(""),
         }
     }
+}
+
+fn key(text: &str) -> Option<char> {
+    let key = text.parse::<char>().ok()?.to_ascii_uppercase();
+    matches!(key, '0'..='9' | '*' | '#' | 'A'..='D').then_some(key)
 }
 
 fn text<'t>(text: Option<&'t Text<'_>>) -> &'t str {

@@ -93,7 +93,7 @@ pub(super) async fn play(stage: &Stage, mut done: impl FnMut(Step)) {
     step("stranger", title, "default, to Front desk, who is heard", stranger(stage).await);
 
     let title = "Somebody forges a webhook".to_owned();
-    step("forgery", title, "403, no call", forged(stage).await);
+    step("forgery", title, "refused, no call", forged(stage).await);
 }
 
 /// Two agents call the same person, who answers neither.
@@ -360,8 +360,13 @@ async fn forged(stage: &Stage) -> Played {
         0 => "no call".to_owned(),
         count => format!("{count} calls"),
     };
+    // Where there is no signature but a password, it is asked for.
+    let status = match reply.status {
+        401 | 403 => "refused".to_owned(),
+        status => status.to_string(),
+    };
     Ok(Outcome {
-        got: format!("{}, {count}", reply.status),
+        got: format!("{status}, {count}"),
         reason: String::from_utf8_lossy(&reply.body).into_owned(),
         why: "it is not signed as the account's are".to_owned(),
         timed: "refused in",

@@ -46,6 +46,16 @@ impl Session<'_> {
         None
     }
 
+    /// Keys that the carrier told by other ways than its socket: before that is there, nobody hears
+    /// them.
+    pub(super) fn pass_keys(&mut self) -> Option<End> {
+        let keys = self.call.take_keys();
+        if !self.is_expecting() {
+            keys.chars().for_each(|key| self.bridge.press(key));
+        }
+        None
+    }
+
     /// The call is over, is to be ended, or shall go on elsewhere: its socket is not waited for.
     pub(super) fn call_off(&mut self) -> Option<End> {
         let Carrier::Expected(expected) = &mut self.carrier else { return None };

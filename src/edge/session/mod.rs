@@ -331,6 +331,7 @@ impl<'w> Session<'w> {
                 self.tell_of_machine();
                 None
             }
+            Event::Wanted(Wanted::Keys) => self.pass_keys(),
             Event::Wanted(_) if self.is_expecting() => self.call_off(),
             Event::Carrier(Some(Message::Text(text))) => match self.bridge.from_carrier(text) {
                 FromCarrier::Audio => {

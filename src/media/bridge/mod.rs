@@ -250,6 +250,14 @@ impl<F: Frame> Bridge<F> {
         }
     }
 
+    /// A key was pressed, which the carrier's socket does not say.
+    pub fn press(&mut self, key: char) {
+        let mut text = String::with_capacity(160);
+        let (sid, sequence) = (&self.start.stream_sid, self.last_sequence + 1);
+        messages::write_dtmf(&mut text, sid, sequence, key.encode_utf8(&mut [0; 4]));
+        self.from_carrier(text.into());
+    }
+
     /// The carrier has gone: the runtime is told, unless the carrier has done so itself.
     pub fn carrier_gone(&mut self) {
         if !self.has_stopped {

@@ -19,6 +19,7 @@
 //! A carrier that is told what to do by requests, not by answers, takes over [`Peer::inbound`] and
 //! [`Peer::outbound`]. `tests/faults` and `demo --carrier` then go through every scene with it.
 
+mod bandwidth;
 mod form;
 mod offers;
 mod plivo;
@@ -47,10 +48,11 @@ use crate::domain::{Account, CallStatus, CarrierId};
 /// The carrier's part, where it is written.
 pub(super) const fn peer(carrier: CarrierId) -> Option<&'static dyn Peer> {
     match carrier {
+        CarrierId::Bandwidth => Some(&bandwidth::Bandwidth),
         CarrierId::Plivo => Some(&plivo::Plivo),
         CarrierId::SignalWire => Some(&signalwire::SignalWire),
         CarrierId::Twilio => Some(&twilio::Twilio),
-        CarrierId::Bandwidth | CarrierId::Vonage => None,
+        CarrierId::Vonage => None,
         CarrierId::Telnyx => Some(&telnyx::CallControl),
         CarrierId::TelnyxTexml => Some(&telnyx::Texml),
     }
@@ -94,6 +96,11 @@ pub(super) trait Peer: Sync {
         id: &str,
         what: &StreamTold,
     ) -> Option<Letter>;
+
+    /// Whether a call whose stream could not begin hears nothing until the API takes it elsewhere.
+    fn waits_for_rejected_streams(&self) -> bool {
+        false
+    }
 
     /// The messages of a media socket.
     fn wire(&self, leg: &Leg, stream: &Stream, id: &str) -> Box<dyn Wire>;

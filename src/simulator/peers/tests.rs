@@ -68,10 +68,14 @@ fn what_a_room_writes_is_understood() {
         let text = "a < b";
         let verbs = check(Answer::Say { text, resume_url: RESUME });
         assert_eq!(verbs.first(), Some(&Verb::Say(text.to_owned())), "{kind}");
-        assert_eq!(check(Answer::Busy).first(), Some(&Verb::Reject { is_busy: true }), "{kind}");
+        // Some can only reject, and by what would hang up.
+        let is_plain = kind == CarrierId::Bandwidth;
+        let busy = check(Answer::Busy);
+        assert_eq!(busy.first(), Some(&Verb::Reject { is_busy: !is_plain }), "{kind}");
         let refused = check(Answer::Reject);
         assert_eq!(refused.first(), Some(&Verb::Reject { is_busy: false }), "{kind}");
-        assert_eq!(check(Answer::HangUp).first(), Some(&Verb::HangUp), "{kind}");
+        let end = if is_plain { Verb::Reject { is_busy: false } } else { Verb::HangUp };
+        assert_eq!(check(Answer::HangUp).first(), Some(&end), "{kind}");
     }
 }
 
@@ -93,11 +97,17 @@ fn a_media_socket_is_asked_for_in_its_format() {
                     parameters: &[("note", "abc")],
                 },
             );
+            // What is heard beside the socket is not simulated.
+            let beside = |verb: &&Verb| !matches!(verb, Verb::Other(_));
+            let verbs: Vec<_> = verbs.iter().filter(beside).collect();
             let [Verb::Connect(Stream { url, format: found, .. }), Verb::Redirect(step)] =
-                &verbs[..]
+                verbs[..]
             else {
                 panic!("{kind}: {verbs:?}")
             };
+            // Where messages name what they are, the document names what comes.
+            let is_named = kind != CarrierId::Bandwidth;
+            let format = if is_named { format } else { MediaFormat::PCMU_8000 };
             assert_eq!((url.as_str(), *found), (MEDIA, format), "{kind}");
             assert!(asks(step), "{kind}: {step:?}");
         }
@@ -206,7 +216,10 @@ fn a_media_socket_speaks_both_ways() {
             assert_eq!(base64_simd::STANDARD.decode_to_vec(&*payload).unwrap(), said, "{kind}");
         }
         let key = wire.presses('5');
-        assert!(matches!(framing.read(&frame(&key[0])), Ok(Read::Dtmf('5'))), "{kind}");
+        // Or by webhook.
+        if *kind != CarrierId::Bandwidth {
+            assert!(matches!(framing.read(&frame(&key[0])), Ok(Read::Dtmf('5'))), "{kind}");
+        }
         let taken = |wire: &mut Box<dyn Wire>, said: &Said<'_>| {
             let Some(Frame::Text(text)) = framing.write(said, &began.stream) else {
                 panic!("{kind}: no text")
