@@ -27,6 +27,7 @@ mod signalwire;
 mod telnyx;
 mod twilio;
 mod twiml;
+mod vonage;
 mod xml;
 
 use std::{sync::Arc, time::Duration};
@@ -52,7 +53,7 @@ pub(super) const fn peer(carrier: CarrierId) -> Option<&'static dyn Peer> {
         CarrierId::Plivo => Some(&plivo::Plivo),
         CarrierId::SignalWire => Some(&signalwire::SignalWire),
         CarrierId::Twilio => Some(&twilio::Twilio),
-        CarrierId::Vonage => None,
+        CarrierId::Vonage => Some(&vonage::Vonage),
         CarrierId::Telnyx => Some(&telnyx::CallControl),
         CarrierId::TelnyxTexml => Some(&telnyx::Texml),
     }

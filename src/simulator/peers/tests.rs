@@ -6,15 +6,17 @@ use http::{HeaderMap, Method};
 use super::*;
 use crate::{
     carriers::{self, Answer, CarrierId, Endpoint, Event, Request},
-    domain::{Ani, CallStatus, Direction, E164, InboundCall, MediaFormat},
+    domain::{Ani, ByteOrder, CallStatus, Direction, E164, InboundCall, MediaFormat},
     simulator::{
+        audio,
         leg::Facts,
         verb::{Dial, Stream},
     },
     telemetry::clock,
 };
 
-const RESUME: &str = "https://edge.example.com/carriers/main/resume?call=1&attempt=0";
+/// With what a room adds, that a carrier may bring it back.
+const RESUME: &str = "https://edge.example.com/carriers/main/resume?call=1&attempt=0&leg=1";
 const STATUS: &str = "https://edge.example.com/carriers/main/status";
 const MEDIA: &str = "wss://edge.example.com/media/7f3a";
 
@@ -46,7 +48,8 @@ fn read(kind: CarrierId, peer: &dyn Peer, account: &Account, answer: &Answer<'_>
 /// Whom a step asks; carriers that bring a text along have it there.
 fn asks(step: &Step) -> bool {
     // TeXML's URLs have a token besides.
-    step.url.split("&fetch=").next() == Some(RESUME) || step.brings == RESUME
+    step.url.split("&fetch=").next().is_some_and(|url| url.starts_with(RESUME))
+        || step.brings == RESUME
 }
 
 #[test]
@@ -68,12 +71,12 @@ fn what_a_room_writes_is_understood() {
         let text = "a < b";
         let verbs = check(Answer::Say { text, resume_url: RESUME });
         assert_eq!(verbs.first(), Some(&Verb::Say(text.to_owned())), "{kind}");
-        // Some can only reject, and by what would hang up.
+        // Some can only reject, by what would hang up; Vonage can only hang up.
         let is_plain = kind == CarrierId::Bandwidth;
-        let busy = check(Answer::Busy);
-        assert_eq!(busy.first(), Some(&Verb::Reject { is_busy: !is_plain }), "{kind}");
-        let refused = check(Answer::Reject);
-        assert_eq!(refused.first(), Some(&Verb::Reject { is_busy: false }), "{kind}");
+        let can_refuse = kind != CarrierId::Vonage;
+        let refusal = |is_busy| if can_refuse { Verb::Reject { is_busy } } else { Verb::HangUp };
+        assert_eq!(check(Answer::Busy).first(), Some(&refusal(!is_plain)), "{kind}");
+        assert_eq!(check(Answer::Reject).first(), Some(&refusal(false)), "{kind}");
         let end = if is_plain { Verb::Reject { is_busy: false } } else { Verb::HangUp };
         assert_eq!(check(Answer::HangUp).first(), Some(&end), "{kind}");
     }
@@ -190,13 +193,19 @@ fn a_media_socket_speaks_both_ways() {
 
     /// A message as the room's framing takes it.
     fn frame(message: &Message) -> Frame<'_> {
+        if let Message::Binary(bytes) = message {
+            return Frame::Binary(bytes[..].into());
+        }
         Frame::Text(message.to_text().unwrap().into())
     }
 
     for kind in CarrierId::ALL {
         let Some(peer) = peer(*kind) else { continue };
         let account = peer.account("main").0;
-        let stream = Stream { url: MEDIA.to_owned(), ..Stream::default() };
+        let format = carriers::room(*kind).media_format(MediaFormat::PCMU_8000);
+        let headers = vec![("headers".to_owned(), r#"{"call_ref":"1"}"#.to_owned())];
+        let (url, attributes) = (MEDIA.to_owned(), headers);
+        let stream = Stream { url, format, attributes, ..Stream::default() };
         let Some(framing) = carriers::room(*kind).framing(stream.format, &account) else {
             continue;
         };
@@ -207,32 +216,36 @@ fn a_media_socket_speaks_both_ways() {
         let Ok(Read::Began(began)) = framing.read(&last) else { panic!("{kind}: {last:?}") };
         assert_eq!(began.format, stream.format, "{kind}");
         let said = [0x55; 160];
+        let carried = audio::carried(&said, format, ByteOrder::Little);
         for message in wire.says(&said) {
             let message = frame(&message);
             let Ok(Read::Audio(audio)) = framing.read(&message) else {
                 panic!("{kind}: {message:?}")
             };
-            let Payload::Base64(payload) = audio.payload else { panic!("{kind}") };
-            assert_eq!(base64_simd::STANDARD.decode_to_vec(&*payload).unwrap(), said, "{kind}");
+            let payload = match audio.payload {
+                Payload::Base64(text) => base64_simd::STANDARD.decode_to_vec(&*text).unwrap(),
+                Payload::Bytes(bytes) => bytes.into_owned(),
+            };
+            assert_eq!(payload, carried, "{kind}");
         }
         let key = wire.presses('5');
         // Or by webhook.
         if *kind != CarrierId::Bandwidth {
             assert!(matches!(framing.read(&frame(&key[0])), Ok(Read::Dtmf('5'))), "{kind}");
         }
-        let taken = |wire: &mut Box<dyn Wire>, said: &Said<'_>| {
-            let Some(Frame::Text(text)) = framing.write(said, &began.stream) else {
-                panic!("{kind}: no text")
+        let taken =
+            |wire: &mut Box<dyn Wire>, said: &Said<'_>| match framing.write(said, &began.stream) {
+                Some(Frame::Text(text)) => wire.take(&Message::text(text.into_owned())),
+                Some(Frame::Binary(bytes)) => wire.take(&Message::Binary(bytes.to_vec().into())),
+                None => panic!("{kind}: nothing is said"),
             };
-            wire.take(&Message::text(text.into_owned()))
-        };
         use crate::simulator::talk::Heard;
-        let sound = Said::Audio(Payload::Bytes(said[..].into()));
+        let sound = Said::Audio(Payload::Bytes(carried[..].into()));
         assert_eq!(taken(&mut wire, &sound), Ok(Heard::Sound(said.to_vec())), "{kind}");
         if framing.has_marks() {
             let heard = taken(&mut wire, &Said::Mark("a"));
-            assert_eq!(heard, Ok(Heard::Mark("a".to_owned())), "{kind}");
-            let back = wire.plays_to("a");
+            let Ok(Heard::Mark(name)) = heard else { panic!("{kind}: {heard:?}") };
+            let back = wire.plays_to(&name);
             assert!(matches!(framing.read(&frame(&back[0])), Ok(Read::Mark(n)) if n == "a"));
         }
         assert_eq!(taken(&mut wire, &Said::Clear), Ok(Heard::Clear), "{kind}");
