@@ -149,10 +149,11 @@ pub trait Carrier: Sync {
     /// What the API's reply says of the command.
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome;
 
-    /// How the account's numbers are pointed here; none where the carrier's API has no way.
-    fn pointing(&self) -> Option<&'static dyn Pointing> {
-        None
-    }
+    /// How the account's numbers are asked for, and pointed here.
+    ///
+    /// # Errors
+    /// The account lacks the keys that it takes: these, for people.
+    fn pointing(&self, account: &Account) -> Result<&'static dyn Pointing, &'static str>;
 
     /// The API request that tells where a live call stands. None where the carrier's API tells it
     /// of no single call.

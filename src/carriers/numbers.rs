@@ -4,8 +4,10 @@
 //! application, which says so for all of its numbers. The room knows which, and what of either is
 //! to be changed; nobody changes what the room has not named.
 
+use serde_json::Value;
+
 use super::{ApiError, CommandOutcome};
-use crate::domain::{Account, CarrierFields, E164};
+use crate::domain::{Account, CarrierFields, E164, PointCause};
 
 /// What is wanted of a carrier about the account's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +26,8 @@ pub enum NumberCommand<'a> {
     },
     /// Change one.
     Set {
-        /// Which.
-        number: E164,
-        /// The carrier's id for it.
-        id: &'a str,
+        /// As the carrier has it: one clears what is not named.
+        held: &'a HeldNumber,
         /// What of it, to what.
         fields: &'a CarrierFields,
     },
@@ -122,6 +122,8 @@ pub enum Answerer {
         /// The carrier's id for it.
         id: String,
     },
+    /// The carrier does not say.
+    Unknown,
 }
 
 /// A URL that a carrier asks about calls.
@@ -146,6 +148,8 @@ pub struct HeldApplication {
     pub asked: Option<AskedUrl>,
     /// What says so.
     pub fields: CarrierFields,
+    /// All of it, at carriers where a change replaces all of it.
+    pub whole: Option<Value>,
 }
 
 /// Where a number or an application is to be pointed.
@@ -168,6 +172,13 @@ pub trait Pointing: Sync {
     /// A number is put to the application that the account is configured with, and that one says
     /// who is asked.
     fn is_by_application(&self) -> bool;
+
+    /// Why no number can be pointed as things stand. `own` is the account's application, at
+    /// carriers that have numbers put to one.
+    fn refuses(&self, own: Option<&HeldApplication>) -> Option<PointCause> {
+        let _nothing_stands_in_the_way = own;
+        None
+    }
 
     /// What a number is to hold.
     fn number(&self, held: &HeldNumber, to: &PointTo<'_>) -> CarrierFields;
@@ -198,7 +209,7 @@ pub(super) fn put_status(
 }
 
 /// The named members of a JSON object that are texts or null.
-pub(super) fn fields_of(object: &serde_json::Value, names: &[&str]) -> CarrierFields {
+pub(super) fn fields_of(object: &Value, names: &[&str]) -> CarrierFields {
     let field = |name: &&str| {
         let value = object.get(*name)?;
         let text = value.as_str().map(str::to_owned);

@@ -66,10 +66,9 @@ impl Dispatch {
         held: &HeldNumber,
         fields: &CarrierFields,
     ) -> Result<(), NotDone> {
-        let (number, id) = (held.number, held.id.as_str());
-        let set = self.about_numbers(account, NumberCommand::Set { number, id, fields }).await;
+        let set = self.about_numbers(account, NumberCommand::Set { held, fields }).await;
         // Refused it may be because it was done before; and where nobody can tell, the carrier can.
-        let now = self.read_number(account, number, id).await?;
+        let now = self.read_number(account, held.number, &held.id).await?;
         match now {
             Some(now) if unlike(&now.fields, fields).is_empty() => Ok(()),
             Some(_) | None => Err(set.err().unwrap_or_else(not_held)),

@@ -63,6 +63,10 @@ spelled! {
         ApplicationInUse = "application_in_use",
         /// It is put back with the others that the same application answers, or not at all.
         ApplicationShared = "application_shared",
+        /// The account's application asks without a signature, and would be refused here.
+        Unsigned = "unsigned",
+        /// The carrier routes the number with its location, which is not changed from here.
+        ByLocation = "by_location",
         /// Calls cannot be handed on to who answers today.
         CannotHandBack = "cannot_hand_back",
         /// Nobody here has it, and it is not clear whose it is to be.
@@ -117,6 +121,8 @@ spelled! {
         Gone = "gone",
         /// Answered elsewhere.
         Elsewhere = "elsewhere",
+        /// The account has it; the carrier does not say who answers.
+        Unknown = "unknown",
     }
 }
 
@@ -126,7 +132,7 @@ impl PointState {
     pub const fn is_amiss(self) -> bool {
         match self {
             Self::Unconfirmed | Self::Changed | Self::Outdated | Self::Gone => true,
-            Self::Pointed | Self::Here | Self::Elsewhere => false,
+            Self::Pointed | Self::Here | Self::Elsewhere | Self::Unknown => false,
         }
     }
 }

@@ -197,6 +197,50 @@ async fn a_carrier_that_does_not_know_us_is_found() {
     finds(&found, "carrier", "error", "Authenticate");
 }
 
+/// A daemon that has an account at Bandwidth besides, whose list of numbers is answered so.
+async fn with_bandwidth(status: StatusCode, list: &'static str) -> Daemon {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/api/tns", axum::routing::get(async move || (status, list)));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let proxy = Proxy::start(Proxying::Plain).await;
+    let api = carrier(StatusCode::OK, &proxy.url).await;
+    let accounts = format!(
+        r#"api_url = "{api}"
+        [[carrier_accounts]]
+        name = "bw"
+        kind = "bandwidth"
+        account_id = "9900008"
+        webhook_user = "switchback"
+        webhook_password = "long"
+        user = "api"
+        password = "s3cret"
+        api_url = "{url}""#
+    );
+    let daemon = Daemon::start_behind(&proxy.url, &accounts);
+    let edge = daemon.edge.trim_start_matches("http://").to_owned();
+    proxy.edge.set(edge).unwrap();
+    let number = json!({ "e164": "+19195550197", "account": "bw" });
+    daemon.post("/switchback/v1/numbers", number).await;
+    daemon
+}
+
+#[tokio::test]
+async fn a_carrier_that_lists_numbers_alone_is_asked_for_those() {
+    let list = "<TelephoneNumbersResponse><TelephoneNumbers><TelephoneNumber>\
+        <FullNumber>9195550197</FullNumber><Status>Inservice</Status></TelephoneNumber>\
+        </TelephoneNumbers></TelephoneNumbersResponse>";
+    let daemon = with_bandwidth(StatusCode::OK, list).await;
+    let (_, found) = examined(&daemon, &[]).await;
+    finds(&found, "carrier", "ok", "bw: bandwidth takes its credentials");
+    finds(&found, "numbers", "ok", "bw: the account has every number here");
+    let said = "<Response><Error><Description>Not you.</Description></Error></Response>";
+    let daemon = with_bandwidth(StatusCode::UNAUTHORIZED, said).await;
+    let (code, found) = examined(&daemon, &[]).await;
+    assert_eq!(code, 1);
+    finds(&found, "carrier", "error", "Not you.");
+}
+
 /// A runtime that never says anything, or hangs up at once.
 async fn mute(hangs_up: bool) -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

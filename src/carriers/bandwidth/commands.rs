@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer::fallback, signature, webhook};
+use super::{answer::fallback, numbers, signature, webhook};
 use crate::{
     carriers::{
         ApiError, ApiRequest, Authorization, Command, CommandOutcome, Dial, FoundCall,
@@ -53,8 +53,10 @@ pub(super) fn request(command: &Command<'_>, account: &Account) -> Option<ApiReq
         Command::ListCalls { .. }
         | Command::SearchNumbers(_)
         | Command::BuyNumber(_)
-        | Command::FindNumber { .. }
-        | Command::Numbers(_) => return None,
+        | Command::FindNumber { .. } => return None,
+        Command::Numbers(command) => {
+            return numbers::request(command, account, authorization(account));
+        }
     };
     Some(ApiRequest {
         method,
@@ -158,6 +160,7 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
         (_, 408 | 500..) => CommandOutcome::Unclear,
         // Gone already.
         (Command::HangUp { .. }, 404) => CommandOutcome::Done,
+        (Command::Numbers(command), _) => command.refused(error(status, body)),
         _ => CommandOutcome::Refused(error(status, body)),
     }
 }
@@ -175,8 +178,8 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
         Command::ListCalls { .. }
         | Command::SearchNumbers(_)
         | Command::BuyNumber(_)
-        | Command::FindNumber { .. }
-        | Command::Numbers(_) => None,
+        | Command::FindNumber { .. } => None,
+        Command::Numbers(command) => numbers::success(command, body).map(CommandOutcome::Numbers),
     }
     .unwrap_or(CommandOutcome::Unclear)
 }
@@ -229,10 +232,10 @@ fn found(call: &CallState) -> Option<FoundCall> {
 }
 
 fn error(status: u16, body: &[u8]) -> ApiError {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let words = ["description", "message", "error"];
-    let message = words.iter().find_map(|name| body.get(name)?.as_str());
-    let message = message.unwrap_or_default().to_owned();
+    let message = words.iter().find_map(|name| json.get(name)?.as_str()).map(str::to_owned);
+    let message = message.or_else(|| numbers::description(body)).unwrap_or_default();
     ApiError { cause: cause(status, &message), status, code: None, message }
 }
 

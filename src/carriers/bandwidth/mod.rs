@@ -9,6 +9,7 @@ mod answer;
 mod commands;
 pub mod diagnose;
 mod media;
+mod numbers;
 mod signature;
 mod webhook;
 
@@ -19,8 +20,8 @@ use uuid::Uuid;
 
 use crate::{
     carriers::{
-        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
-        Request, Webhook,
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
+        Reply, Request, Webhook,
     },
     domain::{Account, ByteOrder, CallStatus, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
@@ -108,6 +109,13 @@ impl Carrier for Bandwidth {
         _nonce: Uuid,
     ) -> Option<ApiRequest> {
         commands::request(command, account)
+    }
+
+    fn pointing(&self, account: &Account) -> Result<&'static dyn Pointing, &'static str> {
+        match (&account.api.client, &account.api.key) {
+            (None, None) => Err("client_id and client_secret, or user and password"),
+            (Some(_), _) | (_, Some(_)) => Ok(&numbers::Numbers),
+        }
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

@@ -42,8 +42,8 @@ pub(super) fn request(command: &NumberCommand<'_>, base: &str) -> (Method, Strin
         NumberCommand::Read { number, .. } => {
             get(format!("{base}/Number/{}/", without_plus(*number)))
         }
-        NumberCommand::Set { number, fields, .. } => {
-            (Method::POST, format!("{base}/Number/{}/", without_plus(*number)), body(fields))
+        NumberCommand::Set { held, fields } => {
+            (Method::POST, format!("{base}/Number/{}/", without_plus(held.number)), body(fields))
         }
         NumberCommand::ReadApplication { id } => get(application(id)),
         NumberCommand::SetApplication { held, fields } => {
@@ -112,7 +112,8 @@ fn application(row: &Value) -> Option<HeldApplication> {
         fallback_url: text(&fields, "fallback_answer_url").map(str::to_owned),
     });
     let word = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(HeldApplication { id: word("app_id")?, name: word("app_name"), asked, fields })
+    let (id, name) = (word("app_id")?, word("app_name"));
+    Some(HeldApplication { id, name, asked, fields, whole: None })
 }
 
 #[derive(Debug)]

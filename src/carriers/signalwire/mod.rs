@@ -89,8 +89,8 @@ impl Carrier for SignalWire {
         Some(commands::request(command, account))
     }
 
-    fn pointing(&self) -> Option<&'static dyn Pointing> {
-        Some(&numbers::Numbers)
+    fn pointing(&self, _account: &Account) -> Result<&'static dyn Pointing, &'static str> {
+        Ok(&numbers::Numbers)
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

@@ -111,8 +111,8 @@ impl Carrier for Telnyx {
         commands::request(command, account, nonce)
     }
 
-    fn pointing(&self) -> Option<&'static dyn Pointing> {
-        Some(&numbers::Numbers)
+    fn pointing(&self, _account: &Account) -> Result<&'static dyn Pointing, &'static str> {
+        Ok(&numbers::Numbers)
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {
@@ -207,8 +207,8 @@ impl Carrier for TelnyxTexml {
         texml::request(command, account).or_else(|| commands::request(command, account, nonce))
     }
 
-    fn pointing(&self) -> Option<&'static dyn Pointing> {
-        Some(&numbers::TexmlNumbers)
+    fn pointing(&self, _account: &Account) -> Result<&'static dyn Pointing, &'static str> {
+        Ok(&numbers::TexmlNumbers)
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

@@ -48,8 +48,9 @@ pub(super) fn request(command: &NumberCommand<'_>, account: &Account) -> ApiRequ
             ))
         }
         NumberCommand::Read { id, .. } => get(format!("/v2/phone_numbers/{}", encoded(id))),
-        NumberCommand::Set { id, fields, .. } => {
-            (Method::PATCH, format!("/v2/phone_numbers/{}", encoded(id)), Some((*fields).clone()))
+        NumberCommand::Set { held, fields } => {
+            let path = format!("/v2/phone_numbers/{}", encoded(&held.id));
+            (Method::PATCH, path, Some((*fields).clone()))
         }
         NumberCommand::ReadApplication { id } => get(format!("/v2/{kind}/{}", encoded(id))),
         NumberCommand::SetApplication { held, fields } => {
@@ -137,7 +138,7 @@ fn application(row: &Value) -> Option<HeldApplication> {
         fallback_url: text(&fields, fallback).map(str::to_owned),
     });
     let name = word("application_name").or_else(|| word("friendly_name"));
-    Some(HeldApplication { id: word("id")?, name, asked, fields })
+    Some(HeldApplication { id: word("id")?, name, asked, fields, whole: None })
 }
 
 fn at_connection(account: &Account) -> CarrierFields {

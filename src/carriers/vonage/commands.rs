@@ -1,8 +1,8 @@
 //! Vonage's REST API as values: the request for a command, and what its reply means (Vonage
 //! api-specification, voice.yml). It sends nothing.
 //!
-//! Every request bears a token of its own, signed with the application's private key. Numbers are
-//! bought at another host and with other credentials: here there is no request for that.
+//! Every request bears a token of its own, signed with the application's private key, but for those
+//! about numbers (`numbers.rs`), which the API's secret is for. None is bought.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use http::Method;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{answer, webhook::digits};
+use super::{answer, numbers, webhook::digits};
 use crate::{
     carriers::{
         ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
@@ -66,10 +66,8 @@ pub(super) fn request(
             let from = page.map_or(Some(0), |page| page.parse().ok())?;
             (Method::GET, list_path(*since, from), String::new())
         }
-        Command::SearchNumbers(_)
-        | Command::BuyNumber(_)
-        | Command::FindNumber { .. }
-        | Command::Numbers(_) => {
+        Command::Numbers(command) => return numbers::request(command, account),
+        Command::SearchNumbers(_) | Command::BuyNumber(_) | Command::FindNumber { .. } => {
             return None;
         }
     };
@@ -169,6 +167,7 @@ pub(super) fn outcome(command: &Command<'_>, status: u16, body: &[u8]) -> Comman
         (_, 408 | 500..) => CommandOutcome::Unclear,
         // Gone, or over already: what else is wrong with a hang-up has another status.
         (Command::HangUp { .. }, 400 | 404) => CommandOutcome::Done,
+        (Command::Numbers(command), _) => command.refused(error(status, body)),
         _ => CommandOutcome::Refused(error(status, body)),
     }
 }
@@ -184,10 +183,8 @@ fn success(command: &Command<'_>, body: &[u8]) -> CommandOutcome {
             CommandOutcome::Found(page.calls.into_iter().filter(is_it).collect())
         }),
         Command::ListCalls { .. } => page(body, None).map(CommandOutcome::Listed),
-        Command::SearchNumbers(_)
-        | Command::BuyNumber(_)
-        | Command::FindNumber { .. }
-        | Command::Numbers(_) => None,
+        Command::Numbers(command) => numbers::success(command, body).map(CommandOutcome::Numbers),
+        Command::SearchNumbers(_) | Command::BuyNumber(_) | Command::FindNumber { .. } => None,
     }
     .unwrap_or(CommandOutcome::Unclear)
 }
@@ -278,16 +275,18 @@ struct ErrorBody {
     title: String,
     detail: String,
     error_title: String,
+    #[serde(rename = "error-code-label")]
+    label: String,
     invalid_parameters: Value,
 }
 
-/// An error body; Vonage has had three shapes of them. There are no codes.
+/// An error body; Vonage has had four shapes of them. There are no codes.
 fn error(status: u16, body: &[u8]) -> ApiError {
     let body: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
-    let ErrorBody { title, detail, error_title, invalid_parameters } = body;
+    let ErrorBody { title, detail, error_title, label, invalid_parameters } = body;
     let is_none = invalid_parameters.is_null();
     let invalid = if is_none { String::new() } else { invalid_parameters.to_string() };
-    let said = [&error_title, &title, &detail, &invalid];
+    let said = [&error_title, &label, &title, &detail, &invalid];
     let said: Vec<&str> = said.into_iter().map(String::as_str).filter(|t| !t.is_empty()).collect();
     let cause = cause(status, &invalid);
     ApiError { cause, status, code: None, message: said.join(": ") }

@@ -6,6 +6,7 @@ mod answer;
 mod commands;
 pub mod diagnose;
 mod media;
+mod numbers;
 mod signature;
 mod webhook;
 
@@ -16,8 +17,8 @@ use uuid::Uuid;
 
 use crate::{
     carriers::{
-        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Refused, Reply,
-        Request, Webhook,
+        Answer, ApiRequest, Carrier, Command, CommandOutcome, Endpoint, Leg, Pointing, Refused,
+        Reply, Request, Webhook,
     },
     domain::{Account, MediaFormat, Target, UnixMillis},
     media::framing::Framing,
@@ -107,6 +108,11 @@ impl Carrier for Vonage {
         nonce: Uuid,
     ) -> Option<ApiRequest> {
         commands::request(command, account, now, nonce)
+    }
+
+    fn pointing(&self, account: &Account) -> Result<&'static dyn Pointing, &'static str> {
+        let can_ask = numbers::can_ask(account);
+        if can_ask { Ok(&numbers::Numbers) } else { Err("api_secret") }
     }
 
     fn outcome(&self, command: &Command<'_>, status: u16, body: &[u8]) -> CommandOutcome {

@@ -93,8 +93,11 @@ fn check_numbers(client: &Client<'_>, base: &str, name: &str, findings: &mut Vec
         ));
     }
     if amiss.is_empty() && elsewhere.is_empty() {
-        findings
-            .push(Finding::well("numbers", format!("{name}: every number here is answered here")));
+        let said = match of(&["unknown"]).is_empty() {
+            true => "every number here is answered here",
+            false => "the account has every number here; who answers is not told there",
+        };
+        findings.push(Finding::well("numbers", format!("{name}: {said}")));
     }
 }
 

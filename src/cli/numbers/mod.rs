@@ -216,7 +216,10 @@ impl Asker<'_> {
         for (account, numbers) in &listed.accounts {
             let mut of_account: Vec<String> = numbers
                 .iter()
-                .filter(|number| verb == "point" || text(number, "state") != "elsewhere")
+                .filter(|number| {
+                    let state = text(number, "state");
+                    verb == "point" || !["elsewhere", "unknown"].contains(&state)
+                })
                 .map(|number| text(number, "e164").to_owned())
                 .filter(|number| which.numbers.is_empty() || which.numbers.contains(number))
                 .collect();

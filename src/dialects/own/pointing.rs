@@ -165,7 +165,8 @@ fn numbers(value: &Value) -> Result<Vec<E164>, Wrong> {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = own::Answerer)]
 pub struct AnswererBody {
-    /// Who is asked: a URL, an application of the carrier's, a SIP trunk, or nobody.
+    /// Who is asked: a URL, an application of the carrier's, a trunk, or nobody; unknown where the
+    /// carrier does not say.
     #[schema(value_type = AnswererKind)]
     pub kind: &'static str,
     /// The URL that is asked, also by an application.
@@ -189,6 +190,7 @@ enum AnswererKind {
     Url,
     Application,
     Trunk,
+    Unknown,
 }
 
 /// A number of a carrier account.
@@ -327,6 +329,15 @@ const fn words(cause: PointCause) -> &'static str {
         }
         PointCause::ApplicationShared => {
             "other numbers are answered here by the same application: put all of them back at once"
+        }
+        PointCause::Unsigned => {
+            "the account's application does not sign its webhooks, so all would be refused here: \
+             turn signed webhooks on for it at the carrier first"
+        }
+        PointCause::ByLocation => {
+            "the carrier routes numbers with their location, which Switchback does not change: \
+             in the carrier's dashboard give the location's voice application the URLs of \
+             docs/bandwidth.md"
         }
         PointCause::CannotHandBack => {
             "calls cannot be handed on to who answers today; without a passthrough it can be \

@@ -45,8 +45,8 @@ pub(super) fn request(command: &NumberCommand<'_>, base: &str) -> (Method, Strin
         NumberCommand::Read { id, .. } => {
             (Method::GET, one("IncomingPhoneNumbers", id), String::new())
         }
-        NumberCommand::Set { id, fields, .. } => {
-            (Method::POST, one("IncomingPhoneNumbers", id), form(fields))
+        NumberCommand::Set { held, fields } => {
+            (Method::POST, one("IncomingPhoneNumbers", &held.id), form(fields))
         }
         NumberCommand::ReadApplication { id } => {
             (Method::GET, one("Applications", id), String::new())
@@ -119,7 +119,8 @@ fn application(row: &Value) -> Option<HeldApplication> {
     let fields = fields(row);
     let word = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
     let asked = asked(&fields);
-    Some(HeldApplication { id: word("sid")?, name: word("friendly_name"), asked, fields })
+    let (id, name) = (word("sid")?, word("friendly_name"));
+    Some(HeldApplication { id, name, asked, fields, whole: None })
 }
 
 fn asked(fields: &CarrierFields) -> Option<AskedUrl> {

@@ -32,6 +32,7 @@ pub(super) fn answerer(survey: &Survey, held: &HeldNumber) -> AnswererBody {
             ("application", Some(id.clone()), name)
         }
         Answerer::Trunk { id } => ("trunk", Some(id.clone()), None),
+        Answerer::Unknown => ("unknown", None, None),
     };
     AnswererBody {
         kind,
@@ -47,7 +48,9 @@ pub(super) fn answerer(survey: &Survey, held: &HeldNumber) -> AnswererBody {
 pub(super) fn state(survey: &Survey, held: &HeldNumber) -> PointState {
     let comes_here = survey.comes_here(held);
     let Some(row) = survey.pointed.get(&held.number) else {
-        return if comes_here { PointState::Here } else { PointState::Elsewhere };
+        let is_told = !matches!(held.answerer, Answerer::Unknown);
+        let elsewhere = if is_told { PointState::Elsewhere } else { PointState::Unknown };
+        return if comes_here { PointState::Here } else { elsewhere };
     };
     if !row.is_confirmed {
         return PointState::Unconfirmed;

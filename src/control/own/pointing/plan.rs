@@ -56,7 +56,10 @@ impl Plan {
         let answering = fields.numbers.iter().filter_map(|number| {
             match &survey.held.get(number).filter(|_| survey.may_see(*number))?.answerer {
                 Answerer::Application { id, .. } => Some(id.clone()),
-                Answerer::Nobody | Answerer::Url(_) | Answerer::Trunk { .. } => None,
+                Answerer::Nobody
+                | Answerer::Url(_)
+                | Answerer::Trunk { .. }
+                | Answerer::Unknown => None,
             }
         });
         let mut ids: BTreeSet<String> = answering.collect();
@@ -100,7 +103,9 @@ impl Plan {
         let is_ours = own.asked.as_ref().is_some_and(|asked| survey.is_ours(asked));
         let is_on_it = |held: &&HeldNumber| match &held.answerer {
             Answerer::Application { id, .. } => *id == own.id,
-            Answerer::Nobody | Answerer::Url(_) | Answerer::Trunk { .. } => false,
+            Answerer::Nobody | Answerer::Url(_) | Answerer::Trunk { .. } | Answerer::Unknown => {
+                false
+            }
         };
         let others = survey.held.values().filter(is_on_it).filter(|held| {
             !chosen.contains(&held.number) && !survey.pointed.contains_key(&held.number)
@@ -299,7 +304,7 @@ fn can_be_pointed(survey: &Survey, held: &HeldNumber) -> Result<(), PointCause> 
         }
         survey.own_application().ok_or(PointCause::ApplicationNotFound)?;
     }
-    Ok(())
+    survey.pointing.refuses(survey.own_application()).map_or(Ok(()), Err)
 }
 
 /// What the number is given as its passthrough, so that who answers goes on answering.
@@ -322,7 +327,7 @@ fn passthrough(
             let read = survey.applications.get(id).and_then(Option::as_ref);
             asked.is_none() && read.is_some_and(|read| read.asked.is_none())
         }
-        Answerer::Url(_) | Answerer::Trunk { .. } => false,
+        Answerer::Url(_) | Answerer::Trunk { .. } | Answerer::Unknown => false,
     };
     if !hands_back || is_mute {
         if !has_agent {

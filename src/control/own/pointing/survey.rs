@@ -48,8 +48,9 @@ impl Survey {
                 Ok((account, here, rows.pointed_numbers(id)?, rows.pointed_applications(id)?))
             })
             .await?;
-        let pointing = carriers::room(account.carrier).pointing().ok_or_else(|| {
-            let message = "Switchback does not point numbers of this carrier: do it there.";
+        let pointing = carriers::room(account.carrier).pointing(&account).map_err(|lacks| {
+            let message =
+                format!("Its numbers are asked for with {lacks}, which it does not have.");
             Refusal::invalid("account", message)
         })?;
         let url = |kind| format!("{}/carriers/{}/{kind}", api.settings.public_url, account.name);
@@ -96,7 +97,9 @@ impl Survey {
     pub(super) async fn read_answering_applications(&mut self, api: &Api) -> Result<(), Problem> {
         let answering = self.visible().filter_map(|held| match &held.answerer {
             Answerer::Application { id, .. } => Some(id.clone()),
-            Answerer::Nobody | Answerer::Url(_) | Answerer::Trunk { .. } => None,
+            Answerer::Nobody | Answerer::Url(_) | Answerer::Trunk { .. } | Answerer::Unknown => {
+                None
+            }
         });
         let ids: BTreeSet<String> = answering.collect();
         self.read_applications(api, ids).await
@@ -147,7 +150,7 @@ impl Survey {
         match &held.answerer {
             Answerer::Url(asked) => Some(asked),
             Answerer::Application { id, .. } => self.applications.get(id)?.as_ref()?.asked.as_ref(),
-            Answerer::Nobody | Answerer::Trunk { .. } => None,
+            Answerer::Nobody | Answerer::Trunk { .. } | Answerer::Unknown => None,
         }
     }
 

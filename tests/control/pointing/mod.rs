@@ -1,6 +1,9 @@
 //! Numbers at their carrier, against a stand-in of each carrier's number desk: who answers,
 //! pointing here, putting back, and what others change meanwhile.
 
+mod bandwidth;
+mod vonage;
+
 use serde_json::{Value, json};
 use switchback::{control, dialects::PrivateHosts};
 

@@ -1,6 +1,8 @@
 //! Carriers' number desks, as far as their pages tell: lists in pages, records that are read and
 //! changed, one field clearing another where the page says so. Records begin as the fixtures.
 
+pub(crate) mod others;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -10,7 +12,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{Method, StatusCode, Uri},
+    http::{HeaderMap, Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -102,9 +104,18 @@ impl Desk {
     }
 }
 
-async fn asked(State(desk): State<Desk>, method: Method, uri: Uri, body: Bytes) -> Response {
+async fn asked(
+    State(desk): State<Desk>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut inner = desk.inner.lock().unwrap();
     let text = String::from_utf8(body.to_vec()).unwrap();
+    if let Some(answer) = others::asked(&mut inner, &method, &uri, &headers, &text) {
+        return answer;
+    }
     let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8().unwrap().into_owned();
     let is_list = ["IncomingPhoneNumbers.json", "/v2/phone_numbers", "/Number/"]
         .iter()
