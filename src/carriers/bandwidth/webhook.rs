@@ -17,7 +17,7 @@ use crate::{
         Webhook,
         shared::{
             form::{Form, call_id},
-            twiml::webhook as party,
+            party,
         },
     },
     domain::{Account, Attestation, CallStatus, Direction, E164, InboundCall, UnixMillis},

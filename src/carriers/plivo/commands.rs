@@ -10,15 +10,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    numbers,
-    webhook::{FALLBACK, digits},
-};
+use super::{numbers, webhook::FALLBACK};
 use crate::{
     carriers::{
         ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
         NumberSearch, OfferedNumber,
-        shared::{credentials, query},
+        shared::{credentials, party::plusless::digits, query},
     },
     domain::{Account, CallStatus, DialFailure, E164, Secret, UnixMillis},
 };

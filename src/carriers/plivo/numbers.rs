@@ -5,13 +5,13 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::{commands::without_plus, webhook::digits};
+use super::commands::without_plus;
 use crate::{
     carriers::{
         Answerer, AskedUrl, HeldApplication, HeldNumber, NumberCommand, NumberOutcome, NumberPage,
         PointTo, Pointing,
         numbers::{fields_of, put_status, text},
-        shared::query,
+        shared::{party::plusless::digits, query},
     },
     domain::CarrierFields,
 };

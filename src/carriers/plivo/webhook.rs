@@ -9,11 +9,11 @@ use crate::{
         AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest,
         Webhook,
         shared::{
-            caller,
             form::{Form, call_id},
+            party::plusless::{ani, number},
         },
     },
-    domain::{Account, Ani, Attestation, CallStatus, Direction, E164, InboundCall},
+    domain::{Account, Attestation, CallStatus, Direction, InboundCall},
 };
 
 /// A UUID has 36 characters. A longer id has swallowed its neighbour.
@@ -116,28 +116,6 @@ fn status_event<'a>(form: &mut Form<'a>, call_uuid: &str, query: &str) -> Event<
 pub(super) fn is_call_uuid(text: &str) -> bool {
     (1..=CALL_UUID_LEN_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// Who calls; the plus is usually left out.
-fn ani(text: &str) -> Ani {
-    let text = text.trim();
-    if caller::is_withheld(text) {
-        return Ani::Withheld;
-    }
-    digits(text).map_or(Ani::Unusable, Ani::Number)
-}
-
-/// Which number was dialled, or the user of `sip:+1...@host`.
-fn number(text: &str) -> Option<E164> {
-    match text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:")) {
-        Some(address) => digits(address.split(['@', ';']).next().unwrap_or_default()),
-        None => digits(text),
-    }
-}
-
-/// Digits with or without their plus.
-pub(super) fn digits(text: &str) -> Option<E164> {
-    E164::from_digits(text.strip_prefix('+').unwrap_or(text))
 }
 
 /// Both say so, or nobody vouches. The names were seen in the field; no page of Plivo's has them.

@@ -18,9 +18,10 @@ use crate::{
         Event, Leg, Progress, Refused, Request, StreamEvent, VoiceRequest, Webhook,
         shared::{
             form::{Form, call_id},
+            party,
             twiml::{
                 self,
-                webhook::{self as party, answered_by, call_status, dial_outcome},
+                webhook::{answered_by, call_status, dial_outcome},
             },
         },
     },

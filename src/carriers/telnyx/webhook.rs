@@ -13,7 +13,7 @@ use super::state::{self, Left, State};
 use crate::{
     carriers::{
         AnsweredBy, DialOutcome, Event, Progress, Refused, StreamEvent, VoiceRequest, Webhook,
-        shared::{form::call_id, twiml::webhook as party},
+        shared::{form::call_id, party},
     },
     domain::{Account, Ani, Attestation, CallStatus, Direction, E164, InboundCall, UnixMillis},
 };

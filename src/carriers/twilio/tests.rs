@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     carriers::{
-        AnsweredBy, BODY_LEN_MAX, DialOutcome, Event, StreamEvent, VoiceRequest, shared::twiml,
+        AnsweredBy, BODY_LEN_MAX, DialOutcome, Event, StreamEvent, VoiceRequest,
+        shared::{party, twiml},
     },
     domain::{
         AccountApi, AccountId, AccountOrigin, Ani, Attestation, CallId, CallStatus, CarrierId,
@@ -455,22 +456,19 @@ fn callers_and_callees_are_read_in_every_spelling() {
         "+7378742833",
         "whatsapp:anonymous",
     ] {
-        assert_eq!(twiml::webhook::ani(withheld), Ani::Withheld, "{withheld:?}");
+        assert_eq!(party::ani(withheld), Ani::Withheld, "{withheld:?}");
     }
     for unusable in ["client:ops", "sip:+14155550117@h", "sim:DE1", "4155550117", "55555", "+0123"]
     {
-        assert_eq!(twiml::webhook::ani(unusable), Ani::Unusable, "{unusable:?}");
+        assert_eq!(party::ani(unusable), Ani::Unusable, "{unusable:?}");
     }
-    assert_eq!(twiml::webhook::ani("+14155550117"), number("+14155550117"));
-    assert_eq!(twiml::webhook::ani("whatsapp:+14155550117"), number("+14155550117"));
-    assert_eq!(twiml::webhook::number("whatsapp:+12125550142"), e164("+12125550142"));
-    assert_eq!(
-        twiml::webhook::number("sip:+12125550142@h.sip.twilio.com:5061"),
-        e164("+12125550142")
-    );
-    assert_eq!(twiml::webhook::number("sip:+12125550142;npdi@h"), e164("+12125550142"));
-    assert_eq!(twiml::webhook::number("sip:5550142@h"), None);
-    assert_eq!(twiml::webhook::number("client:+12125550142"), None);
+    assert_eq!(party::ani("+14155550117"), number("+14155550117"));
+    assert_eq!(party::ani("whatsapp:+14155550117"), number("+14155550117"));
+    assert_eq!(party::number("whatsapp:+12125550142"), e164("+12125550142"));
+    assert_eq!(party::number("sip:+12125550142@h.sip.twilio.com:5061"), e164("+12125550142"));
+    assert_eq!(party::number("sip:+12125550142;npdi@h"), e164("+12125550142"));
+    assert_eq!(party::number("sip:5550142@h"), None);
+    assert_eq!(party::number("client:+12125550142"), None);
     for (word, attestation) in [
         ("TN-Validation-Passed-C", Attestation::C),
         ("TN-Validation-Passed-A-Passthrough", Attestation::None),

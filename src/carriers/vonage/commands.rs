@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{answer, numbers, webhook::digits};
+use super::{answer, numbers};
 use crate::{
     carriers::{
         ApiError, ApiRequest, Authorization, CallPage, Command, CommandOutcome, Dial, FoundCall,
-        shared::query,
+        shared::{party::plusless::digits, query},
     },
     domain::{Account, CallStatus, DialFailure, E164, Secret, UnixMillis},
 };

@@ -9,13 +9,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{answer, webhook::digits};
+use super::answer;
 use crate::{
     carriers::{
         Answerer, ApiRequest, AskedUrl, Authorization, HeldApplication, HeldNumber, NumberCommand,
         NumberOutcome, NumberPage, PointTo, Pointing,
         numbers::{fields_of, put_status, text},
-        shared::{credentials, query},
+        shared::{credentials, party::plusless::digits, query},
     },
     domain::{Account, CarrierFields, E164, PointCause, Secret},
 };

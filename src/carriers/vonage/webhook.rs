@@ -19,8 +19,8 @@ use crate::{
         AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, Request, StreamEvent,
         VoiceRequest, Webhook,
         shared::{
-            caller,
             form::{Form, call_id},
+            party::plusless::{ani, digits, number},
         },
     },
     domain::{Account, Ani, Attestation, CallStatus, Direction, E164, InboundCall, UnixMillis},
@@ -371,28 +371,6 @@ impl<'a> Read<'a, '_> {
 fn timestamp(text: &str) -> Option<UnixMillis> {
     let time: Timestamp = text.parse().ok()?;
     u64::try_from(time.as_millisecond()).ok().map(UnixMillis)
-}
-
-/// Who calls; without a plus, where it is a number at all.
-fn ani(text: &str) -> Ani {
-    let text = text.trim();
-    if caller::is_withheld(text) {
-        return Ani::Withheld;
-    }
-    number(text).map_or(Ani::Unusable, Ani::Number)
-}
-
-/// A number, or the user of `sip:+1...@host`.
-fn number(text: &str) -> Option<E164> {
-    match text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:")) {
-        Some(address) => digits(address.split(['@', ';']).next().unwrap_or_default()),
-        None => digits(text),
-    }
-}
-
-/// Digits with or without their plus.
-pub(super) fn digits(text: &str) -> Option<E164> {
-    E164::from_digits(text.strip_prefix('+').unwrap_or(text))
 }
 
 struct TextVisitor;

@@ -11,11 +11,11 @@ use crate::{
         AnsweredBy, DialOutcome, Endpoint, Event, Progress, Refused, StreamEvent, VoiceRequest,
         Webhook,
         shared::{
-            caller,
             form::{Form, call_id},
+            party::{ani, number},
         },
     },
-    domain::{Account, Ani, Attestation, CallStatus, Direction, E164, InboundCall, UnixMillis},
+    domain::{Account, Attestation, CallStatus, Direction, InboundCall, UnixMillis},
 };
 
 /// What a carrier's id of a call looks like.
@@ -125,27 +125,6 @@ fn caller<'f>(form: &'f Form<'_>) -> &'f str {
 
 fn called<'f>(form: &'f Form<'_>) -> &'f str {
     form.get("To").or_else(|| form.get("Called")).unwrap_or_default()
-}
-
-/// Who calls. A bare number without a plus is a short code or worse, so never a contact.
-#[must_use]
-pub fn ani(text: &str) -> Ani {
-    let text = text.trim();
-    let bare = text.strip_prefix("whatsapp:").unwrap_or(text);
-    if caller::is_withheld(bare) {
-        return Ani::Withheld;
-    }
-    E164::parse(bare).map_or(Ani::Unusable, Ani::Number)
-}
-
-/// Which number was dialled: `+1...`, `whatsapp:+1...`, or the user of `sip:+1...@host`.
-#[must_use]
-pub fn number(text: &str) -> Option<E164> {
-    if let Some(address) = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:")) {
-        let user = address.split_once('@')?.0;
-        return E164::parse(user.split(';').next().unwrap_or_default());
-    }
-    E164::parse(text.strip_prefix("whatsapp:").unwrap_or(text))
 }
 
 /// Only these three words vouch for a caller: not `-Diverted`, where the diverting carrier was
