@@ -242,7 +242,7 @@ def requests(report, orders, client, carrier, held):
         given = typed(CallDialParams, ours.fields)
         same_request(ours, standin.asked(lambda: client.calls.dial(**given)))
         equal((given["to"], given["from_"]), (CONTACT, orders.e164(0)), "parties")
-        equal(given["answering_machine_detection"], "detect_beep", "answering_machine_detection")
+        equal(given["answering_machine_detection"], "detect", "answering_machine_detection")
     answered = carrier.body("call.answered", PLACED, to=CONTACT, client_state=given["client_state"],
                             **{"from": orders.e164(0)})
     held.answered(PLACED, answered, "streaming_start")
