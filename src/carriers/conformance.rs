@@ -301,7 +301,7 @@ fn only_what_the_accounts_carrier_signed_is_received() {
             room(carrier).receive(Endpoint::Voice, request, &ours, NOW).map(drop)
         };
         assert_eq!(receive(&unsigned), Err(Refused::Unsigned), "{carrier}");
-        let upgrade = room(carrier).verify_upgrade(&unsigned, &ours, NOW);
+        let upgrade = room(carrier).verify_upgrade(&unsigned, &ours);
         let expected = if peer(carrier).signs_upgrade { Err(Refused::Unsigned) } else { Ok(()) };
         assert_eq!(upgrade, expected, "{carrier}: upgrade");
 

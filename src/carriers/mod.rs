@@ -91,12 +91,7 @@ pub trait Carrier: Sync {
     ///
     /// # Errors
     /// As [`Carrier::receive`].
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        now: UnixMillis,
-    ) -> Result<(), Refused>;
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused>;
 
     /// What makes the carrier do it: a document, which replaces what `out` holds, or a request.
     fn answer(&self, answer: &Answer<'_>, leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply;

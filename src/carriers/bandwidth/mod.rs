@@ -61,12 +61,7 @@ impl Carrier for Bandwidth {
     }
 
     /// The document gives the socket the same user and password as every other URL.
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         signature::verify(request, account)
     }
 

@@ -67,7 +67,7 @@ fn showing(authorization: &str) -> HeaderMap {
 
 fn verdict(headers: &HeaderMap, account: &Account) -> Result<(), Refused> {
     let request = Request { method: &Method::GET, url: "wss://h/media/1", headers, body: b"" };
-    Bandwidth.verify_upgrade(&request, account, NOW)
+    Bandwidth.verify_upgrade(&request, account)
 }
 
 #[test]

@@ -41,12 +41,7 @@ impl Carrier for Plivo {
     }
 
     /// An upgrade is signed as any GET, over the whole `wss` URL.
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         signature::verify(request, account).map(drop)
     }
 

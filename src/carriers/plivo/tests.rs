@@ -106,7 +106,7 @@ impl Case {
     }
 
     fn verdict(&self) -> Result<(), Refused> {
-        Plivo.verify_upgrade(&self.request(), &self.account, NOW)
+        Plivo.verify_upgrade(&self.request(), &self.account)
     }
 }
 
@@ -153,10 +153,10 @@ fn what_we_sign_verifies_by_the_first_secret() {
         let mut signed = Plivo.sign(&request, &case.account, NOW);
         signed.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
         let request = Request { headers: &signed, ..request };
-        assert!(Plivo.verify_upgrade(&request, &case.account, NOW).is_ok(), "{}", case.id);
+        assert!(Plivo.verify_upgrade(&request, &case.account).is_ok(), "{}", case.id);
         let older = account(&["other", case.account.secrets[0].reveal()]);
-        assert!(Plivo.verify_upgrade(&request, &older, NOW).is_ok(), "{}", case.id);
-        let other = Plivo.verify_upgrade(&request, &account(&["other"]), NOW);
+        assert!(Plivo.verify_upgrade(&request, &older).is_ok(), "{}", case.id);
+        let other = Plivo.verify_upgrade(&request, &account(&["other"]));
         assert_eq!(other, Err(Refused::WrongSignature), "{}", case.id);
     }
     let case = Case::named("post-form-no-query");
@@ -853,7 +853,7 @@ proptest! {
         let mut signed = Plivo.sign(&request, &account(&[TOKEN]), NOW);
         signed.extend(headers.clone());
         let request = Request { headers: &signed, ..request };
-        prop_assert_eq!(Plivo.verify_upgrade(&request, &account(&[TOKEN]), NOW), Ok(()));
+        prop_assert_eq!(Plivo.verify_upgrade(&request, &account(&[TOKEN])), Ok(()));
         for endpoint in [Endpoint::Voice, Endpoint::Status, Endpoint::Resume] {
             let _read = Plivo.receive(endpoint, &request, &account(&[TOKEN]), NOW);
         }

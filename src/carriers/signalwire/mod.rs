@@ -41,12 +41,7 @@ impl Carrier for SignalWire {
         webhook::parse(endpoint, form, request.query(), account)
     }
 
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         signature::verify_upgrade(request, account)
     }
 

@@ -327,7 +327,7 @@ fn the_socket_shows_the_token_that_the_document_gave_it() {
             text => headers(&[("authorization", text)]),
         };
         let request = Request { method: &Method::GET, url, headers: &headers, body: b"" };
-        SignalWire.verify_upgrade(&request, &account(keys), NOW)
+        SignalWire.verify_upgrade(&request, &account(keys))
     };
     let bearer = format!("Bearer {token}");
     assert_eq!(upgrade(SOCKET, &bearer, &["newer", KEY]), Ok(()));
@@ -532,7 +532,7 @@ proptest! {
             let is_socket = url.starts_with("ws");
             prop_assert!(is_socket || matches!(read, Ok(_) | Err(Refused::Malformed(_))));
         }
-        let upgrade = SignalWire.verify_upgrade(&request, &account(&[KEY]), NOW);
+        let upgrade = SignalWire.verify_upgrade(&request, &account(&[KEY]));
         prop_assert_eq!(upgrade.is_ok(), url.starts_with("ws"));
     }
 

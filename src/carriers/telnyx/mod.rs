@@ -55,12 +55,7 @@ impl Carrier for Telnyx {
     }
 
     /// `answer` takes no token for the upgrade: our ticket in the path is all there is.
-    fn verify_upgrade(
-        &self,
-        _request: &Request<'_>,
-        _account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, _request: &Request<'_>, _account: &Account) -> Result<(), Refused> {
         Ok(())
     }
 
@@ -154,13 +149,8 @@ impl Carrier for TelnyxTexml {
     }
 
     /// `<Stream>` takes no token for the upgrade: our ticket in the path is all there is.
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        now: UnixMillis,
-    ) -> Result<(), Refused> {
-        Telnyx.verify_upgrade(request, account, now)
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
+        Telnyx.verify_upgrade(request, account)
     }
 
     fn answer(&self, answer: &Answer<'_>, leg: &Leg<'_>, out: &mut Vec<u8>) -> Reply {

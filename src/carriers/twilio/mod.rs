@@ -40,12 +40,7 @@ impl Carrier for Twilio {
         webhook::parse(endpoint, form, request.query(), account)
     }
 
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         media::verify_upgrade(request, account)
     }
 

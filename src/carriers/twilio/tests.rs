@@ -113,7 +113,7 @@ impl Case {
 /// their parameters afterwards is another matter.
 fn signature_verdict(case: &Case) -> Result<(), Refused> {
     if case.url.starts_with("ws") {
-        return Twilio.verify_upgrade(&case.request(), &case.account, UnixMillis(0));
+        return Twilio.verify_upgrade(&case.request(), &case.account);
     }
     match Twilio.receive(Endpoint::Voice, &case.request(), &case.account, NOW) {
         Ok(_) | Err(Refused::Malformed(_) | Refused::AccountMismatch) => Ok(()),
@@ -192,7 +192,7 @@ fn the_recorded_upgrade_verifies_with_and_without_a_slash() {
     headers.insert(signature::SIGNATURE.clone(), value.parse().unwrap());
     let verify = |url: &str, headers: &HeaderMap| {
         let request = Request { method: &Method::GET, url, headers, body: b"" };
-        Twilio.verify_upgrade(&request, &account(&[TOKEN]), UnixMillis(0))
+        Twilio.verify_upgrade(&request, &account(&[TOKEN]))
     };
     assert_eq!(verify(url, &headers), Ok(()));
     assert_eq!(verify(&format!("{url}/"), &headers), Err(Refused::WrongSignature));
@@ -512,7 +512,7 @@ proptest! {
         let request = Request { method: &method, url: &url, headers: &headers, body: &body };
         let account = account(&[TOKEN]);
         prop_assert!(Twilio.receive(endpoint, &request, &account, NOW).is_err());
-        prop_assert!(Twilio.verify_upgrade(&request, &account, UnixMillis(0)).is_err());
+        prop_assert!(Twilio.verify_upgrade(&request, &account).is_err());
     }
 
     #[test]

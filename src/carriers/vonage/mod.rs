@@ -61,12 +61,7 @@ impl Carrier for Vonage {
     }
 
     /// An upgrade brings back the `Authorization` that our document gave for it.
-    fn verify_upgrade(
-        &self,
-        request: &Request<'_>,
-        account: &Account,
-        _now: UnixMillis,
-    ) -> Result<(), Refused> {
+    fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         signature::verify_upgrade(request, account)
     }
 

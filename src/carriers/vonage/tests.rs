@@ -515,7 +515,7 @@ fn a_media_document_asks_for_a_synchronous_socket() {
     headers.insert(AUTHORIZATION, proof.parse().unwrap());
     let verdict = |url: &str, headers: &HeaderMap, secrets: &[&str]| {
         let request = Request { method: &Method::GET, url, headers, body: &[] };
-        Vonage.verify_upgrade(&request, &account(secrets), NOW)
+        Vonage.verify_upgrade(&request, &account(secrets))
     };
     assert_eq!(verdict(SOCKET, &headers, &["new", SECRET]), Ok(()));
     let wrong = Err(Refused::WrongSignature);
