@@ -169,7 +169,7 @@ impl Edge {
         // Nothing follows what is said but the call's end.
         let is_last = matches!(target, Target::Say(_));
         let resume_url = self.step(asked, live, if is_last { live.rungs() } else { place } + 1);
-        match target {
+        let (answer, outcome) = match target {
             Target::Runtime(_) | Target::Builtin(_) => {
                 return self.media(asked, live, place, &resume_url);
             }
@@ -183,20 +183,12 @@ impl Edge {
                 let answer = Answer::DialSip { address, resume_url };
                 return self.write_rung(asked, &answer, live, place);
             }
-            Target::Redirect(_) | Target::Say(_) | Target::Busy | Target::Reject => {}
             // The ladder expands agents; one that is left leads nowhere.
             Target::Agent(_) => return self.rung(asked, live, place + 1),
-        }
-        let (answer, outcome) = match target {
             Target::Redirect(url) => (Answer::Redirect { url }, "redirected"),
             Target::Say(text) => (Answer::Say { text, resume_url: &resume_url }, "spoken"),
             Target::Busy => (Answer::Busy, "refused"),
             Target::Reject => (Answer::Reject, "refused"),
-            Target::Runtime(_)
-            | Target::Builtin(_)
-            | Target::Tel(_)
-            | Target::Sip(_)
-            | Target::Agent(_) => (Answer::HangUp, "skipped"),
         };
         let is_answered = asked.voice.is_answered;
         if !is_answered && room.picks_up_first(&answer) {
@@ -305,8 +297,8 @@ impl Edge {
         live: &Arc<LiveCall>,
         place: usize,
     ) -> Answered {
-        let (edge, live) = (Arc::clone(self), Arc::clone(live));
         self.write_with(asked, answer, |asked| {
+            let (edge, live) = (Arc::clone(self), Arc::clone(live));
             Some(Otherwise(Box::new(move || edge.go_past(&asked, &live, place))))
         })
     }

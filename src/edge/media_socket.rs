@@ -168,7 +168,7 @@ impl MediaSockets {
         let url = format!("{}{target}", self.media_url);
         let request = carriers::Request { method: &Method::GET, url: &url, headers, body: &[] };
         let account = Arc::clone(view.account_by_id(claims.account).ok_or("unknown_account")?);
-        let proof = carriers::room(account.carrier).verify_upgrade(&request, &account, now);
+        let proof = carriers::room(account.carrier).verify_upgrade(&request, &account);
         proof.map_err(|refused| {
             metrics::signature_failure(account.carrier, refused.cause());
             refused.cause()

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::{
     Edge,
     answering::{Answered, Asked},
+    step,
 };
 use crate::{
     calls::{Event as CallEvent, LiveCall, Resume},
@@ -204,8 +205,7 @@ enum Then {
 
 /// A parameter of the query that we, or who runs a dialer, put on the URL.
 fn parameter<'t>(target: &'t str, name: &str) -> Option<Cow<'t, str>> {
-    let (_, query) = target.split_once('?')?;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    let value = step::parameter(target, name)?;
     if value.contains('+') {
         let spaced = value.replace('+', " ");
         return Some(Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned()));

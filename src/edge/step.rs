@@ -1,6 +1,17 @@
-//! The parties of a call on the URL of a step, for carriers whose later events do not name them.
+//! What the URL of a step says of its call: where it stands on the ladder, and for carriers whose
+//! later events do not name them, the parties.
 
+use crate::carriers::Endpoint;
 use crate::domain::{Ani, E164, InboundCall};
+
+/// The step that a URL of ours stands for.
+pub(super) fn of(url: &str) -> Option<(Endpoint, &str)> {
+    let from = url.find("/carriers/")?;
+    let target = url.get(from..)?;
+    let path = target.split('?').next()?;
+    let (_, endpoint) = path.rsplit_once('/')?;
+    Some((Endpoint::named(endpoint)?, target))
+}
 
 /// Appends the parties to a URL that has a query.
 pub(super) fn write_parties(url: &mut String, call: &InboundCall) {
@@ -24,13 +35,20 @@ pub(super) fn write_parties(url: &mut String, call: &InboundCall) {
     put("attested", call.attestation.as_str());
 }
 
+/// A parameter of a target's query, as it stands there.
+pub(super) fn parameter<'t>(target: &'t str, name: &str) -> Option<&'t str> {
+    let (_, query) = target.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// Which place of the ladder a step is about.
+pub(super) fn attempt(target: &str) -> usize {
+    parameter(target, "attempt").and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
 /// The parties that a step's URL has; what it has not is as the request says.
 pub(super) fn parties(url: &str, told: InboundCall) -> InboundCall {
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let value = |name: &str| {
-        let mut pairs = query.split('&');
-        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-    };
+    let value = |name: &str| parameter(url, name);
     let number = |name: &str| value(name).and_then(E164::from_digits);
     let ani = match value("from") {
         Some("withheld") => Some(Ani::Withheld),

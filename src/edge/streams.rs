@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::{Edge, answering::Answered};
+use super::Edge;
 use crate::{
     calls::{LiveCall, Resume},
     carriers::{Order, StreamEvent, Told},
@@ -60,13 +58,11 @@ impl Edge {
         let Some(call) = self.live.by_carrier(account.id, carrier_call_id) else {
             return WebhookOutcome::Unknown;
         };
-        let mut outcome = WebhookOutcome::Repeated;
-        self.answers.get_with(Uuid::new_v5(&call.facts.id.0, event.as_bytes()), || {
-            outcome = WebhookOutcome::Accepted;
-            call.press(key);
-            Answered::Ordered
-        });
-        outcome
+        if !self.is_news(call.facts.id, event) {
+            return WebhookOutcome::Repeated;
+        }
+        call.press(key);
+        WebhookOutcome::Accepted
     }
 
     /// Has the carrier ask for the rung at `place`: once, however often it tells the same, and not
@@ -86,18 +82,15 @@ impl Edge {
         }
         let Streamed { account, carrier_call_id, event_id, target, now, .. } = *told;
         let id = CallId::of_carrier_call(account.id, carrier_call_id);
-        let key = Uuid::new_v5(&id.0, event_id.unwrap_or(target).as_bytes());
-        let mut outcome = WebhookOutcome::Repeated;
-        self.answers.get_with(key, || {
-            outcome = WebhookOutcome::Accepted;
-            if let (Some(call), Some(at)) = (call, place.checked_sub(1)) {
-                self.tried(call, at, "no_stream", now);
-            }
-            let url = format!("{}{target}", self.settings.public_url);
-            let (account, carrier_call_id) = (Arc::clone(account), carrier_call_id.to_owned());
-            self.order(Order { account, carrier_call_id, told: Told::Redirect(url) });
-            Answered::Ordered
-        });
-        outcome
+        if !self.is_news(id, event_id.unwrap_or(target)) {
+            return WebhookOutcome::Repeated;
+        }
+        if let (Some(call), Some(at)) = (call, place.checked_sub(1)) {
+            self.tried(call, at, "no_stream", now);
+        }
+        let url = format!("{}{target}", self.settings.public_url);
+        let (account, carrier_call_id) = (Arc::clone(account), carrier_call_id.to_owned());
+        self.order(Order { account, carrier_call_id, told: Told::Redirect(url) });
+        WebhookOutcome::Accepted
     }
 }

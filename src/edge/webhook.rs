@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     Edge,
     answering::{Answered, Asked},
+    step,
     streams::Streamed,
 };
 use crate::{
@@ -100,7 +101,7 @@ impl Edge {
         };
         let call_id = webhook.carrier_call_id.as_ref();
         let event_id = webhook.event_id.as_deref();
-        let step = webhook.step.as_deref().map(step);
+        let step = webhook.step.as_deref().map(step::of);
         let Some((endpoint, target)) = step.unwrap_or(Some((endpoint, sent.target))) else {
             return refuse(account, Refused::Malformed("the step is none of ours"));
         };
@@ -116,8 +117,7 @@ impl Edge {
                 (nothing(room), self.progress(account, call_id, target, &progress, now))
             }
             Event::Stream(event) => {
-                let follows =
-                    (endpoint == Endpoint::Resume).then(|| query_number(target, "attempt"));
+                let follows = (endpoint == Endpoint::Resume).then(|| step::attempt(target));
                 let carrier_call_id = call_id;
                 let told = Streamed { account, carrier_call_id, event_id, target, follows, now };
                 (nothing(room), self.streamed(&told, &event))
@@ -144,13 +144,13 @@ impl Edge {
     ) -> (Answered, WebhookOutcome) {
         let id = CallId::of_carrier_call(asked.account.id, asked.carrier_call_id);
         let said = asked.event_id.unwrap_or(target);
-        let key = Uuid::new_v5(&id.0, said.as_bytes());
         if asked.tells() {
-            if !self.events.entry(key).or_insert(()).is_fresh() {
+            if !self.is_news(id, said) {
                 return (Answered::Ordered, WebhookOutcome::Repeated);
             }
             return self.reply(asked, id, endpoint, target);
         }
+        let key = Uuid::new_v5(&id.0, said.as_bytes());
         let mut outcome = None;
         let mut make = || {
             let (reply, what) = self.reply(asked, id, endpoint, target);
@@ -159,6 +159,11 @@ impl Edge {
         };
         let reply = if is_fallback { make() } else { self.answers.get_with(key, make) };
         (reply, outcome.unwrap_or(WebhookOutcome::Repeated))
+    }
+
+    /// Whether a call's event is told for the first time, as far back as events are known.
+    pub(super) fn is_news(&self, call: CallId, event: &str) -> bool {
+        self.events.entry(Uuid::new_v5(&call.0, event.as_bytes())).or_insert(()).is_fresh()
     }
 
     /// The reply, and what the request was to us.
@@ -173,7 +178,7 @@ impl Edge {
         if self.is_late(asked) {
             return (Answered::Ordered, WebhookOutcome::Late);
         }
-        let attempt = || query_number(target, "attempt");
+        let attempt = || step::attempt(target);
         let reply = match (direction, endpoint) {
             // Over: nobody hears it.
             _ if is_over => self.hang_up(asked),
@@ -302,15 +307,6 @@ fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, Webhoo
     (response, WebhookOutcome::Refused)
 }
 
-/// The step that a URL of ours stands for.
-fn step(url: &str) -> Option<(Endpoint, &str)> {
-    let from = url.find("/carriers/")?;
-    let target = url.get(from..)?;
-    let path = target.split('?').next()?;
-    let (_, endpoint) = path.rsplit_once('/')?;
-    Some((Endpoint::named(endpoint)?, target))
-}
-
 fn answer(answered: Answered) -> Response<Full<Bytes>> {
     let (content_type, body) = match answered {
         Answered::Document(content_type, body) => (content_type, body),
@@ -335,11 +331,4 @@ const fn kind(endpoint: Endpoint) -> WebhookKind {
         Endpoint::Status => WebhookKind::Status,
         Endpoint::Resume => WebhookKind::Resume,
     }
-}
-
-/// A number in the query that we wrote ourselves.
-fn query_number(target: &str, name: &str) -> usize {
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
-    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
