@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Daemon, Failure,
-    client::{Client, segment},
+    client::{Client, list, segment},
     out, sse, timeline,
 };
 use crate::domain::CallId;
@@ -92,7 +92,7 @@ impl Calls {
         }
         let heading = ["STARTED", "FROM", "TO", "AGENT", "REASON", "STATUS", "TALKED", "ID"];
         let mut rows = vec![heading.map(str::to_owned).to_vec()];
-        rows.extend(data(&answer).iter().map(|call| row(call).to_vec()));
+        rows.extend(list(&answer).iter().map(|call| row(call).to_vec()));
         out::table(&rows);
         Ok(())
     }
@@ -141,10 +141,6 @@ impl Calls {
     }
 }
 
-fn data(answer: &Value) -> &[Value] {
-    answer.get("data").and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 /// The call that is meant.
 fn find(client: &Client<'_>, named: &str) -> Result<Value, Failure> {
     if named.parse::<CallId>().is_ok() {
@@ -153,7 +149,7 @@ fn find(client: &Client<'_>, named: &str) -> Result<Value, Failure> {
     let newest = |name: &'static str, value: &str| -> Result<Option<Value>, Failure> {
         let mut query = vec![("limit", "1".to_owned())];
         query.extend((!name.is_empty()).then(|| (name, value.to_owned())));
-        Ok(data(&client.ask(Method::GET, PATH, &query, None)?).first().cloned())
+        Ok(list(&client.ask(Method::GET, PATH, &query, None)?).first().cloned())
     };
     let found = if named == "last" {
         newest("", "")?

@@ -283,6 +283,16 @@ fn tls() -> rustls::ClientConfig {
     rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
 }
 
+/// A text of an answer; empty where there is none.
+pub(super) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The rows of a list.
+pub(super) fn list(answer: &Value) -> &[Value] {
+    answer.get("data").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// A text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

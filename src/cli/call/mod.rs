@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     Daemon, Failure,
-    client::{Client, segment},
+    client::{Client, list, segment, text},
     out,
 };
 use crate::{
@@ -390,12 +390,4 @@ fn last(client: &Client<'_>, call: Value) -> Value {
         }
     }
     call
-}
-
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.get("data").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

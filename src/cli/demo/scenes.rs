@@ -14,6 +14,7 @@ use super::{
     stage::{CONTACT, NUMBER, STRANGER, Speaker, Stage},
 };
 use crate::{
+    cli::timeline::text,
     simulator::{Leg, Ringing, State, Voice, What, audio},
     telemetry::clock,
 };
@@ -372,10 +373,6 @@ async fn forged(stage: &Stage) -> Played {
         timed: "refused in",
         took: reply.took,
     })
-}
-
-fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A trace's detail for people who have no use for ids.

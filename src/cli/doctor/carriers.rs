@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{
     daemon::clock_finding,
-    finding::{Finding, some, text},
+    finding::{Finding, some},
 };
 use crate::{
     carriers,
-    cli::client::{Client, segment},
+    cli::client::{Client, segment, text},
     dialects::rfc3339,
     domain::{Account, AccountOrigin, CarrierId},
     telemetry::clock,

@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::finding::{Finding, Health, rows, text};
-use crate::{cli::client::Client, domain::UnixMillis, telemetry::clock};
+use super::finding::{Finding, Health};
+use crate::{
+    cli::client::{Client, list, text},
+    domain::UnixMillis,
+    telemetry::clock,
+};
 
 /// Past this, tokens that live a minute and carriers' time windows begin to suffer.
 const CLOCK_OFF_SECONDS_MAX: i64 = 5;
@@ -44,7 +48,7 @@ pub(super) fn examine(client: &Client<'_>, status: &Value, findings: &mut Vec<Fi
 
 /// Whether people who ring back a number that they were shown reach who knows why.
 fn coverage(uncovered: &Value) -> Finding {
-    let rows = rows(uncovered);
+    let rows = list(uncovered);
     if rows.is_empty() {
         return Finding::well("coverage", "every caller ID of a source agent is owned".to_owned());
     }

@@ -1,6 +1,6 @@
 //! What a check found, and what is to be done about it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::out;
 
@@ -77,14 +77,4 @@ pub(super) fn report(findings: &[Finding], as_json: bool) {
             out::line(&format!("         -> {}", finding.remedy));
         }
     }
-}
-
-/// A text of an answer.
-pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// The rows of a list.
-pub(super) fn rows(answer: &Value) -> &[Value] {
-    answer.get("data").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

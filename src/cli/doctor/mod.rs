@@ -13,12 +13,16 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Daemon, Failure, client::Client, data_dir, import, signature};
+use super::{
+    Daemon, Failure,
+    client::{Client, list, text},
+    data_dir, import, signature,
+};
 use crate::{
     config::{Config, process_env},
     runtime::{self, Dialer},
 };
-use finding::{Finding, Health, report, rows, text};
+use finding::{Finding, Health, report};
 use routes::Tenant;
 
 /// Accounts that are looked at, one after another.
@@ -173,15 +177,15 @@ impl Doctor {
 
 /// The accounts, as whoever may see them sees them; else their names.
 fn accounts(client: &Client<'_>, operator: &Client<'_>, status: &Value) -> Vec<Value> {
-    let list = |client: &Client<'_>| {
+    let ask = |client: &Client<'_>| {
         let query = [("limit", "100".to_owned())];
         client.ask(Method::GET, "/switchback/v1/carrier-accounts", &query, None)
     };
-    let listed = list(operator).or_else(|_| list(client)).unwrap_or_default();
+    let listed = ask(operator).or_else(|_| ask(client)).unwrap_or_default();
     let named = status.get("accounts").and_then(Value::as_array);
     let named = named.into_iter().flatten().filter_map(Value::as_str);
     let whole = named.map(|name| {
-        let found = rows(&listed).iter().find(|account| text(account, "name") == name);
+        let found = list(&listed).iter().find(|account| text(account, "name") == name);
         found.cloned().unwrap_or_else(|| serde_json::json!({ "name": name }))
     });
     whole.take(ACCOUNTS_MAX).collect()

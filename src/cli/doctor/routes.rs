@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::finding::{Finding, rows, some, text};
+use super::finding::{Finding, some};
 use crate::cli::{
     Failure,
-    client::{Client, segment},
+    client::{Client, list, segment, text},
 };
 
 /// Rows that are looked at of each list: past that the lists themselves are the place to look.
@@ -34,7 +34,7 @@ impl Tenant {
         Ok(Self {
             agents: all(client, "/v1/agents")?,
             numbers: all(client, "/v1/numbers")?,
-            drafts: rows(&drafts).iter().map(|agent| text(agent, "id").to_owned()).collect(),
+            drafts: list(&drafts).iter().map(|agent| text(agent, "id").to_owned()).collect(),
         })
     }
 
@@ -178,8 +178,8 @@ fn all(client: &Client<'_>, path: &str) -> Result<Vec<Value>, Failure> {
     let mut query = vec![("limit", "100".to_owned())];
     loop {
         let page = client.ask(Method::GET, path, &query, None)?;
-        found.extend(rows(&page).iter().cloned());
-        let last = rows(&page).last().map(|row| text(row, "id").to_owned());
+        found.extend(list(&page).iter().cloned());
+        let last = list(&page).last().map(|row| text(row, "id").to_owned());
         query.truncate(1);
         match last {
             Some(last)

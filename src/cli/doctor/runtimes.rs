@@ -12,8 +12,9 @@ use tokio_tungstenite::tungstenite::{
 };
 use uuid::Uuid;
 
-use super::finding::{Finding, text};
+use super::finding::Finding;
 use crate::{
+    cli::client::text,
     domain::{CallId, Target},
     runtime::{Dial, DialError, Dialer, RuntimeSocket},
     telemetry::clock,

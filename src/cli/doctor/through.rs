@@ -12,12 +12,9 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::{
-    daemon::clock_finding,
-    finding::{Finding, text},
-};
+use super::{daemon::clock_finding, finding::Finding};
 use crate::{
-    cli::client::{Client, Posted, segment},
+    cli::client::{Client, Posted, segment, text},
     domain::{CallId, Target},
     runtime::{Dial, DialError, Dialer, RuntimeSocket},
     telemetry::clock,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Daemon, Failure,
-    client::{Client, segment},
+    client::{Client, segment, text},
     import::progress,
     out,
 };
@@ -378,8 +378,4 @@ fn with_account(row: &Value, account: &str) -> Value {
 
 fn path(account: &str, rest: &str) -> String {
     format!("/switchback/v1/carrier-accounts/{}/numbers{rest}", segment(account))
-}
-
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{super::out, text, with_account};
+use super::{
+    super::{client::text, out},
+    with_account,
+};
 
 /// What became of the numbers so far.
 #[derive(Default)]
