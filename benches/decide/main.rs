@@ -1,0 +1,317 @@
+//! What a decision costs: `cargo bench --bench decide [-- CONTACTS]`, a million if none is said;
+//! with `-- --json` one JSON line last; with `-- --scale` the series from ten thousand contacts to
+//! CONTACTS instead. Every figure stands beside a yardstick of the same run, since the machine is
+//! somebody else's tomorrow.
+
+#![expect(
+    unsafe_code,
+    reason = "a counting allocator has to be one, and a thread's clock is libc's"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::print_stdout,
+    reason = "a bench prints what it measures"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/heap.rs"]
+mod heap;
+mod numbers;
+mod pauses;
+mod plain;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use common::{NOW, Sample, Seeded};
+use heap::Heap;
+use pauses::Pauses;
+use plain::Plain;
+use serde_json::{Map, Value, json};
+use switchback::domain::{InboundCall, RouteReason, UnixMillis};
+use switchback::index::{Delta, Index, Writer};
+use switchback::routing::decide;
+use switchback::telemetry::clock;
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
+const CALLS: usize = 1_000_000;
+/// Touches a second that a writer applies beside the readers.
+const WRITES_PER_SECOND: u32 = 50_000;
+/// Contacts that the unsynchronised maps hold: enough for one hot key.
+const PLAIN_CONTACTS: u64 = 100_000;
+const NOW_MS: UnixMillis = UnixMillis(NOW * 1000);
+
+fn main() {
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let said = std::env::args().find_map(|argument| argument.parse().ok());
+    let mut report = Report::default();
+    if has("--scale") {
+        let most = said.unwrap_or(10_000_000);
+        for contacts in [10_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|n| *n <= most)
+        {
+            report.prefix = format!("contacts_{contacts}_");
+            at_scale(contacts, &mut report);
+            println!();
+        }
+    } else {
+        let contacts = said.unwrap_or(1_000_000);
+        report.put("contacts", contacts as f64);
+        whole(contacts, &mut report);
+    }
+    if has("--json") {
+        println!("{}", json!({ "bench": "decide", "figures": report.figures }));
+    }
+}
+
+/// The figures by name, as they were printed.
+#[derive(Default)]
+struct Report {
+    prefix: String,
+    figures: Map<String, Value>,
+}
+
+impl Report {
+    fn put(&mut self, name: &str, value: f64) {
+        let value = (value * 1000.0).round() / 1000.0;
+        self.figures.insert(format!("{}{name}", self.prefix), json!(value));
+    }
+}
+
+fn whole(contacts: u64, report: &mut Report) {
+    let timer = timer_ns();
+    println!("timer, taken off every figure of one decision below: {timer:.0} ns\n");
+    let Loaded { index, mut writer, bytes, calls } = loaded(contacts, report);
+    hot(&index, &calls, report);
+    numbers::measure(report);
+    let miss = misses(bytes, report);
+    heading();
+    distribution("idle", &random(&index, &calls, timer), miss, report);
+    let (returned, others): (Vec<_>, Vec<_>) =
+        calls.iter().partition(|call| is_return(&index, call));
+    assert!(returned.len() > CALLS / 3, "{} of {CALLS} are return calls", returned.len());
+    distribution("return calls", &random(&index, returned, timer), miss, report);
+    distribution("strangers", &random(&index, others, timer), miss, report);
+    let measured = beside_writer(&index, &mut writer, &calls, contacts, timer);
+    distribution("beside a writer", &measured, miss, report);
+}
+
+fn at_scale(contacts: u64, report: &mut Report) {
+    let Loaded { index, mut writer, bytes, calls } = loaded(contacts, report);
+    let timer = timer_ns();
+    let miss = misses(bytes, report);
+    heading();
+    distribution("idle", &random(&index, &calls, timer), miss, report);
+    let measured = beside_writer(&index, &mut writer, &calls, contacts, timer);
+    distribution("beside a writer", &measured, miss, report);
+}
+
+struct Loaded {
+    index: Index,
+    writer: Writer,
+    /// The table's.
+    bytes: usize,
+    /// Return calls and strangers', by turns of a coin.
+    calls: Vec<InboundCall>,
+}
+
+/// An index with every contact, loaded as the log would: half of them alone, and the others, by
+/// which the table doubles, while a reader decides.
+fn loaded(contacts: u64, report: &mut Report) -> Loaded {
+    let (index, mut writer) = Index::new(None);
+    writer.apply(&common::installation());
+    let heap = Heap::used();
+    let half = contacts / 2;
+    let (alone, taken) = load(&mut writer, 0..half);
+    let quiet = pauses::beside(&index, &calls(half), || thread::sleep(taken)).1;
+    let ((beside, _), doubling) =
+        pauses::beside(&index, &calls(half), || load(&mut writer, half..contacts));
+    let bytes = index.contact_bytes();
+    let touches: usize = (0..contacts).map(|n| common::touches(n).len()).sum();
+    let [a_contact, a_touch] = [contacts as f64, touches as f64].map(|of| bytes as f64 / of);
+    println!(
+        "{contacts} contacts, {touches} touches: {a_contact:.1} bytes a contact, {a_touch:.1} a touch, all slack included"
+    );
+    println!("applied: {alone:.0} touches/s alone, {beside:.0} beside a reader");
+    let grown = (Heap::used() - heap) as f64 / contacts as f64;
+    report.put("bytes_a_contact", a_contact);
+    report.put("bytes_a_touch", a_touch);
+    report.put("heap_bytes_a_contact", grown);
+    report.put("applied_touches_per_second_alone", alone);
+    report.put("applied_touches_per_second_beside_a_reader", beside);
+    println!("a reader's worst pause      us of the clock   us of its own CPU   over 100 us");
+    for (name, pauses) in [("while nobody writes", &quiet), ("while the table doubles", &doubling)]
+    {
+        let Pauses { clock_us, cpu_us, long, decisions } = pauses;
+        println!("  {name:<26}{clock_us:12.1}{cpu_us:20.1}{long:10} of {decisions}");
+    }
+    report.put("pause_idle_us", quiet.clock_us);
+    report.put("pause_idle_cpu_us", quiet.cpu_us);
+    report.put("pause_doubling_us", doubling.clock_us);
+    report.put("pause_doubling_cpu_us", doubling.cpu_us);
+    Loaded { index, writer, bytes, calls: calls(contacts) }
+}
+
+fn calls(contacts: u64) -> Vec<InboundCall> {
+    let mut seeded = Seeded(1);
+    let call = |_| match seeded.below(2) {
+        0 => common::return_call(seeded.below(contacts)),
+        _ => common::strangers_call(&mut seeded),
+    };
+    (0..CALLS).map(call).collect()
+}
+
+/// Applies these people's touches, a thousand people an entry; touches a second, and how long it
+/// took in all.
+fn load(writer: &mut Writer, people: std::ops::Range<u64>) -> (f64, Duration) {
+    let (start, mut count, mut making) = (clock::instant(), 0, Duration::ZERO);
+    for first in people.clone().step_by(1000) {
+        let made = clock::instant();
+        let some = first..(first + 1000).min(people.end);
+        let touches: Vec<_> = some.flat_map(common::touches).collect();
+        count += touches.len();
+        let entry = [Delta::Touches(touches)];
+        making += made.elapsed();
+        writer.apply(&entry);
+    }
+    let taken = start.elapsed();
+    (count as f64 / (taken - making).as_secs_f64(), taken)
+}
+
+/// The least two readings of the clock can be apart, at the median.
+fn timer_ns() -> f64 {
+    let read = |_| clock::instant().elapsed().as_nanos() as f64;
+    Sample::of((0..100_000).map(read).collect()).at(0.5)
+}
+
+/// One return call, over and over, beside the same decision over unsynchronised maps.
+fn hot(index: &Index, calls: &[InboundCall], report: &mut Report) {
+    let plain = Plain::new(PLAIN_CONTACTS);
+    let both = |call: &&InboundCall| is_return(index, call) && plain.decide(call, NOW_MS).is_some();
+    let call = calls.iter().find(both).unwrap();
+    let before = Heap::allocations();
+    for call in calls {
+        black_box(decide(&index.view(), black_box(call), NOW_MS));
+    }
+    let allocations = (Heap::allocations() - before) as f64 / calls.len() as f64;
+    let [decided, viewed, yardstick] = medians([
+        &mut || _ = black_box(decide(&index.view(), black_box(call), NOW_MS)),
+        &mut || _ = black_box(index.view()),
+        &mut || _ = black_box(plain.decide(black_box(call), NOW_MS)),
+    ]);
+    let ratio = decided / yardstick;
+    println!(
+        "\nhot key: a return call decided in {decided:.1} ns, {viewed:.1} of them for the view; over \
+         unsynchronised maps {yardstick:.1} ns: {ratio:.2} x"
+    );
+    println!("allocations a decision: {allocations}");
+    report.put("hot_ns", decided);
+    report.put("hot_view_ns", viewed);
+    report.put("hot_unsynchronised_ns", yardstick);
+    report.put("hot_ratio", ratio);
+    report.put("allocations_a_decision", allocations);
+}
+
+fn is_return(index: &Index, call: &InboundCall) -> bool {
+    decide(&index.view(), call, NOW_MS).reason == RouteReason::Callback
+}
+
+/// What each costs once, in ns: the median of many batches, taken in turns.
+fn medians<const N: usize>(mut runs: [&mut dyn FnMut(); N]) -> [f64; N] {
+    const BATCH: u32 = 1000;
+    let mut measured = [const { Vec::new() }; N];
+    for _ in 0..2000 {
+        for (run, measured) in runs.iter_mut().zip(&mut measured) {
+            let start = clock::instant();
+            for _ in 0..BATCH {
+                run();
+            }
+            measured.push(start.elapsed().as_nanos() as f64 / f64::from(BATCH));
+        }
+    }
+    measured.map(|measured| Sample::of(measured).at(0.5))
+}
+
+/// One dependent miss over the table's size, in ns, in huge pages.
+fn misses(bytes: usize, report: &mut Report) -> f64 {
+    let (small, miss) =
+        (common::dependent_miss_ns(bytes, false), common::dependent_miss_ns(bytes, true));
+    println!(
+        "\none dependent random miss over {} MiB: {small:.0} ns, in huge pages {miss:.0} ns",
+        bytes >> 20
+    );
+    report.put("miss_small_pages_ns", small);
+    report.put("miss_ns", miss);
+    miss
+}
+
+/// Each call decided once, each timed by itself.
+fn random<'c>(
+    index: &Index,
+    calls: impl IntoIterator<Item = &'c InboundCall>,
+    timer: f64,
+) -> Sample {
+    let mut measured = Vec::with_capacity(CALLS);
+    for call in calls {
+        let start = clock::instant();
+        let view = index.view();
+        black_box(decide(&view, black_box(call), NOW_MS));
+        measured.push((start.elapsed().as_nanos() as f64 - timer).max(0.0));
+    }
+    Sample::of(measured)
+}
+
+fn beside_writer(
+    index: &Index,
+    writer: &mut Writer,
+    calls: &[InboundCall],
+    contacts: u64,
+    timer: f64,
+) -> Sample {
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| write(writer, contacts, &is_over));
+        let measured = random(index, calls, timer);
+        is_over.store(true, Ordering::Relaxed);
+        measured
+    })
+}
+
+fn write(writer: &mut Writer, contacts: u64, is_over: &AtomicBool) {
+    let mut seeded = Seeded(2);
+    let start = clock::instant();
+    let mut due = Duration::ZERO;
+    while !is_over.load(Ordering::Relaxed) {
+        writer.apply(&[Delta::Touches(common::touches(seeded.below(contacts)))]);
+        due += Duration::from_secs(1) / WRITES_PER_SECOND;
+        while start.elapsed() < due && !is_over.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+fn heading() {
+    println!("\nrandom keys           p50      p99    p99.9      max  ns   (p50, p99.9 in misses)");
+}
+
+fn distribution(name: &str, sample: &Sample, miss: f64, report: &mut Report) {
+    let [p50, p99, p999, max] = [0.5, 0.99, 0.999, 1.0].map(|share| sample.at(share));
+    let (low, high) = (p50 / miss, p999 / miss);
+    println!("{name:<18}{p50:7.0}  {p99:7.0}  {p999:7.0}  {max:7.0}       ({low:.2}, {high:.2})");
+    let name = name.replace(' ', "_");
+    for (what, value) in [
+        ("p50_ns", p50),
+        ("p99_ns", p99),
+        ("p999_ns", p999),
+        ("p50_misses", low),
+        ("p999_misses", high),
+    ] {
+        report.put(&format!("random_{name}_{what}"), value);
+    }
+}
