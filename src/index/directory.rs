@@ -31,6 +31,17 @@ pub(super) enum Change {
     MediaKeys(Arc<[MediaKey]>),
     /// A touch names a tenant and an agent that may not have slots yet.
     Named(TenantId, AgentId),
+    /// These have the first slots, in this order; for a directory that has given none.
+    Slots(Arc<Names>),
+}
+
+/// Whose slots touches name, in the order of the slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Tenants.
+    pub tenants: Vec<TenantId>,
+    /// Agents.
+    pub agents: Vec<AgentId>,
 }
 
 /// What a number is known by: the same E.164 may exist at two accounts.
@@ -95,6 +106,10 @@ impl Directory {
 
     pub(super) fn sources(&self, slot: AgentSlot) -> &[AgentSlot] {
         self.agents.get(slot.0).map_or(&[], |place| &place.sources)
+    }
+
+    pub(super) fn names(&self) -> Names {
+        Names { tenants: self.tenants.ids().collect(), agents: self.agents.ids().collect() }
     }
 
     pub(super) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
@@ -172,6 +187,10 @@ impl Directory {
             Change::Named(tenant, agent) => {
                 self.tenants.intern(*tenant);
                 self.agents.intern(*agent);
+            }
+            Change::Slots(names) => {
+                names.tenants.iter().for_each(|id| _ = self.tenants.intern(*id));
+                names.agents.iter().for_each(|id| _ = self.agents.intern(*id));
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod delta;
 mod directory;
+mod image;
 mod slot;
 mod table;
 mod touches;
@@ -16,15 +17,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use delta::Delta;
-pub use directory::NumberEntry;
+pub use directory::{Names, NumberEntry};
+pub use image::{Image, Restored, Restoring};
 pub use slot::{AgentSlot, TenantSlot};
+pub use table::Part;
 pub use touches::{Remembered, RememberedTouch};
 pub use view::{Counts, View};
 pub use writer::Writer;
 
 use crate::domain::Target;
 use directory::Directory;
-use table::Table;
+use table::{Keeper, Table};
 
 /// The index, as readers share it. Cloning it is cheap and gives the same index.
 #[derive(Clone)]
@@ -44,12 +47,12 @@ impl Index {
     /// agents that have none.
     #[must_use]
     pub fn new(default_target: Option<Target>) -> (Self, Writer) {
-        let shared = Arc::new(Shared {
-            directory: ArcSwap::default(),
-            touches: Table::default(),
-            default_target,
-        });
-        (Self { shared: Arc::clone(&shared) }, Writer::new(shared))
+        Self::around(Table::default(), Keeper::default(), default_target)
+    }
+
+    fn around(touches: Table, keeper: Keeper, default_target: Option<Target>) -> (Self, Writer) {
+        let shared = Arc::new(Shared { directory: ArcSwap::default(), touches, default_target });
+        (Self { shared: Arc::clone(&shared) }, Writer::new(shared, keeper))
     }
 
     /// An empty index that would answer as this one does where both know the same.

@@ -59,6 +59,11 @@ impl<Id: Copy + Eq + Hash, T: Default> Slots<Id, T> {
         self.get_mut(slot)
     }
 
+    /// Every id, in the order of their slots.
+    pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
+        self.places.iter().map(|(id, _)| *id)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter().map(|(_, held)| held)
     }

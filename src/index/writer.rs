@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
-use super::directory::{Change, Directory};
-use super::table::Keeper;
+use super::directory::{Change, Directory, Names};
+use super::image::Image;
+use super::table::{Keeper, Part};
 use super::touches::{ContactKey, RememberedTouch};
 use super::{Delta, Shared};
 use crate::domain::Touch;
@@ -27,8 +28,31 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, spare: Arc::default(), behind: Vec::new(), keeper: Keeper::default() }
+    pub(super) fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
+        Self { shared, spare: Arc::default(), behind: Vec::new(), keeper }
+    }
+
+    /// Gives slots out as they were where an image was made.
+    pub(super) fn name(&mut self, names: Names) {
+        self.change(vec![Change::Slots(Arc::new(names))]);
+    }
+
+    /// How many parts an image of the touches has.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        self.shared.touches.segments()
+    }
+
+    /// Copies a part of the touches as it is now.
+    pub fn copy_part(&self, part: usize, into: &mut Vec<u64>) -> Part {
+        self.keeper.copy(&self.shared.touches, part, into)
+    }
+
+    /// What an image says beside the words of these parts, which were copied up to now.
+    #[must_use]
+    pub fn image_of(&self, parts: Vec<Part>) -> Image {
+        let names = self.shared.directory.load().names();
+        Image::of(&self.shared.touches, names, parts)
     }
 
     /// Applies the deltas of one log entry. What changes in the directory becomes visible whole.

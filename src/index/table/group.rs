@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// The number of this way of laying touches out; whatever else an image is of is refused.
+pub(in crate::index) const LAYOUT: u32 = 1;
+
 /// Touches of a group.
 pub(super) const SLOTS: usize = 7;
 /// Words of a touch beside its key.

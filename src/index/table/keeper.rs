@@ -31,12 +31,12 @@ const PASSED_MAX: usize = 64;
 /// Changes a table. There is one for each table.
 #[derive(Default)]
 pub(in crate::index) struct Keeper {
-    spare: Spare,
+    pub(super) spare: Spare,
     /// Places for touches, taken or not.
-    slots: usize,
-    touches: usize,
+    pub(super) slots: usize,
+    pub(super) touches: usize,
     /// The segment whose turn it is to grow.
-    next: usize,
+    pub(super) next: usize,
 }
 
 /// Touches of a contact, and where they lie.

@@ -20,8 +20,10 @@
 
 mod arena;
 mod group;
+mod image;
 mod keeper;
 mod pages;
+mod seeds;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -42,19 +44,25 @@ use super::touches::{ContactKey, Remembered, RememberedTouch};
 use crate::domain::REMEMBERED_MAX;
 use arena::{Arena, Place};
 use group::Extent;
+pub(super) use group::LAYOUT;
+pub use image::Part;
+pub(super) use image::Restoring;
 pub(super) use keeper::Keeper;
+pub(super) use seeds::Seeds;
 use word::Word;
 
 /// Segments of a table: at ten million contacts each holds two and a half thousand, and is written
 /// anew in tens of microseconds.
 const SEGMENTS: usize = 4096;
 
-/// What readers share. Its hasher is keyed afresh in every process, as the directory's are: tenants
-/// import whatever numbers they like, and chosen ones must not meet in one place.
+/// What readers share. Its hasher is keyed with what nobody can guess, afresh or as the image says
+/// that it was read from: tenants import whatever numbers they like, and chosen ones must not meet
+/// in one place.
 pub(super) struct Table<W = AtomicU64> {
     segments: Box<[Segment<W>]>,
     arena: Arena<W>,
     hasher: SeedableRandomState,
+    seeds: Seeds,
     contacts: AtomicUsize,
     evicted: AtomicU64,
 }
@@ -87,17 +95,18 @@ const fn scaled(part: u64, end: usize) -> usize {
 
 impl Default for Table {
     fn default() -> Self {
-        Self::new(SEGMENTS, SeedableRandomState::random())
+        Self::new(SEGMENTS, Seeds::random())
     }
 }
 
 impl<W: Word> Table<W> {
-    fn new(segments: usize, hasher: SeedableRandomState) -> Self {
+    fn new(segments: usize, seeds: Seeds) -> Self {
         let segment = |_| Segment { version: W::new(0), place: W::new(0) };
         Self {
             segments: (0..segments).map(segment).collect(),
             arena: Arena::new(),
-            hasher,
+            hasher: seeds.hasher(),
+            seeds,
             contacts: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
         }
@@ -135,6 +144,16 @@ impl<W: Word> Table<W> {
     fn extent(&self, segment: &Segment<W>) -> Option<Extent<'_, W>> {
         let place = Place::from_word(segment.place.load(Acquire))?;
         Some(Extent::new(self.arena.words(place)?, place.groups))
+    }
+
+    /// What its hasher is keyed with.
+    pub(super) const fn seeds(&self) -> Seeds {
+        self.seeds
+    }
+
+    /// Its segments.
+    pub(super) const fn segments(&self) -> usize {
+        self.segments.len()
     }
 
     /// Contacts that are remembered.

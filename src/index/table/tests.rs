@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// Loom wants every run to be alike.
-fn hasher() -> SeedableRandomState {
-    SeedableRandomState::fixed()
+fn hasher() -> Seeds {
+    Seeds([1, 2])
 }
 
 fn number(n: u64) -> E164 {
@@ -125,6 +125,99 @@ proptest! {
             prop_assert_eq!(sorted(&table.get(key(contact))), sorted(&expected), "{}", contact);
         }
         prop_assert_eq!(table.contacts(), model.0.len());
+    }
+}
+
+/// What a table's image gives back.
+fn taken_back(table: &Table, keeper: &Keeper) -> (Table, Keeper) {
+    let (mut parts, mut all) = (Vec::new(), Vec::new());
+    for index in 0..table.segments() {
+        let mut words = Vec::new();
+        parts.push(keeper.copy(table, index, &mut words));
+        all.push(words);
+    }
+    let restoring = Restoring::begin(table.seeds(), parts).unwrap();
+    for (index, words) in all.iter().enumerate() {
+        assert_eq!(restoring.words(index), words.len());
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        // In two pieces, as a file is read.
+        let (head, tail) = bytes.split_at(words.len() / 2 * 8);
+        restoring.put(index, words.len() / 2, tail);
+        restoring.put(index, 0, head);
+    }
+    restoring.finish()
+}
+
+proptest! {
+    #[test]
+    fn an_image_holds_what_the_table_held_and_changes_as_it_would(
+        segments in 1..4_usize,
+        before in proptest::collection::vec(any_change(), 0..150),
+        after in proptest::collection::vec(any_change(), 0..150),
+    ) {
+        let table: Table = Table::new(segments, Seeds::random());
+        let (mut keeper, mut model) = (Keeper::default(), Model::default());
+        for one in &before {
+            change(&table, &mut keeper, one);
+            model.change(one);
+        }
+        let (table, mut keeper) = taken_back(&table, &keeper);
+        for one in [None].into_iter().chain(after.iter().map(Some)) {
+            if let Some(one) = one {
+                change(&table, &mut keeper, one);
+                model.change(one);
+            }
+            for contact in 0..60 {
+                let expected = model.0.get(&contact).cloned().unwrap_or_default();
+                prop_assert_eq!(sorted(&table.get(key(contact))), sorted(&expected), "{}", contact);
+            }
+            prop_assert_eq!(table.contacts(), model.0.len());
+        }
+        let again = taken_back(&table, &keeper).1;
+        prop_assert_eq!((again.slots, again.touches), (keeper.slots, keeper.touches));
+    }
+}
+
+#[test]
+fn a_table_that_was_taken_back_grows_evenly_and_stays_full() {
+    let table: Table = Table::new(64, hasher());
+    let mut keeper = Keeper::default();
+    for contact in 0..100_000 {
+        keeper.put(&table, key(contact), touch(contact, 1, 1, 1));
+    }
+    let (table, mut keeper) = taken_back(&table, &keeper);
+    assert_eq!((table.contacts(), keeper.touches), (100_000, 100_000));
+    for contact in 100_000..200_000 {
+        keeper.put(&table, key(contact), touch(contact, 1, 1, 1));
+    }
+    for contact in 0..200_000 {
+        assert_eq!(table.get(key(contact))[..], [touch(contact, 1, 1, 1)]);
+    }
+    assert!(keeper.slots < 265_000, "{} places for 200 000 touches", keeper.slots);
+    assert!(table.bytes() < 24 << 20, "{} bytes", table.bytes());
+}
+
+#[test]
+fn an_image_holds_nothing_of_who_is_gone() {
+    let table: Table = Table::new(2, hasher());
+    let mut keeper = Keeper::default();
+    for contact in 0..2_000 {
+        keeper.put(&table, key(contact), touch(contact, 1, 1, 1));
+    }
+    let gone = |contact: u64| contact % 3 == 0;
+    for contact in (0..2_000).filter(|contact| gone(*contact)) {
+        keeper.replace(&table, key(contact), []);
+    }
+    let mut words = Vec::new();
+    (0..2).for_each(|index| _ = keeper.copy(&table, index, &mut words));
+    let is_in = |contact: u64| {
+        let (number, (_, id)) =
+            (number(contact).as_u64(), touch(contact, 1, 1, 1).id.0.as_u64_pair());
+        words.iter().any(|word| word & ((1 << 50) - 1) == number || *word == id)
+    };
+    // The first few stand for numbers that are shown, counts and nothing.
+    for contact in 10..2_000 {
+        assert_eq!(is_in(contact), !gone(contact), "{contact}");
     }
 }
 
