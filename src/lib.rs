@@ -30,6 +30,9 @@
 //! them over a channel: the smallest installation runs the protocol of the largest. A write answers
 //! when this process's index has applied it. What the control API changes becomes visible whole.
 //!
+//! A start takes the touches from a snapshot file, where there are many, and the log from there on
+//! ([`sync::snapshots`]); a file that is damaged, or that the log does not go on from, is refused.
+//!
 //! # Code map
 //!
 //! | layer | its job | it never |

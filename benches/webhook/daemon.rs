@@ -59,13 +59,7 @@ pub(crate) fn start(contacts: u64) -> Daemon {
     drop(rustls::crypto::ring::default_provider().install_default());
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("switchback.toml");
-    let config = format!(
-        "edge = {{ listen = \"127.0.0.1:0\", public_url = \"https://{HOST}\" }}\n\
-         control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
-         [[carrier_accounts]]\nname = \"main\"\nkind = \"twilio\"\n\
-         account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n"
-    );
-    fs::write(&file, config).unwrap();
+    fs::write(&file, config(0)).unwrap();
     let config = Config::load(Some(&file), folder.path(), &|_| None).unwrap();
     fill(&config.store_path, contacts);
     let (switch, stop) = StopSwitch::new();
@@ -85,6 +79,16 @@ pub(crate) fn start(contacts: u64) -> Daemon {
         runtime.block_on(served).unwrap();
     });
     Daemon { edge: bound.recv().unwrap(), switch, thread, _folder: folder }
+}
+
+/// A configuration whose carriers' side listens on a port.
+pub(crate) fn config(port: u16) -> String {
+    format!(
+        "edge = {{ listen = \"127.0.0.1:{port}\", public_url = \"https://{HOST}\" }}\n\
+         control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
+         [[carrier_accounts]]\nname = \"main\"\nkind = \"twilio\"\n\
+         account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n"
+    )
 }
 
 /// The runtime's first thread is its worker, the others are for what blocks.
@@ -117,7 +121,7 @@ fn fill(path: &Path, contacts: u64) {
 }
 
 /// Callback agents with two sources and twenty numbers each.
-fn installation(tx: &mut Tx<'_>) -> Result<(TenantId, Vec<AgentId>), WriteError> {
+pub(crate) fn installation(tx: &mut Tx<'_>) -> Result<(TenantId, Vec<AgentId>), WriteError> {
     let tenant = tx.create_tenant("default")?.tenant.id;
     tx.reconcile_accounts(vec![account()])?;
     let mut all_sources = Vec::new();
@@ -174,7 +178,8 @@ fn shown(n: u64) -> u64 {
     Seeded(n).below(CALLBACK_AGENTS * NUMBERS_AN_AGENT)
 }
 
-fn touch(n: u64, tenant: TenantId, sources: &[AgentId]) -> TouchRecord {
+/// What the `n`th person was called by.
+pub(crate) fn touch(n: u64, tenant: TenantId, sources: &[AgentId]) -> TouchRecord {
     let (shown, hour) = (shown(n), 3600);
     let source = shown / NUMBERS_AN_AGENT * 2 + n % 2;
     let touch = Touch {

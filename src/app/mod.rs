@@ -19,12 +19,13 @@ use crate::{
     dispatch::{self, Dispatch},
     domain::Secret,
     edge::{self, Edge},
-    index::{self, Index},
+    index::Index,
     outbox::{self, Outbox},
     runtime,
     store::{self, Store, StoreError, WriteError},
     sync::{
-        local::{self, Applied},
+        local::{Applied, Filling},
+        snapshots,
         upstream::{Following, Upstreams},
     },
     telemetry::{clock, metrics},
@@ -163,9 +164,7 @@ impl Bound {
         metrics::install().map_err(StartError::Metrics)?;
         let (listeners, addresses) = Listeners::bind(&config).await?;
         config.edge.listens_at(addresses.edge.port());
-        let default_target = config.runtime.default_target.clone();
-        let (index, writer) = Index::new(default_target);
-        let (store, applied) = open(&config, index.clone(), writer).await?;
+        let (store, index, applied) = open(&config).await?;
         let new_keys = first_start::prepare(&store, &applied, &config).await?;
         let (journal, updates) = Journal::new();
         let (strays, events) = Strays::new();
@@ -294,12 +293,8 @@ impl Bound {
     }
 }
 
-/// Opens the store and has the index follow it.
-async fn open(
-    config: &Config,
-    index: Index,
-    writer: index::Writer,
-) -> Result<(Store, Applied), StartError> {
+/// Opens the store and has an index follow it.
+async fn open(config: &Config) -> Result<(Store, Index, Applied), StartError> {
     let settings = store::Settings {
         has_default_target: config.runtime.default_target.is_some(),
         retention: config.retention,
@@ -307,10 +302,14 @@ async fn open(
         can: Some(|carrier, target| carriers::room(carrier).can(target)),
         ..store::Settings::at(&config.store_path)
     };
+    let default_target = config.runtime.default_target.clone();
     let open = move || -> Result<_, StartError> {
-        let (store, feed) = Store::open(&settings)?;
-        let applied = local::follow(feed, index, writer)?;
-        Ok((store, applied))
+        let snapshots = snapshots::Settings::beside(&settings.path);
+        let mut filling = Filling::begin(snapshots, default_target)?;
+        let (reach, known) = filling.known();
+        let (store, feed) = Store::open_for(&settings, reach, known)?;
+        let (index, applied) = filling.follow(feed)?;
+        Ok((store, index, applied))
     };
     tokio::task::spawn_blocking(open).await.map_err(io::Error::other)?
 }

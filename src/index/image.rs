@@ -141,7 +141,7 @@ mod tests {
     impl Store {
         fn whole(&self, key: (u128, u64)) -> Delta {
             let mut touches: Vec<_> =
-                self.touches.get(&key).into_iter().flat_map(BTreeMap::values).cloned().collect();
+                self.touches.get(&key).into_iter().flat_map(BTreeMap::values).copied().collect();
             touches.sort_unstable_by_key(|touch| std::cmp::Reverse(touch.rank()));
             let mut pairs = Vec::new();
             touches.retain(|touch| {
@@ -162,13 +162,13 @@ mod tests {
                 Event::Called { id, at, outcome } => {
                     let told = touch(key, *id, *at, *outcome);
                     let Some(kept) = known.get_mut(id) else {
-                        known.insert(*id, told.clone());
+                        known.insert(*id, told);
                         return Delta::Touches(vec![told]);
                     };
                     let moved_back = told.at < kept.at;
                     kept.at = kept.at.min(told.at);
                     kept.outcome = kept.outcome.max(told.outcome);
-                    let kept = kept.clone();
+                    let kept = *kept;
                     if moved_back { self.whole(key) } else { Delta::Touches(vec![kept]) }
                 }
                 Event::Erased => {

@@ -68,6 +68,12 @@ impl Index {
         View::new(&self.shared)
     }
 
+    /// Contacts that are remembered.
+    #[must_use]
+    pub fn contacts(&self) -> usize {
+        self.shared.touches.contacts()
+    }
+
     /// Bytes that were asked for to remember contacts, used or not.
     #[must_use]
     pub fn contact_bytes(&self) -> usize {

@@ -71,6 +71,20 @@ impl Change {
 }
 
 impl Follower {
+    /// One that has the touches already, up to a place.
+    #[must_use]
+    pub fn knowing(touches: Cursor) -> Self {
+        let touches = Progress { cursor: Some(touches), ..Progress::default() };
+        Self { touches, ..Self::default() }
+    }
+
+    /// One that knows nothing of a stream.
+    #[must_use]
+    pub fn without(mut self, stream: Stream) -> Self {
+        *self.progress(stream) = Progress::default();
+        self
+    }
+
     /// What to send when a connection opens: where we are.
     #[must_use]
     pub fn hello(&self) -> [Request; 2] {

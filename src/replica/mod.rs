@@ -7,6 +7,7 @@
 pub mod feed;
 pub mod follower;
 pub mod log;
+pub mod snapshot;
 pub mod wire;
 
 pub use crate::index::Delta;

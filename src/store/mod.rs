@@ -15,6 +15,7 @@ mod list;
 mod mirrored;
 mod once;
 mod possible;
+mod reach;
 mod readers;
 mod revise;
 mod rows;
@@ -48,6 +49,7 @@ pub use list::{AgentFilter, AuditFilter, AuditPlace, CallFilter, CallPageFilter,
 pub use mirrored::{MirrorChange, Mirrored};
 pub use once::{Kept, Once, Repeatable};
 pub use possible::Can;
+pub use reach::Reach;
 pub use rows::{Configured, Rows};
 pub use rules::KeySecret;
 pub use tx::Tx;
@@ -55,11 +57,14 @@ pub use words::{Audience, EventWords, Telling};
 
 use crate::{
     domain::{KeyId, Purge, Retention, TenantId, UnixMillis, Warning},
-    replica::feed::Frame,
+    replica::{feed::Frame, snapshot::Span},
 };
 
 /// Where the log is followed from. It must be read, or dropped: the writer waits for it.
 pub type FeedReceiver = tokio::sync::mpsc::Receiver<Frame>;
+
+/// Waits for what somebody has who is about to follow: touches from a snapshot of their own.
+pub type Known = Box<dyn FnOnce() -> Option<Span> + Send>;
 
 /// Changes of call rows that may wait for a listener; past that it is told how many it missed. Some
 /// seconds of a thousand calls a second.
@@ -189,13 +194,26 @@ impl Store {
     /// # Errors
     /// The folder cannot be used, another process writes to it, or it is of a newer version.
     pub fn open(settings: &Settings) -> Result<(Self, FeedReceiver), StoreError> {
+        Self::open_for(settings, Arc::default(), Box::new(|| None))
+    }
+
+    /// Opens it for somebody who may know the touches up to some place. Where the log goes on from
+    /// there, the feed brings what follows instead of a snapshot of them, and a beat at its end.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_for(
+        settings: &Settings,
+        reach: Arc<Reach>,
+        known: Known,
+    ) -> Result<(Self, FeedReceiver), StoreError> {
         let (feed, receiver) = tokio::sync::mpsc::channel(settings.feed_max.max(1));
         let (queue, messages) = mpsc::channel();
         let (calls, _) = broadcast::channel(CALL_CHANGES_MAX);
         let (due, _) = watch::channel(0);
         let (purged, purge) = watch::channel(None);
         let told = writer::Told { calls: calls.clone(), due: due.clone(), purged };
-        let writer = writer::Writer::open(settings, messages, feed, told)?;
+        let writer = writer::Writer::open(settings, messages, (feed, known, reach), told)?;
         let readers = readers::Readers::open(settings)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())

@@ -2,18 +2,48 @@
 
 use super::{Rows, WriteError, rows::routed};
 use crate::{
-    domain::TenantId,
+    domain::{TenantId, UnixMillis},
     replica::{
         Delta,
         feed::Frame,
-        log::{Cursor, Stream},
+        log::{Cursor, Entry, Stream},
     },
 };
 
 /// Deltas a frame: small enough to be handed on while the next part is read.
 const DELTAS_A_PART: usize = 4096;
 
+/// Bytes of entries a frame, and entries: the same.
+const BYTES_A_BATCH: usize = 256 * 1024;
+const ENTRIES_A_BATCH: usize = 1024;
+
 impl Rows<'_> {
+    /// Hands over the entries after a place, and then where the stream stands.
+    pub(super) fn tail<E: From<WriteError>>(
+        &self,
+        stream: Stream,
+        since: &Cursor,
+        now: UnixMillis,
+        mut hand_over: impl FnMut(Frame) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let epoch = since.epoch;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        self.each_entry::<E>(stream, since.seq, |entry: Entry| {
+            bytes += entry.body.len();
+            entries.push(entry);
+            if bytes < BYTES_A_BATCH && entries.len() < ENTRIES_A_BATCH {
+                return Ok(());
+            }
+            bytes = 0;
+            let entries = std::mem::take(&mut entries);
+            hand_over(Frame::Batch { stream, epoch, entries })
+        })?;
+        if !entries.is_empty() {
+            hand_over(Frame::Batch { stream, epoch, entries })?;
+        }
+        hand_over(Frame::Beat { stream, head: self.head(stream)?, at: now })
+    }
+
     /// Hands over a stream's snapshot, part by part.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc::Sender, watch};
 use uuid::{ContextV7, Uuid};
 
 use super::{
-    Actor, CallChange, Rows, Settings, StoreError, Tx, WriteError, files, schema, tx::Finished,
+    Actor, CallChange, Known, Reach, Rows, Settings, StoreError, Tx, WriteError, files, schema,
+    tx::Finished,
 };
 use crate::{
     domain::{Purge, Purged, UnixMillis},
@@ -65,6 +66,9 @@ pub(super) struct Writer {
     conn: Connection,
     messages: Receiver<Message>,
     feed: Option<Sender<Frame>>,
+    /// What who follows knows already; asked once.
+    known: Option<Known>,
+    reach: Arc<Reach>,
     told: Told,
     ids: ContextV7,
     epoch: Uuid,
@@ -93,7 +97,7 @@ impl Writer {
     pub(super) fn open(
         settings: &Settings,
         messages: Receiver<Message>,
-        feed: Sender<Frame>,
+        (feed, known, reach): (Sender<Frame>, Known, Arc<Reach>),
         told: Told,
     ) -> Result<Self, StoreError> {
         let lock = files::claim(&settings.path)?;
@@ -106,6 +110,8 @@ impl Writer {
             conn,
             messages,
             feed: Some(feed),
+            known: Some(known),
+            reach,
             told,
             ids: ContextV7::new(),
             epoch,
@@ -124,6 +130,7 @@ impl Writer {
         let feed = self.feed.take();
         let mut goes_on = self.forget_old();
         self.feed = feed;
+        self.note_floor();
         if let Err(error) = self.publish_snapshots() {
             if self.feed.is_some() {
                 tracing::error!(%error, "the store cannot be read; nothing is routed from it");
@@ -145,18 +152,37 @@ impl Writer {
         drop(self.conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
     }
 
+    /// What who follows begins with, all of one moment: snapshots of both streams, or of touches
+    /// what follows the snapshot that they have.
     fn publish_snapshots(&mut self) -> Result<(), WriteError> {
         self.conn.execute_batch("BEGIN")?;
-        let (conn, feed) = (&self.conn, &mut self.feed);
-        let done = Stream::ALL.into_iter().try_for_each(|stream| {
-            Rows::new(conn).snapshot::<WriteError>(stream, |frame| {
-                publish(feed, frame);
-                // Nobody follows: the rest need not be read.
-                if feed.is_some() { Ok(()) } else { Err(StoreError::Closed.into()) }
-            })
-        });
+        let (rows, feed) = (Rows::new(&self.conn), &mut self.feed);
+        let mut hand_over = |frame| {
+            publish(feed, frame);
+            // Nobody follows: the rest need not be read.
+            if feed.is_some() { Ok(()) } else { Err(StoreError::Closed.into()) }
+        };
+        let known = self.known.take();
+        let mut done = rows.snapshot::<WriteError>(Stream::Control, &mut hand_over);
+        if done.is_ok() {
+            let stream = Stream::Touches;
+            done = match known.and_then(|known| known()) {
+                Some(span) if rows.goes_on(stream, &span)? => {
+                    rows.tail(stream, &span.since, clock::now(), hand_over)
+                }
+                Some(_) => hand_over(Frame::Resync { stream })
+                    .and_then(|()| rows.snapshot::<WriteError>(stream, hand_over)),
+                None => rows.snapshot::<WriteError>(stream, hand_over),
+            };
+        }
         self.conn.execute_batch("ROLLBACK")?;
         done
+    }
+
+    /// Tells how far back the log goes. Where it cannot be read, nothing before now is of use.
+    fn note_floor(&self) {
+        let floor = Rows::new(&self.conn).floor(Stream::Touches);
+        self.reach.set_floor(floor.unwrap_or(u64::MAX));
     }
 
     /// Commits what waits, up to a limit. False: it was told to end.
@@ -223,6 +249,9 @@ impl Writer {
         let committed = taken.and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
         match committed {
             Ok(()) => {
+                if group.leaves_no_trace {
+                    self.note_floor();
+                }
                 self.must_fold |= group.leaves_no_trace;
                 self.must_compact |= group.leaves_no_trace;
                 self.fold();
@@ -306,7 +335,8 @@ impl Writer {
         let mut whole = Purged::default();
         loop {
             let (sender, done) = std::sync::mpsc::channel();
-            let forget = |tx: &mut Tx<'_>| Ok((tx.forget_some()?, tx.finish()?));
+            let needed = self.reach.needed();
+            let forget = move |tx: &mut Tx<'_>| Ok((tx.forget_some(needed)?, tx.finish()?));
             let run: Run = Box::new(move |tx| match tx.and_then(forget) {
                 Ok((forgotten, finished)) => {
                     let reply: Reply = Box::new(move |fate| {
@@ -328,6 +358,7 @@ impl Writer {
             metrics::purged(&purged);
             whole.append(&purged);
             if !is_more {
+                self.note_floor();
                 self.told.purged.send_replace(Some(Purge { at: now, purged: whole }));
                 return true;
             }

@@ -2,4 +2,5 @@
 //! control APIs say into the store. It never interprets a frame.
 
 pub mod local;
+pub mod snapshots;
 pub mod upstream;

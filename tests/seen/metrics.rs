@@ -6,8 +6,8 @@ use serde_json::json;
 use switchback::{
     domain::{CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, RouteReason},
     telemetry::metrics::{
-        CommandFate, DeliveryFate, EventOutcome, MediaChange, MediaDirection, Prewarm, WebhookKind,
-        WebhookOutcome,
+        CommandFate, DeliveryFate, EventOutcome, MediaChange, MediaDirection, Prewarm,
+        SnapshotFate, WebhookKind, WebhookOutcome,
     },
 };
 
@@ -29,6 +29,8 @@ const NAMES: &[&str] = &[
     "touches_evicted_total",
     "touches_orphaned_total",
     "purged_total",
+    "snapshots_total",
+    "index_filled_seconds",
     "sync_lag_seconds",
     "sync_connected",
     "media_calls",
@@ -58,6 +60,7 @@ fn words(metric: &str, label: &str) -> Vec<&'static str> {
         of.iter().map(|one| word(*one)).collect()
     }
     match (metric.strip_prefix("switchback_").unwrap(), label) {
+        ("snapshots_total", "fate") => all(SnapshotFate::ALL, SnapshotFate::as_str),
         (_, "carrier") => all(CarrierId::ALL, CarrierId::as_str),
         (_, "account") => vec!["main"],
         (_, "reason") => all(RouteReason::ALL, RouteReason::as_str),

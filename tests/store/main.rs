@@ -28,6 +28,7 @@ mod removal;
 mod replay;
 mod retention;
 mod rules;
+mod snapshots;
 mod speed;
 mod support;
 mod tenants;

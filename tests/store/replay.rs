@@ -12,6 +12,7 @@ use switchback::{
 
 use crate::{
     history::{AT, PHONES, World, histories, history},
+    snapshots::{never, often, written},
     support::{Fixture, Followed, phone},
 };
 
@@ -100,5 +101,36 @@ proptest! {
             answers(&loaded.view(), &world.tenants)
         );
         prop_assert!(crate::group::chain_holds(&fixture));
+    }
+
+    /// The file is of any moment of the history, and written while it goes on.
+    #[test]
+    fn a_start_from_a_snapshot_equals_loading(
+        before in history(60),
+        during in history(10),
+        after in history(40),
+    ) {
+        let (mut fixture, _, applied) = Fixture::filled(Fixture::new().closed(), often());
+        let mut world = World::begin(&fixture);
+        for step in before.iter().chain(&during) {
+            let _ = world.run(&fixture, step);
+        }
+        written(&fixture, 0);
+        drop(applied);
+        let (next, ..) = Fixture::filled(fixture.closed(), never());
+        fixture = next;
+        for step in &after {
+            let _ = world.run(&fixture, step);
+        }
+        let heads = fixture.read(|rows| rows.heads());
+        let (fixture, index, _) = Fixture::filled(fixture.closed(), never());
+        let mut fixture = fixture.reopened();
+        let mut loaded = Followed::new();
+        let mut feed = fixture.feed.take().unwrap();
+        loaded.until(&mut feed, heads);
+        prop_assert_eq!(
+            answers(&index.view(), &world.tenants),
+            answers(&loaded.view(), &world.tenants)
+        );
     }
 }

@@ -14,6 +14,10 @@ use switchback::{
         Actor, CallbackChange, FeedReceiver, Heads, NewAgent, NewNumber, Role, Rows, Settings,
         Sharing, Store, Tx, WriteError, Written,
     },
+    sync::{
+        local::{Applied, Filling},
+        snapshots,
+    },
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -54,6 +58,20 @@ impl Fixture {
         let (store, feed) = Store::open(&settings(&folder)).unwrap();
         let runtime = Builder::new_current_thread().build().unwrap();
         Self { folder, store, feed: Some(feed), runtime }
+    }
+
+    /// The store in a folder, and an index that is filled as a daemon's is.
+    pub(crate) fn filled(
+        folder: TempDir,
+        snapshots: snapshots::Settings,
+    ) -> (Self, Index, Applied) {
+        let snapshots = snapshots::Settings { database: path(&folder), ..snapshots };
+        let mut filling = Filling::begin(snapshots, None).unwrap();
+        let (reach, known) = filling.known();
+        let (store, feed) = Store::open_for(&settings(&folder), reach, known).unwrap();
+        let (index, applied) = filling.follow(feed).unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
+        (Self { folder, store, feed: None, runtime }, index, applied)
     }
 
     pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {

@@ -2,13 +2,16 @@
 //! it speaks of.
 
 use bytes::Bytes;
-use rusqlite::params;
+use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::Rows;
 use crate::{
     domain::UnixMillis,
-    replica::log::{Cursor, Entry, Stream},
+    replica::{
+        log::{Cursor, Entry, Stream},
+        snapshot::Span,
+    },
     store::{Heads, Tx, WriteError},
 };
 
@@ -34,6 +37,54 @@ impl Rows<'_> {
         })?)
     }
 
+    /// The first place that a stream can be followed from.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn floor(&self, stream: Stream) -> Result<u64, WriteError> {
+        let sql = "SELECT min(seq) FROM log WHERE stream = ?1 AND shard = 0";
+        let first: Option<u64> = self.one(sql, [stream.as_u8()], |row| row.get(0))?.flatten();
+        Ok(match first {
+            Some(first) => first.saturating_sub(1),
+            None => self.head(stream)?.seq,
+        })
+    }
+
+    /// Whether a snapshot is of this very log, which still has what follows it.
+    pub(in crate::store) fn goes_on(
+        &self,
+        stream: Stream,
+        Span { since, until }: &Span,
+    ) -> Result<bool, WriteError> {
+        Ok(self.has(stream, since)? && self.has(stream, until)?)
+    }
+
+    /// Whether a place is the head, or the first entry after it is chained to it.
+    fn has(&self, stream: Stream, cursor: &Cursor) -> Result<bool, WriteError> {
+        let head = self.head(stream)?;
+        if cursor.epoch != head.epoch || cursor.seq >= head.seq {
+            return Ok(*cursor == head);
+        }
+        Ok(self.entries(stream, cursor.seq, 1)?.iter().any(|next| cursor.after(next).is_ok()))
+    }
+
+    /// Hands over every entry after `seq`, in order.
+    pub(in crate::store) fn each_entry<E: From<WriteError>>(
+        &self,
+        stream: Stream,
+        seq: u64,
+        mut hand_over: impl FnMut(Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = "SELECT seq, chain, body FROM log
+                   WHERE stream = ?1 AND shard = 0 AND seq > ?2 ORDER BY seq";
+        let sqlite = |error: rusqlite::Error| E::from(error.into());
+        let mut statement = self.prepared(sql).map_err(sqlite)?;
+        for entry in statement.query_map(params![stream.as_u8(), seq], read).map_err(sqlite)? {
+            hand_over(entry.map_err(sqlite)?)?;
+        }
+        Ok(())
+    }
+
     /// The entries kept that follow `seq`, in order, up to a limit.
     ///
     /// # Errors
@@ -43,12 +94,14 @@ impl Rows<'_> {
             "SELECT seq, chain, body FROM log
              WHERE stream = ?1 AND shard = 0 AND seq > ?2 ORDER BY seq LIMIT ?3",
             params![stream.as_u8(), seq, limit],
-            |row| {
-                let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
-                Ok(Entry { seq: row.get(0)?, chain: row.get(1)?, body })
-            },
+            read,
         )
     }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let body = Bytes::from(row.get::<_, Vec<u8>>(2)?);
+    Ok(Entry { seq: row.get(0)?, chain: row.get(1)?, body })
 }
 
 impl Tx<'_> {

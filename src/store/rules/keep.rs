@@ -14,6 +14,9 @@ const DAY_SECONDS: u64 = 24 * 3600;
 pub(super) const ANSWERS_KEPT_SECONDS: u64 = DAY_SECONDS;
 /// Log entries kept whatever their age: a follower that was away shortly needs no snapshot.
 const ENTRIES_MIN: u64 = 10_000;
+/// Log entries kept at most for a snapshot of touches that the next start may go on from: to read
+/// more takes as long as to read all touches there are.
+const ENTRIES_NEEDED_MAX: u64 = 1_000_000;
 /// Log entries of a stream that one write forgets. They lie one after the other, and go faster than
 /// rows of which each has its indexes.
 const TRIMMED_MAX: u32 = 5_000;
@@ -34,8 +37,12 @@ impl Round {
 }
 
 impl Tx<'_> {
-    /// Forgets some of what is too old: how much, and whether there may be more.
-    pub(in crate::store) fn forget_some(&mut self) -> Result<(Purged, bool), WriteError> {
+    /// Forgets some of what is too old: how much, and whether there may be more. Somebody needs the
+    /// log of touches from a place on.
+    pub(in crate::store) fn forget_some(
+        &mut self,
+        needed: u64,
+    ) -> Result<(Purged, bool), WriteError> {
         let mut round = Round { purged: Purged::default(), left: FORGOTTEN_MAX };
         let retention = self.settings().retention;
         for record in self.tenants()? {
@@ -56,7 +63,14 @@ impl Tx<'_> {
         let mut is_more = round.left == 0;
         for stream in Stream::ALL {
             let before = self.ago(ENTRIES_KEPT_SECONDS);
-            let trimmed = self.trim(stream, ENTRIES_MIN, before, TRIMMED_MAX)?;
+            let kept_min = match stream {
+                Stream::Control => ENTRIES_MIN,
+                Stream::Touches => {
+                    let since = self.head(stream)?.seq.saturating_sub(needed);
+                    since.clamp(ENTRIES_MIN, ENTRIES_NEEDED_MAX)
+                }
+            };
+            let trimmed = self.trim(stream, kept_min, before, TRIMMED_MAX)?;
             is_more |= u32::try_from(trimmed).is_ok_and(|trimmed| trimmed == TRIMMED_MAX);
         }
         Ok((round.purged, is_more))

@@ -86,6 +86,9 @@ fn begin() {
     for fate in DeliveryFate::ALL {
         deliveries(*fate).absolute(0);
     }
+    for fate in SnapshotFate::ALL {
+        snapshots(*fate).absolute(0);
+    }
     for outcome in EventOutcome::ALL {
         upstream_events(*outcome).absolute(0);
     }
@@ -138,6 +141,10 @@ fn describe() {
     describe_counter!("switchback_log_lines_dropped_total", "Log lines nobody read in time");
     describe_gauge!("switchback_index_entries", "Things in the index, by kind");
     describe_gauge!("switchback_index_seq", "Last log entry in the index, by stream");
+    describe_counter!("switchback_snapshots_total", "Snapshot files, by what became of them");
+    describe_gauge!("switchback_snapshot_bytes", "Length of the newest snapshot file");
+    describe_gauge!("switchback_snapshot_write_seconds", "How long writing the newest one took");
+    describe_gauge!("switchback_index_filled_seconds", "How long filling the index took at start");
     describe_gauge!("switchback_sync_lag_seconds", "From the newest entry's arrival to its use");
     describe_gauge!("switchback_sync_connected", "1 while the log is followed");
     describe_counter!("switchback_upstream_pulls_total", "Pulls of hosted control APIs");
@@ -245,6 +252,49 @@ pub fn index_seq(stream: &'static str, seq: u64) {
 /// Sets how many touches full contacts have forgotten.
 pub fn touches_evicted(total: u64) {
     counter!("switchback_touches_evicted_total").absolute(total);
+}
+
+spelled! {
+    /// What became of a snapshot file.
+    pub enum SnapshotFate {
+        /// Written whole.
+        Written = "written",
+        /// It could not be written.
+        Failed = "failed",
+        /// Given up half written, or deleted: the log does not go on from it any more.
+        Void = "void",
+        /// A start went on from it.
+        Taken = "taken",
+        /// Refused at a start: its bytes are not those that were written.
+        Damaged = "damaged",
+        /// Refused at a start: of another version, or something else.
+        Foreign = "foreign",
+        /// Refused at a start: it could not be read.
+        Unreadable = "unreadable",
+        /// Refused at a start: the store's log does not go on from it.
+        Unknown = "unknown",
+    }
+}
+
+/// Counts a snapshot file.
+pub fn snapshot(fate: SnapshotFate) {
+    snapshots(fate).increment(1);
+}
+
+fn snapshots(fate: SnapshotFate) -> Counter {
+    counter!("switchback_snapshots_total", "fate" => fate.as_str())
+}
+
+/// Sets the newest snapshot file's length and how long it took to write.
+pub fn snapshot_written(bytes: u64, took: Duration) {
+    snapshot(SnapshotFate::Written);
+    gauge!("switchback_snapshot_bytes").set(bytes as f64);
+    gauge!("switchback_snapshot_write_seconds").set(took.as_secs_f64());
+}
+
+/// Sets how long it took to fill the index at the start.
+pub fn index_filled(took: Duration) {
+    gauge!("switchback_index_filled_seconds").set(took.as_secs_f64());
 }
 
 /// Sets how long the newest log entry took from its commit into the index.
