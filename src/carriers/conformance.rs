@@ -11,14 +11,14 @@ use super::*;
 use crate::domain::{AccountApi, AccountId, AccountOrigin, Ani, Direction, InboundCall, Secret};
 
 pub(super) const NOW: UnixMillis = UnixMillis(1_767_268_800_000);
-const URL: &str = "https://edge.example.com/carriers/main/voice";
+pub(super) const URL: &str = "https://edge.example.com/carriers/main/voice";
 
 /// A carrier's requests as far as the table needs them.
-struct Peer {
-    account_id: &'static str,
-    media_type: &'static str,
+pub(super) struct Peer {
+    pub(super) account_id: &'static str,
+    pub(super) media_type: &'static str,
     /// An inbound call: carrier's account, caller.
-    call: fn(&str, &str) -> String,
+    pub(super) call: fn(&str, &str) -> String,
     /// An event nobody has heard of, of the carrier's account.
     unknown: fn(&str) -> String,
     /// Callers who hide their number.
@@ -26,14 +26,14 @@ struct Peer {
     /// Another account of the carrier's.
     foreign: &'static str,
     /// Its signature covers the body: where it does not, it is a password, and proves no more.
-    signs_body: bool,
+    pub(super) signs_body: bool,
     /// Its signature covers the URL.
-    signs_url: bool,
+    pub(super) signs_url: bool,
     /// It signs the upgrade of its media socket.
     signs_upgrade: bool,
 }
 
-fn peer(carrier: CarrierId) -> Peer {
+pub(super) fn peer(carrier: CarrierId) -> Peer {
     match carrier {
         CarrierId::Bandwidth => bandwidth(),
         CarrierId::Plivo => plivo(),
@@ -262,12 +262,12 @@ pub(super) fn receive<T>(
     then(room(carrier).receive(endpoint, &post(&headers, received), &account, NOW))
 }
 
-fn headers(carrier: CarrierId) -> HeaderMap {
+pub(super) fn headers(carrier: CarrierId) -> HeaderMap {
     let media_type = HeaderValue::from_static(peer(carrier).media_type);
     HeaderMap::from_iter([(CONTENT_TYPE, media_type)])
 }
 
-fn post<'a>(headers: &'a HeaderMap, body: &'a str) -> Request<'a> {
+pub(super) fn post<'a>(headers: &'a HeaderMap, body: &'a str) -> Request<'a> {
     Request { method: &Method::POST, url: URL, headers, body: body.as_bytes() }
 }
 

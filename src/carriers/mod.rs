@@ -13,6 +13,8 @@ mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod golden;
 mod numbers;
 #[cfg(test)]

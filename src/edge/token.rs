@@ -150,6 +150,8 @@ impl Default for Used {
 
 #[cfg(test)]
 mod tests {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -197,5 +199,36 @@ mod tests {
         for text in ["", "x", "../..", call_token.as_str(), &"A".repeat(1000)] {
             assert_eq!(read(text, &keys(), NOW), Err(Refusal::Malformed), "{text}");
         }
+    }
+
+    /// `SWITCHBACK_FORGED=10000000 cargo test --release --lib forged` tries so many.
+    #[test]
+    fn no_forged_ticket_is_taken() {
+        let count: u64 = option_env!("SWITCHBACK_FORGED").unwrap_or("20000").parse().unwrap();
+        let mut random = StdRng::seed_from_u64(1);
+        let used = Used::new();
+        for n in 0..count {
+            let call = CallId(Uuid::from_u64_pair(n, random.random()));
+            let claims =
+                Claims::new((call, AccountId::of_name("main")), None, (0, RuntimeMedia::Pcmu), NOW);
+            let good = ticket(&claims, &keys()[0]);
+            let (shown, at) = match random.random_range(0..4) {
+                0 => (ticket(&claims, &MediaKey { id: 7, secret: random.random() }), NOW),
+                1 => (good.clone(), UnixMillis(NOW.0 + random.random_range(61_000..1_000_000))),
+                2 => {
+                    // The last letter may hold bits that stand for nothing.
+                    let at = random.random_range(0..good.len() - 1);
+                    let letter = if good.as_bytes()[at] == b'A' { "B" } else { "A" };
+                    let mut changed = good.clone();
+                    changed.replace_range(at..=at, letter);
+                    (changed, NOW)
+                }
+                _ => (good[..random.random_range(0..good.len())].to_owned(), NOW),
+            };
+            assert!(read(&shown, &keys(), at).is_err(), "{shown} for {good}");
+            assert_eq!(read(&good, &keys(), NOW), Ok(claims));
+            assert_eq!((used.take(&claims), used.take(&claims)), (Ok(()), Err(Refusal::Used)));
+        }
+        println!("{count} forged tickets and as many shown twice, none taken");
     }
 }
