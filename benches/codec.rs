@@ -412,7 +412,7 @@ impl RoomBench<'_> {
 fn signing_string(body: &str) -> String {
     let form = Form::parse(body).unwrap();
     let pairs = form.sorted();
-    let parameters = pairs.iter().flat_map(|pair| [pair.name(), &*pair.value]);
+    let parameters = pairs.iter().flat_map(|pair| [pair.name(), pair.value()]);
     std::iter::once(URL).chain(parameters).collect()
 }
 

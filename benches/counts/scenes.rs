@@ -9,7 +9,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use switchback::{
-    calls::{CallUpdate, Journal, Live, Strays},
+    calls::{Entry, Journal, Live, Strays},
     carriers::{Answer, CarrierId, Endpoint, Leg, Request, room},
     domain::{
         Account, AccountOrigin, Direction, InboundCall, MediaFormat, MediaKey, Secret, UnixMillis,
@@ -209,7 +209,7 @@ fn peer(carrier: CarrierId) -> (Account, String) {
 pub(crate) struct Edging {
     runtime: Runtime,
     socket: DuplexStream,
-    updates: mpsc::Receiver<CallUpdate>,
+    updates: mpsc::Receiver<Entry>,
     requests: Vec<Vec<u8>>,
     _edge: Arc<Edge>,
 }

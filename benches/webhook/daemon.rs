@@ -25,12 +25,13 @@ use uuid::Uuid;
 use crate::common::{Seeded, person};
 
 const ACCOUNT_SID: &str = "AC66acdc865fff60921f34dac80d62be2f";
-const TOKEN: &str = "3f1c0a9e7b5d48264c8e1f2a6b3d5c70";
+pub(crate) const TOKEN: &str = "3f1c0a9e7b5d48264c8e1f2a6b3d5c70";
+pub(crate) const PUBLIC_URL: &str = "https://edge.example.com";
 const HOST: &str = "edge.example.com";
 const PATH: &str = "/carriers/main/voice";
 const CALLBACK_AGENTS: u64 = 50;
 const NUMBERS_AN_AGENT: u64 = 20;
-const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
+pub(crate) const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
 
 /// A daemon on a worker of its own.
 pub(crate) struct Daemon {
@@ -84,7 +85,8 @@ pub(crate) fn start(contacts: u64) -> Daemon {
 /// A configuration whose carriers' side listens on a port.
 pub(crate) fn config(port: u16) -> String {
     format!(
-        "edge = {{ listen = \"127.0.0.1:{port}\", public_url = \"https://{HOST}\" }}\n\
+        "runtime = {{ prewarm = false }}\n\
+         edge = {{ listen = \"127.0.0.1:{port}\", public_url = \"{PUBLIC_URL}\" }}\n\
          control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
          [[carrier_accounts]]\nname = \"main\"\nkind = \"twilio\"\n\
          account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n"
@@ -154,7 +156,7 @@ pub(crate) fn installation(tx: &mut Tx<'_>) -> Result<(TenantId, Vec<AgentId>), 
     Ok((tenant, all_sources))
 }
 
-fn account() -> Account {
+pub(crate) fn account() -> Account {
     Account {
         id: AccountId::of_name("main"),
         name: "main".to_owned(),
@@ -220,7 +222,7 @@ impl Calls {
             .replace("14155550117", &person(n).as_u64().to_string())
             .replace("12125550142", &number(shown(n)).as_u64().to_string())
             .replace("CAb27b806e16e007b36784197374f40f63", &format!("CA{:032x}", self.made));
-        let url = format!("https://{HOST}{PATH}");
+        let url = format!("{PUBLIC_URL}{PATH}");
         let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
         let (method, bytes) = (&Method::POST, body.as_bytes());

@@ -20,6 +20,7 @@ mod carrier;
 #[path = "../common/mod.rs"]
 mod common;
 mod daemon;
+mod parts;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -28,6 +29,10 @@ use std::time::Duration;
 use common::Sample;
 use serde_json::{Value, json};
 use switchback::telemetry::clock;
+
+/// The program's own: see `src/main.rs`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Both answer so many, then they take turns again.
 const REQUESTS_A_ROUND: usize = 16_000;
@@ -45,6 +50,10 @@ struct Round {
 fn main() {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--contacts").skip(1);
     let contacts = arguments.next().map_or(100_000, |count| count.parse().unwrap());
+    if std::env::args().any(|argument| argument == "--parts") {
+        println!("{}", parts::measure(contacts));
+        return;
+    }
     let as_json = std::env::args().any(|argument| argument == "--json");
 
     let daemon = daemon::start(contacts);

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::{
     sync::{
         broadcast::{Receiver, error::RecvError},
@@ -12,15 +13,21 @@ use tokio::{
 };
 
 use crate::{
-    calls::{CallUpdate, Feed, Live, Strays},
-    domain::{CallRecord, Direction, StrayEvent, UnixMillis},
+    calls::{Entry, Feed, Live, Strays, journal::Decided},
+    domain::{CallRecord, Direction, StrayEvent, TraceStep, UnixMillis},
+    index::Index,
+    routing,
     runtime::Sources,
     store::{Actor, CallChange, Store, StrayFate, WriteError},
     telemetry::{metrics, redact},
 };
 
-/// Updates a transaction: what a disk's sync can gather at a thousand calls a second.
+/// Entries a commit: what a disk's sync can gather at a thousand calls a second.
 const GROUP_MAX: usize = 256;
+
+/// Entries a write. SQLite can undo each of a write's statements, and what it keeps for that grows
+/// with the write: with all of a group in one, a third of the writer's time went into it.
+const WRITE_MAX: usize = 16;
 
 /// How long a stop waits for the last rows.
 const FINISH_MAX: Duration = Duration::from_secs(5);
@@ -35,14 +42,14 @@ pub(super) struct Keeping {
 
 impl Keeping {
     pub(super) fn start(
-        updates: mpsc::Receiver<CallUpdate>,
+        entries: mpsc::Receiver<Entry>,
         (events, strays): (mpsc::Receiver<StrayEvent>, Strays),
         store: &Store,
-        live: &Arc<Live>,
+        (live, index): (&Arc<Live>, &Index),
     ) -> Self {
         let (end, is_ended) = watch::channel(false);
         let told = tokio::spawn(tell(store.call_changes(), Arc::clone(live), is_ended));
-        let kept = tokio::spawn(keep(updates, store.clone()));
+        let kept = tokio::spawn(keep(entries, store.clone(), index.clone()));
         let taken = tokio::spawn(take_strays(events, strays, store.clone()));
         Self { kept, taken, told, end }
     }
@@ -59,32 +66,60 @@ impl Keeping {
     }
 }
 
-/// Writes call updates until the last sender is gone.
-async fn keep(mut updates: mpsc::Receiver<CallUpdate>, store: Store) {
+/// Writes what is known of calls until the last sender is gone.
+async fn keep(mut entries: mpsc::Receiver<Entry>, store: Store, index: Index) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    while updates.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let patches: Vec<_> = group.drain(..).map(|update| update.patch).collect();
-        let count = patches.len();
-        let written = store.write(Actor::default(), move |tx| {
-            for patch in &patches {
-                match tx.upsert_call(patch) {
-                    Ok(_) => {}
-                    // Of a call or a tenant that is gone; the others of the group are not to blame.
-                    Err(WriteError::Refused(refusal)) => {
-                        let trace_id = patch.id.trace_id();
-                        tracing::warn!(
-                            call = %patch.id, %trace_id, ?refusal, "a call update was refused"
-                        );
-                    }
-                    Err(error @ WriteError::Store(_)) => return Err(error),
-                }
-            }
-            Ok(())
-        });
-        if let Err(error) = written.await {
-            tracing::error!(%error, count, "call updates were lost");
+    while entries.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let mut writes = Vec::with_capacity(GROUP_MAX.div_ceil(WRITE_MAX));
+        while !group.is_empty() {
+            let some = group.drain(..group.len().min(WRITE_MAX)).collect();
+            writes.push(write(some, &store, &index));
         }
+        // Queued in their order, committed together.
+        join_all(writes).await;
     }
+}
+
+async fn write(entries: Vec<Entry>, store: &Store, index: &Index) {
+    let (count, index) = (entries.len(), index.clone());
+    let written = store.write(Actor::default(), move |tx| {
+        for entry in entries {
+            let (update, decided) = entry.read();
+            let mut patch = update.patch;
+            patch.trace = patch.trace.or_else(|| decided.map(|decided| trace(&index, &decided)));
+            match tx.upsert_call(&patch) {
+                Ok(_) => {}
+                // Of a call or a tenant that is gone; the others of the group are not to blame.
+                Err(WriteError::Refused(refusal)) => {
+                    let trace_id = patch.id.trace_id();
+                    tracing::warn!(
+                        call = %patch.id, %trace_id, ?refusal, "a call update was refused"
+                    );
+                }
+                Err(error @ WriteError::Store(_)) => return Err(error),
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = written.await {
+        tracing::error!(%error, count, "call updates were lost");
+    }
+}
+
+/// How a decision was reached, written out here and not where a carrier waits for its answer. Where
+/// the index has changed since in what it was made of, that is said in front.
+fn trace(index: &Index, decided: &Decided) -> Vec<TraceStep> {
+    let view = index.view();
+    let (again, mut trace) = routing::explain(&view, &decided.call, decided.at);
+    let found = (again.reason, again.agent.map(|agent| agent.id), again.touch.map(|t| t.id));
+    if found != (decided.reason, decided.agent, decided.touch) {
+        let detail = format!(
+            "decided as {} by what was known then; what follows is how it would go by now",
+            decided.reason
+        );
+        trace.insert(0, TraceStep { step: "decided", result: "before_a_change", detail });
+    }
+    trace
 }
 
 /// Takes in what is told of calls that are not live here, until the last sender is gone.

@@ -169,7 +169,8 @@ impl Bound {
         let (journal, updates) = Journal::new();
         let (strays, events) = Strays::new();
         let live = Arc::new(Live::new(journal));
-        let keeping = journal::Keeping::start(updates, (events, strays.clone()), &store, &live);
+        let keeping =
+            journal::Keeping::start(updates, (events, strays.clone()), &store, (&live, &index));
         let dispatch = dispatch::Settings::at(config.edge.public_url.clone());
         let dispatch = Dispatch::new(dispatch, store.clone(), Arc::clone(&live))
             .map_err(StartError::Dispatch)?;

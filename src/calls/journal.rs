@@ -8,11 +8,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-use crate::domain::CallPatch;
+use super::{Facts, LiveCall};
+use crate::domain::{
+    AgentId, CallPatch, CallStatus, Direction, InboundCall, RouteReason, TouchId, UnixMillis,
+};
 use crate::telemetry::{metrics, redact};
 
-/// Updates that may wait for the store: a minute of 200 calls a second, within 10 MiB.
-const UPDATES_QUEUED_MAX: usize = 16 * 1024;
+/// Entries that may wait for the store: a minute of 200 calls a second, within 10 MiB.
+const ENTRIES_QUEUED_MAX: usize = 16 * 1024;
 
 /// What became known of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,34 +26,98 @@ pub struct CallUpdate {
     pub is_terminal: bool,
 }
 
+/// What is to be kept, as small as it can be handed on: rows are made of it where they are written.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A call has begun.
+    Begun(Arc<LiveCall>, CallStatus, UnixMillis),
+    /// A call was refused when it came, or never came to be: why, and when.
+    Refused(Box<Facts>, Box<str>, UnixMillis),
+    /// More is known of a call.
+    Known(Box<CallUpdate>),
+}
+
+impl Entry {
+    /// What it says, and where it says that a call was decided here, how the call was: what its
+    /// decision can be explained by.
+    #[must_use]
+    pub fn read(self) -> (CallUpdate, Option<Decided>) {
+        match self {
+            Self::Begun(call, status, at) => {
+                let patch = call.facts.row(status, at);
+                (CallUpdate { patch, is_terminal: false }, Decided::of(&call.facts))
+            }
+            Self::Refused(facts, error_code, at) => {
+                let mut patch = facts.row(CallStatus::Failed, at);
+                patch.ended_at = Some(at);
+                patch.error_code = Some(error_code.into());
+                (CallUpdate { patch, is_terminal: true }, Decided::of(&facts))
+            }
+            Self::Known(update) => (*update, None),
+        }
+    }
+}
+
+/// A decision that was made here, and what it was made of besides the index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The call.
+    pub call: InboundCall,
+    /// When.
+    pub at: UnixMillis,
+    /// Why it went where it went.
+    pub reason: RouteReason,
+    /// To whom.
+    pub agent: Option<AgentId>,
+    /// Which call was returned.
+    pub touch: Option<TouchId>,
+}
+
+impl Decided {
+    fn of(facts: &Facts) -> Option<Self> {
+        let is_ours = facts.direction == Direction::Inbound && facts.trace.is_empty();
+        Some(Self {
+            call: facts.call,
+            at: facts.created_at,
+            reason: facts.reason.filter(|_| is_ours)?,
+            agent: facts.agent.as_ref().map(|agent| agent.id),
+            touch: facts.touch.map(|touch| touch.id),
+        })
+    }
+}
+
 /// The sender's side of the queue.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    sender: Arc<ArcSwapOption<mpsc::Sender<CallUpdate>>>,
+    sender: Arc<ArcSwapOption<mpsc::Sender<Entry>>>,
 }
 
 impl Journal {
     /// A queue, and its other end.
     #[must_use]
-    pub fn new() -> (Self, mpsc::Receiver<CallUpdate>) {
-        let (sender, receiver) = mpsc::channel(UPDATES_QUEUED_MAX);
+    pub fn new() -> (Self, mpsc::Receiver<Entry>) {
+        let (sender, receiver) = mpsc::channel(ENTRIES_QUEUED_MAX);
         (Self { sender: Arc::new(ArcSwapOption::from_pointee(sender)) }, receiver)
     }
 
-    /// Hands an update to the store, now or never.
-    pub fn record(&self, update: CallUpdate) {
+    /// Hands an entry to the store, now or never.
+    pub fn record(&self, entry: Entry) {
         let sender = self.sender.load();
         let lost = match &*sender {
-            None => update,
-            Some(sender) => match sender.try_send(update) {
+            None => entry,
+            Some(sender) => match sender.try_send(entry) {
                 Ok(()) => return,
                 Err(TrySendError::Full(lost) | TrySendError::Closed(lost)) => lost,
             },
         };
         metrics::journal_dropped(1);
-        let CallPatch { id, status, reason, ani, dnis, ended_by, .. } = lost.patch;
+        if !tracing::enabled!(tracing::Level::ERROR) {
+            return;
+        }
+        let (CallUpdate { patch, is_terminal }, _) = lost.read();
+        let CallPatch { id, status, reason, ani, dnis, ended_by, .. } = patch;
         tracing::error!(
-            call = %id, trace_id = %id.trace_id(), ?status, ?reason, ?ended_by, is_terminal = lost.is_terminal,
+            call = %id, trace_id = %id.trace_id(), ?status, ?reason, ?ended_by, is_terminal,
             ani = redact::masked(ani), dnis = redact::masked(dnis),
             "call update lost: the store does not keep up, or is closed"
         );

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashmap::{DashMap, Entry};
+use dashmap::{DashMap, Entry as Place};
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
+use uuid::Version;
 
 use crate::domain::{
     AccountId, AgentId, CallEnd, CallId, CallPatch, CallStatus, E164, TenantId, UnixMillis,
@@ -14,7 +16,7 @@ use crate::telemetry::clock;
 use super::by_agent::ByAgent;
 use super::machine::{CARRIER_SILENT, Event};
 use super::one::{Facts, LiveCall, MediaState};
-use super::{CallUpdate, Feed, Journal};
+use super::{CallUpdate, Entry, Feed, Journal};
 
 /// How long a call placed here may be unheard of: it may wait its turn for minutes, and ring for as
 /// many.
@@ -50,9 +52,9 @@ struct Placed {
 /// All live calls.
 #[derive(Debug)]
 pub struct Live {
-    calls: DashMap<CallId, Arc<LiveCall>>,
+    calls: DashMap<CallId, Arc<LiveCall>, RandomState>,
     /// The id a call would have by its carrier's id, for calls that have another.
-    aliases: DashMap<CallId, CallId>,
+    aliases: DashMap<CallId, CallId, RandomState>,
     /// The calls that are placed here, until they are over: their webhooks may come before the
     /// answer to our request, so they are known before it is sent.
     placed: DashMap<CallId, Placed>,
@@ -71,8 +73,8 @@ impl Live {
     pub fn new(journal: Journal) -> Self {
         let feed = Feed::new(clock::now());
         Self {
-            calls: DashMap::new(),
-            aliases: DashMap::new(),
+            calls: DashMap::default(),
+            aliases: DashMap::default(),
             placed: DashMap::new(),
             ended: Cache::builder().time_to_live(ENDED_LIFE).max_capacity(ENDED_MAX).build(),
             by_agent: ByAgent::default(),
@@ -90,30 +92,27 @@ impl Live {
     /// Enters a call and records its row. One that is there already stays as it is: a carrier that
     /// repeats its webhook changes nothing.
     pub fn open(&self, facts: Facts, status: CallStatus, now: UnixMillis) -> Arc<LiveCall> {
-        let by_carrier = CallId::of_carrier_call(facts.account, &facts.carrier_call_id);
         let id = facts.id;
         let call = match self.calls.entry(id) {
-            Entry::Occupied(entry) => return Arc::clone(entry.get()),
-            Entry::Vacant(entry) => {
+            Place::Occupied(entry) => return Arc::clone(entry.get()),
+            Place::Vacant(entry) => {
                 // First, so that no end of the call can come in between.
                 self.by_agent.enter(&facts);
                 Arc::clone(entry.insert(Arc::new(LiveCall::new(facts, status))).value())
             }
         };
-        if by_carrier != id {
-            self.aliases.insert(by_carrier, id);
+        // A call placed here has an id of its own; anybody else's is made of its carrier's.
+        if id.0.get_version() != Some(Version::Sha1) {
+            let Facts { account, carrier_call_id, .. } = &call.facts;
+            self.aliases.insert(CallId::of_carrier_call(*account, carrier_call_id), id);
         }
-        let patch = call.facts.row(status, now);
-        self.journal.record(CallUpdate { patch, is_terminal: false });
+        self.journal.record(Entry::Begun(Arc::clone(&call), status, now));
         call
     }
 
     /// Records a call that was refused when it came: it is over, and never live.
-    pub fn refuse(&self, facts: &Facts, error_code: &str, now: UnixMillis) {
-        let mut patch = facts.row(CallStatus::Failed, now);
-        patch.ended_at = Some(now);
-        patch.error_code = Some(error_code.to_owned());
-        self.journal.record(CallUpdate { patch, is_terminal: true });
+    pub fn refuse(&self, facts: Facts, error_code: &str, now: UnixMillis) {
+        self.journal.record(Entry::Refused(Box::new(facts), error_code.into(), now));
     }
 
     /// A call that the carrier is about to be asked to place. Its row is there already; it is live
@@ -152,7 +151,7 @@ impl Live {
     /// A call that was to be placed here, and was not or was never heard of.
     pub fn fail(&self, id: CallId, error_code: &str, now: UnixMillis) {
         if let Some(facts) = self.take_placed(id) {
-            self.refuse(&facts, error_code, now);
+            self.refuse(facts, error_code, now);
         }
     }
 
@@ -320,7 +319,7 @@ impl Live {
 
     /// Records what became known of a call that is not live in this process.
     pub fn record_late(&self, patch: CallPatch) {
-        self.journal.record(CallUpdate { patch, is_terminal: false });
+        self.journal.record(Entry::Known(Box::new(CallUpdate { patch, is_terminal: false })));
     }
 
     fn record(&self, call: &LiveCall, update: Option<CallUpdate>) {
@@ -334,7 +333,7 @@ impl Live {
             self.aliases.remove(&by_carrier);
             call.tell();
         }
-        self.journal.record(update);
+        self.journal.record(Entry::Known(Box::new(update)));
     }
 }
 
@@ -391,8 +390,8 @@ mod tests {
             live.apply(&call, ended.clone(), UnixMillis(5));
             live.apply(&call, ended, UnixMillis(6));
             assert!(live.is_empty() && live.by_carrier(account, "CA1").is_none());
-            assert!(!rows.try_recv().unwrap().is_terminal);
-            assert!(rows.try_recv().unwrap().is_terminal);
+            assert!(!rows.try_recv().unwrap().read().0.is_terminal);
+            assert!(rows.try_recv().unwrap().read().0.is_terminal);
             assert!(rows.try_recv().is_err());
         }
     }
@@ -402,8 +401,8 @@ mod tests {
         let (journal, _rows) = Journal::new();
         let live = Live::new(journal);
         let call = live.open(facts(CallId(Uuid::from_u128(9))), CallStatus::Ringing, UnixMillis(1));
-        assert_eq!(call.target(0), Target::Busy);
-        assert_eq!(call.target(1), Target::Reject);
+        assert_eq!(*call.target(0), Target::Busy);
+        assert_eq!(*call.target(1), Target::Reject);
         let _ = live.sweep(UnixMillis(u64::MAX));
         assert!(live.is_empty());
     }
@@ -446,8 +445,8 @@ mod tests {
         call.settle(Resume::HangUp);
         assert_eq!(call.resume(), Resume::At(2));
         assert_eq!(call.take_detour(), Some(Detour { from: 0, to: 2 }));
-        assert_eq!((call.target(2), call.rungs()), (Target::Say("b".to_owned()), 3));
-        assert_eq!(call.target(3), Target::Reject);
+        assert_eq!((&*call.target(2), call.rungs()), (&Target::Say("b".to_owned()), 3));
+        assert_eq!(*call.target(3), Target::Reject);
         while call.move_on(say("again")).is_some() {}
         assert_eq!(call.rungs(), 1 + ADDED_MAX);
         // The carrier refuses the last move; of an earlier one nothing is left to take back.
@@ -483,7 +482,8 @@ mod tests {
         assert!(live.begin(id, account, "CA7", None, UnixMillis(6)).is_none());
         live.fail(id, "refused", UnixMillis(7));
         let _ = live.sweep(UnixMillis(u64::MAX));
-        let told: Vec<_> = std::iter::from_fn(|| rows.try_recv().ok()).collect();
+        let told: Vec<_> =
+            std::iter::from_fn(|| rows.try_recv().ok().map(|row| row.read().0)).collect();
         assert_eq!(told.iter().filter(|update| update.is_terminal).count(), 1);
     }
 
@@ -538,7 +538,7 @@ mod tests {
         let _ = live.sweep(UnixMillis(1));
         assert!(rows.try_recv().is_err());
         let _ = live.sweep(UnixMillis(1 + UNHEARD_MS_MAX));
-        let update = rows.try_recv().unwrap();
+        let (update, _) = rows.try_recv().unwrap().read();
         assert_eq!(update.patch.error_code.as_deref(), Some(CARRIER_SILENT));
         assert!(update.is_terminal && rows.try_recv().is_err());
     }

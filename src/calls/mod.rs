@@ -15,7 +15,7 @@ pub mod seal;
 pub mod strays;
 
 pub use feed::{CallEvent, Feed, Happened, Next, Progress};
-pub use journal::{CallUpdate, Journal};
+pub use journal::{CallUpdate, Entry, Journal};
 pub use live::{ActiveCall, Live};
 pub use machine::Event;
 pub use one::{Detour, Errand, Facts, LiveCall, MediaState, Resume, Wanted};

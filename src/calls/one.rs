@@ -1,5 +1,6 @@
 //! One live call: what is fixed about it, what changes, and what is wanted of it.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -222,11 +223,11 @@ impl LiveCall {
 
     /// What is at this place of the ladder, or of what follows it.
     #[must_use]
-    pub fn rung(&self, place: usize) -> Option<Rung> {
+    pub fn rung(&self, place: usize) -> Option<Cow<'_, Rung>> {
         let ladder = &self.facts.ladder;
         match place.checked_sub(ladder.len()) {
-            None => ladder.get(place).cloned(),
-            Some(place) => self.lock().1.added.get(place).cloned(),
+            None => ladder.get(place).map(Cow::Borrowed),
+            Some(place) => self.lock().1.added.get(place).cloned().map(Cow::Owned),
         }
     }
 
@@ -238,14 +239,18 @@ impl LiveCall {
 
     /// The target at this place of the ladder; past its end, the last resort.
     #[must_use]
-    pub fn target(&self, place: usize) -> Target {
-        self.rung(place).map_or_else(|| self.facts.last_resort.clone(), |rung| rung.target)
+    pub fn target(&self, place: usize) -> Cow<'_, Target> {
+        match self.rung(place) {
+            Some(Cow::Borrowed(rung)) => Cow::Borrowed(&rung.target),
+            Some(Cow::Owned(rung)) => Cow::Owned(rung.target),
+            None => Cow::Borrowed(&self.facts.last_resort),
+        }
     }
 
     /// Whose target is at this place.
     #[must_use]
     pub fn agent(&self, place: usize) -> Option<Arc<Agent>> {
-        self.rung(place).and_then(|rung| rung.agent)
+        self.rung(place).and_then(|rung| rung.agent.clone())
     }
 
     /// How the call stands now.
@@ -265,7 +270,7 @@ impl LiveCall {
     #[must_use]
     pub fn dials(&self) -> bool {
         match self.resume() {
-            Resume::At(place) => matches!(self.target(place), Target::Tel(_) | Target::Sip(_)),
+            Resume::At(place) => matches!(*self.target(place), Target::Tel(_) | Target::Sip(_)),
             Resume::HangUp => false,
         }
     }

@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-use uuid::Uuid;
+use sha1::{Digest, Sha1};
+use uuid::{Builder, Uuid};
 
 macro_rules! ids {
     ($($(#[$meta:meta])* $name:ident;)+) => {$(
@@ -68,12 +69,22 @@ ids! {
 /// Namespace of every UUIDv5 made here, itself made once at random.
 const NAMESPACE: Uuid = Uuid::from_u128(0x7f1d_6a0c_52f3_4b8e_9a55_0d64_1c3b_e2a7);
 
+/// The UUIDv5 of a name (RFC 9562 §5.5), by the hash that the processor has instructions for: a
+/// webhook needs several.
+#[must_use]
+pub fn named(namespace: Uuid, name: &[u8]) -> Uuid {
+    let digest = Sha1::new().chain_update(namespace.as_bytes()).chain_update(name).finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    Builder::from_sha1_bytes(bytes).into_uuid()
+}
+
 impl CallId {
     /// The id of a call that reaches us or that somebody else placed: the same webhook, redelivered
     /// or handled after a restart, names the same call.
     #[must_use]
     pub fn of_carrier_call(account: AccountId, carrier_call_id: &str) -> Self {
-        Self(Uuid::new_v5(&account.0, carrier_call_id.as_bytes()))
+        Self(named(account.0, carrier_call_id.as_bytes()))
     }
 
     /// The trace that everything about the call belongs to (W3C Trace Context): its own 128 bits,
@@ -98,5 +109,21 @@ impl TouchId {
     #[must_use]
     pub fn of_external(tenant: TenantId, id: &str) -> Self {
         Uuid::try_parse(id).map_or_else(|_| Self(Uuid::new_v5(&tenant.0, id.as_bytes())), Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_rfc() {
+        // RFC 9562, appendix A.4.
+        let expected = "2ed6657d-e927-568b-95e1-2665a8aea6a2";
+        assert_eq!(named(Uuid::NAMESPACE_DNS, b"www.example.com").to_string(), expected);
+        for len in [0, 1, 39, 40, 64, 500] {
+            let name = vec![7; len];
+            assert_eq!(named(NAMESPACE, &name), Uuid::new_v5(&NAMESPACE, &name), "{len}");
+        }
     }
 }

@@ -50,7 +50,7 @@ pub use hosted::{
 };
 pub use id::{
     AccountId, AgentId, AttemptId, CallId, CampaignId, DeliveryId, KeyId, NumberId, ReleaseId,
-    RevisionId, TenantId, TouchId, TrunkId, VersionId, WebhookId,
+    RevisionId, TenantId, TouchId, TrunkId, VersionId, WebhookId, named,
 };
 pub use key::{KeyReach, KeyRecord, KeyScope, Scope, Scopes};
 pub use media::{ByteOrder, Codec, MediaFormat, RuntimeMedia};

@@ -1,16 +1,17 @@
 //! What a call is answered: the decision, and then rung by rung down its ladder.
 
-use std::sync::Arc;
+use std::{cell::RefCell, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use super::{Edge, step, token, way};
 use crate::{
     calls::{Event as CallEvent, Facts, LiveCall, Resume},
     carriers::{self, Answer, DialOutcome, Leg, Order, Otherwise, Reply, Told, VoiceRequest},
     domain::{
-        Account, CallEnd, CallId, CallPatch, CallStatus, Decision, InboundCall, RouteReason, Rung,
-        Target, TargetTried, Tenant, TenantId, UnixMillis, Verdict,
+        Account, CallEnd, CallId, CallStatus, Decision, RouteReason, Rung, Target, TargetTried,
+        Tenant, UnixMillis, Verdict,
     },
     routing,
     telemetry::{
@@ -19,6 +20,10 @@ use crate::{
         redact,
     },
 };
+
+/// What a URL of ours has besides its base and account: an endpoint, an id and a place; or a
+/// ticket.
+const URL_REST_LEN: usize = 128;
 
 /// What a carrier has been answered.
 #[derive(Clone, Debug)]
@@ -29,8 +34,10 @@ pub(super) enum Answered {
     Ordered,
 }
 
-/// A documents' usual size: none of ours but a long `say:` is larger.
-const DOCUMENT_LEN: usize = 1024;
+thread_local! {
+    /// Where answers are written, each into the room that the last one took.
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A carrier asking for instructions.
 pub(super) struct Asked<'a> {
@@ -78,12 +85,11 @@ impl Edge {
             Verdict::Reject => Vec::new(),
         };
         let facts = facts(asked, id, &decision, tenant, ladder);
-        let (tenant, verdict, reason) = (tenant.id, decision.verdict, decision.reason);
+        let (verdict, reason) = (decision.verdict, decision.reason);
         drop(view);
-        self.explain_later(id, tenant, call, asked.now);
         match verdict {
             Verdict::Reject => {
-                self.live.refuse(&facts, reason.as_str(), asked.now);
+                self.live.refuse(facts, reason.as_str(), asked.now);
                 self.write(asked, &refusal(reason))
             }
             Verdict::Route => {
@@ -159,7 +165,7 @@ impl Edge {
             return self.hang_up(asked);
         }
         live.note(|state| state.resume = Resume::At(place));
-        let target = &live.target(place);
+        let target = &*live.target(place);
         let room = carriers::room(asked.account.carrier);
         if !room.can(target) {
             // Saved where it could be done, or behind an agent: the next target's turn.
@@ -202,14 +208,24 @@ impl Edge {
 
     /// Where a carrier asks for the rung at `place`.
     fn step(&self, asked: &Asked<'_>, live: &LiveCall, place: usize) -> String {
-        let (base, account) = (&self.settings.public_url, &asked.account.name);
-        let id = live.facts.id;
-        let mut url = format!("{base}/carriers/{account}/resume?call={id}&attempt={place}");
+        let mut url = self.url(asked, "/resume?call=", live.facts.id);
+        // Nothing can go wrong with writing to a text.
+        let _infallible = write!(url, "&attempt={place}");
         if asked.tells() {
             // Later events say nothing of the call but this: a process that has been started since
             // has to decide by it.
             step::write_parties(&mut url, &live.facts.call);
         }
+        url
+    }
+
+    /// A URL of ours for what follows in a call.
+    fn url(&self, asked: &Asked<'_>, endpoint: &str, id: CallId) -> String {
+        let (base, account) = (&self.settings.public_url, &asked.account.name);
+        let mut buffer = Uuid::encode_buffer();
+        let id = &*id.0.hyphenated().encode_lower(&mut buffer);
+        let mut url = String::with_capacity(base.len() + account.len() + URL_REST_LEN);
+        url.extend([base, "/carriers/", account, endpoint, id]);
         url
     }
 
@@ -222,7 +238,8 @@ impl Edge {
     ) -> Answered {
         let id = live.facts.id;
         let agent = live.agent(place);
-        let mut url = format!("{}/media/", self.settings.media_url);
+        let mut url = String::with_capacity(self.settings.media_url.len() + URL_REST_LEN);
+        url.extend([self.settings.media_url.as_str(), "/media/"]);
         let view = self.index.view();
         let Some(key) = view.media_keys().first() else {
             tracing::error!("no media key: the log has not been followed yet");
@@ -232,10 +249,7 @@ impl Edge {
         let claims = token::Claims::new((id, asked.account.id), agent, (place, spoken), asked.now);
         token::write_into(&mut url, key, &claims);
         self.media.prewarm(live, place);
-        let status_url = format!(
-            "{}/carriers/{}/status?call={id}",
-            self.settings.public_url, asked.account.name
-        );
+        let status_url = self.url(asked, "/status?call=", id);
         let room = carriers::room(asked.account.carrier);
         let answer = Answer::Media {
             url: &url,
@@ -265,22 +279,6 @@ impl Edge {
             close_code: None,
         };
         self.live.apply(live, CallEvent::Tried(tried), now);
-    }
-
-    /// Writes the decision's trace into the call's row, after the carrier has its answer.
-    fn explain_later(
-        self: &Arc<Self>,
-        id: CallId,
-        tenant: TenantId,
-        call: InboundCall,
-        now: UnixMillis,
-    ) {
-        let edge = Arc::clone(self);
-        tokio::spawn(async move {
-            let (_, trace) = routing::explain(&edge.index.view(), &call, now);
-            edge.live
-                .record_late(CallPatch { trace: Some(trace), ..CallPatch::new(id, tenant, now) });
-        });
     }
 
     /// Ends the call.
@@ -336,9 +334,14 @@ impl Edge {
         let Asked { account, carrier_call_id, event_id, voice, now: _ } = *asked;
         let VoiceRequest { call, direction, is_answered, .. } = *voice;
         let leg = Leg { account, carrier_call_id, event_id, direction, is_answered, call };
-        let mut out = Vec::with_capacity(DOCUMENT_LEN);
-        match carriers::room(account.carrier).answer(answer, &leg, &mut out) {
-            Reply::Document(content_type) => Answered::Document(content_type, out.into()),
+        let room = carriers::room(account.carrier);
+        let (reply, written) =
+            WRITTEN.with_borrow_mut(|out| match room.answer(answer, &leg, out) {
+                document @ Reply::Document(_) => (document, Bytes::copy_from_slice(out)),
+                request @ Reply::Request(_) => (request, Bytes::new()),
+            });
+        match reply {
+            Reply::Document(content_type) => Answered::Document(content_type, written),
             Reply::Request(request) => {
                 let (account, carrier_call_id) = (Arc::clone(account), carrier_call_id.to_owned());
                 let otherwise = otherwise(OwnedAsked {

@@ -98,7 +98,7 @@ impl MediaSockets {
     /// A carrier is being told to open a call's socket for the target at `place`: where that is a
     /// runtime elsewhere, it is opened already.
     pub fn prewarm(self: &Arc<Self>, call: &Arc<LiveCall>, place: usize) {
-        if !matches!(call.target(place), Target::Runtime(_)) {
+        if !matches!(*call.target(place), Target::Runtime(_)) {
             return;
         }
         let Some(expected) = self.prewarms.expect(call.facts.id, place) else { return };

@@ -3,6 +3,7 @@
 
 pub mod accept;
 mod answering;
+mod answers;
 pub mod comfort;
 mod events;
 pub mod media_socket;
@@ -46,17 +47,11 @@ use crate::{
 pub use events::TakeEvent;
 pub use network::Network;
 
-use answering::Answered;
+use answers::Answers;
 use comfort::Comfort;
 use media_socket::MediaSockets;
 use prewarm::Prewarms;
 use session::Wiring;
-
-/// How long an answer is given again: less than the life of the media token in it.
-const ANSWER_LIFE: Duration = Duration::from_secs(45);
-
-/// Answers kept at once: a thousand calls a second for their life. About 60 MiB when full.
-const ANSWERS_MAX: u64 = 45_000;
 
 /// How long an event is known to have been acted on. Carriers repeat one for a minute or so, while
 /// what it asks for may have been done, undone and followed by something else.
@@ -89,7 +84,7 @@ pub struct Edge {
     live: Arc<Live>,
     strays: Strays,
     /// Answers already given, by call and request target.
-    answers: Cache<Uuid, Answered>,
+    answers: Answers,
     /// Events that have been acted on, by call and event.
     events: Cache<Uuid, ()>,
     /// What carriers are told by their APIs.
@@ -115,7 +110,7 @@ impl Edge {
         let wiring = Wiring { live: Arc::clone(&live), dialer, sources, control_url, comfort };
         let media_url = settings.media_url.clone();
         let media = MediaSockets::new(index.clone(), wiring, media_url, settings.prewarm);
-        let answers = Cache::builder().time_to_live(ANSWER_LIFE).max_capacity(ANSWERS_MAX).build();
+        let answers = Answers::new();
         let events = Cache::builder().time_to_live(EVENT_LIFE).max_capacity(EVENTS_MAX).build();
         let take_event: TakeEvent = Arc::new(|_, _, _| EventOutcome::Unknown);
         let media = Arc::new(media);

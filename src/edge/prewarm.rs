@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use dashmap::{DashMap, Entry};
+use foldhash::fast::RandomState;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::time::{Sleep, sleep};
 
@@ -49,7 +50,7 @@ pub struct Prewarms(Arc<Inner>);
 struct Inner {
     settings: Settings,
     slots: Arc<Semaphore>,
-    waiting: DashMap<CallId, Waiting>,
+    waiting: DashMap<CallId, Waiting, RandomState>,
 }
 
 /// The other end of an [`Expected`].
@@ -63,7 +64,7 @@ impl Prewarms {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let slots = Arc::new(Semaphore::new(settings.at_once_max));
-        Self(Arc::new(Inner { settings, slots, waiting: DashMap::new() }))
+        Self(Arc::new(Inner { settings, slots, waiting: DashMap::default() }))
     }
 
     /// The socket of a call for the target at `place`. `None`: it is waited for already, as when a

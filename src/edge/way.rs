@@ -26,9 +26,11 @@ impl Way {
 
 /// What the target at `place` speaks.
 pub(super) fn spoken(call: &LiveCall, place: usize) -> RuntimeMedia {
-    let agent = call.agent(place).and_then(|agent| agent.runtime_media);
-    match call.target(place) {
-        Target::Runtime(_) => agent.unwrap_or(RuntimeMedia::Pcmu),
+    match &*call.target(place) {
+        Target::Runtime(_) => {
+            let agent = call.agent(place).and_then(|agent| agent.runtime_media);
+            agent.unwrap_or(RuntimeMedia::Pcmu)
+        }
         // Ours speak one format, and what is no socket speaks none.
         Target::Builtin(_)
         | Target::Agent(_)

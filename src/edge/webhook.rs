@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, Response, body::Incoming};
-use uuid::Uuid;
 
 use super::{
     Edge,
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     calls::Event as CallEvent,
     carriers::{self, BODY_LEN_MAX, Carrier, Endpoint, Event, Progress, Refused, VoiceRequest},
-    domain::{Account, CallId, CallPatch, Direction, UnixMillis},
+    domain::{Account, CallId, CallPatch, Direction, UnixMillis, named},
     telemetry::{
         clock,
         metrics::{self, WebhookKind, WebhookOutcome},
@@ -84,7 +83,7 @@ impl Edge {
         endpoint: Endpoint,
         now: UnixMillis,
     ) -> (Response<Full<Bytes>>, WebhookOutcome) {
-        let url = format!("{}{}", self.settings.public_url, sent.target);
+        let url = [self.settings.public_url.as_str(), sent.target].concat();
         let forwarded = self.forwarded_url(sent, peer);
         let room = carriers::room(account.carrier);
         let receive = |url| {
@@ -150,20 +149,23 @@ impl Edge {
             }
             return self.reply(asked, id, endpoint, target);
         }
-        let key = Uuid::new_v5(&id.0, said.as_bytes());
         let mut outcome = None;
         let mut make = || {
             let (reply, what) = self.reply(asked, id, endpoint, target);
             outcome = Some(what);
             reply
         };
-        let reply = if is_fallback { make() } else { self.answers.get_with(key, make) };
+        let key = named(id.0, said.as_bytes());
+        let reply = match is_fallback {
+            true => make(),
+            false => self.answers.given_or(key, asked.now, make),
+        };
         (reply, outcome.unwrap_or(WebhookOutcome::Repeated))
     }
 
     /// Whether a call's event is told for the first time, as far back as events are known.
     pub(super) fn is_news(&self, call: CallId, event: &str) -> bool {
-        self.events.entry(Uuid::new_v5(&call.0, event.as_bytes())).or_insert(()).is_fresh()
+        self.events.entry(named(call.0, event.as_bytes())).or_insert(()).is_fresh()
     }
 
     /// The reply, and what the request was to us.

@@ -5,7 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use switchback::{
-    calls::{CallUpdate, Journal, Live, Strays},
+    calls::{Entry, Journal, Live, Strays},
     control::{self, keys},
     dispatch::{self, Dispatch},
     domain::{Account, AccountApi, AccountId, AccountOrigin, CarrierId, KeyScope, Secret},
@@ -24,7 +24,7 @@ pub(crate) struct Daemon {
     pub(crate) store: Store,
     pub(crate) live: Arc<Live>,
     pub(crate) operator: Caller,
-    _journal: mpsc::Receiver<CallUpdate>,
+    _journal: mpsc::Receiver<Entry>,
     base: String,
     http: Client,
     server: AbortHandle,

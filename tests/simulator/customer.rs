@@ -113,8 +113,7 @@ async fn answer(State(customer): State<Customer>, request: Request) -> impl Into
     assert!(received.is_ok(), "{url}: {received:?}");
     assert!(parts.headers.contains_key("i-twilio-idempotency-token"));
     let form = carriers::shared::form::Form::parse(std::str::from_utf8(&body).unwrap()).unwrap();
-    let form: Form =
-        form.pairs().iter().map(|p| (p.name().to_owned(), p.value.to_string())).collect();
+    let form: Form = form.fields().map(|p| (p.name().to_owned(), p.value().to_owned())).collect();
     let path = parts.uri.path().to_owned();
     customer.told.0.lock().unwrap().push((path.clone(), form));
     let mut headers = HeaderMap::new();

@@ -11,7 +11,7 @@ use crate::{
     carriers::{
         BODY_LEN_MAX, Refused, Request,
         shared::{
-            form::{Form, Pair, is_form},
+            form::{Fields, Form, is_form},
             hmac::{Algorithm, MacText},
         },
     },
@@ -122,21 +122,21 @@ fn text_v3(url: &str, query: &Form<'_>, fields: &Form<'_>, nonce: &str) -> Strin
         text.push('?');
     }
     for (at, pair) in query.iter().enumerate() {
-        text.extend([if at > 0 { "&" } else { "" }, pair.name(), "=", &pair.value]);
+        text.extend([if at > 0 { "&" } else { "" }, pair.name(), "=", pair.value()]);
     }
     if !query.is_empty() && !fields.is_empty() {
         text.push('.');
     }
     for pair in &fields {
-        text.extend([pair.name(), &pair.value]);
+        text.extend([pair.name(), pair.value()]);
     }
     text.extend([".", nonce]);
     text
 }
 
 /// By name, then value; a repeated pair stays as often as it came.
-fn sorted<'f, 'a>(form: &'f Form<'a>) -> SmallVec<[&'f Pair<'a>; 32]> {
-    let mut pairs: SmallVec<[&Pair<'a>; 32]> = form.pairs().iter().collect();
+fn sorted<'f>(form: &'f Form<'_>) -> Fields<'f> {
+    let mut pairs: Fields<'f> = form.fields().collect();
     pairs.sort_unstable();
     pairs
 }

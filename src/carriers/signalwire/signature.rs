@@ -10,13 +10,12 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde_json::{Map, Value};
-use smallvec::SmallVec;
 
 use crate::{
     carriers::{
         BODY_LEN_MAX, Refused, Request,
         shared::{
-            form::{Form, Pair, is_form},
+            form::{Field, Fields, Form, is_form},
             hmac::{Algorithm, MacText},
             twiml::signature::{SignedUrl, body_hash, compute, hash_of},
         },
@@ -113,7 +112,7 @@ fn is_signed_like_twilio(
     fields: Option<&Form<'_>>,
 ) -> Result<(), Refused> {
     let url = SignedUrl::new(request.url);
-    let is_signed = |pairs: &[&Pair<'_>]| {
+    let is_signed = |pairs: &[Field<'_>]| {
         url.variants("").into_iter().any(|url| {
             account
                 .secrets
@@ -137,8 +136,8 @@ fn is_signed_like_twilio(
 }
 
 /// By name; the values of one name as they came.
-fn in_order<'f, 'a>(form: &'f Form<'a>) -> SmallVec<[&'f Pair<'a>; 40]> {
-    let mut pairs: SmallVec<[&Pair<'a>; 40]> = form.pairs().iter().collect();
+fn in_order<'f>(form: &'f Form<'_>) -> Fields<'f> {
+    let mut pairs: Fields<'f> = form.fields().collect();
     pairs.sort_by(|one, other| one.name().cmp(other.name()));
     pairs
 }

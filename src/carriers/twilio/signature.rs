@@ -10,7 +10,7 @@ use crate::{
     carriers::{
         BODY_LEN_MAX, Refused, Request,
         shared::{
-            form::{Form, Pair, is_form},
+            form::{Field, Form, is_form},
             hmac::Algorithm,
             twiml::signature::{SignedUrl, body_hash, compute, hash_of},
         },
@@ -119,7 +119,7 @@ impl<'k> Keys<'k> {
         &self,
         signature: &[u8],
         urls: [[&str; 4]; 2],
-        pairs: &[&Pair<'_>],
+        pairs: &[Field<'_>],
     ) -> Result<(), Refused> {
         let is_signed = urls.into_iter().any(|url| {
             self.secrets

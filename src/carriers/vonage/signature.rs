@@ -247,13 +247,13 @@ fn payload<'a>(request: &Request<'a>) -> Result<Cow<'a, [u8]>, Refused> {
     let form = Form::parse(request.query()).map_err(|_| Refused::Malformed("a long query"))?;
     let mut object = Vec::with_capacity(256);
     object.push(b'{');
-    for (at, pair) in form.pairs().iter().enumerate() {
+    for (at, pair) in form.fields().enumerate() {
         if at > 0 {
             object.push(b',');
         }
         push_text(&mut object, pair.name());
         object.push(b':');
-        push_text(&mut object, &pair.value);
+        push_text(&mut object, pair.value());
     }
     object.push(b'}');
     Ok(object.into())

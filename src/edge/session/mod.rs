@@ -230,7 +230,7 @@ impl<'w> Session<'w> {
     fn advance(&mut self, place: usize) -> Option<End> {
         self.place = place;
         self.leg = Leg::None;
-        let target = self.call.target(place);
+        let target = self.call.target(place).into_owned();
         if self.is_expecting() {
             if !matches!(target, Target::Runtime(_)) {
                 return None;

@@ -73,7 +73,7 @@ impl Session<'_> {
     }
 
     pub(super) fn tried(&mut self, outcome: &'static str, close_code: Option<u16>) {
-        let target = self.call.target(self.place);
+        let target = self.call.target(self.place).into_owned();
         metrics::target(target.kind(), outcome);
         let tried = TargetTried {
             attempt: u32::try_from(self.place).unwrap_or(u32::MAX),

@@ -10,6 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use metrics::{
     Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
@@ -187,12 +188,17 @@ spelled! {
 }
 
 type WebhookKey = (AccountId, WebhookKind, WebhookOutcome);
-static WEBHOOKS: LazyLock<DashMap<WebhookKey, Counter>> = LazyLock::new(DashMap::new);
+static WEBHOOKS: LazyLock<DashMap<WebhookKey, Counter, RandomState>> =
+    LazyLock::new(DashMap::default);
 
 /// Counts a carrier's request. Accounts are configuration, so their names are a closed set.
 pub fn webhook(account: &Account, kind: WebhookKind, outcome: WebhookOutcome) {
+    let key = (account.id, kind, outcome);
+    if let Some(counter) = WEBHOOKS.get(&key) {
+        return counter.increment(1);
+    }
     WEBHOOKS
-        .entry((account.id, kind, outcome))
+        .entry(key)
         .or_insert_with(|| {
             counter!(
                 "switchback_webhooks_total",

@@ -73,9 +73,10 @@ impl Probe {
     pub fn map_form(&mut self, map: impl FnOnce(&mut Vec<Pair<'_>>)) -> bool {
         let text = String::from_utf8_lossy(&self.body).into_owned();
         let form = Form::parse(&text).unwrap_or_default();
-        let mut pairs = form.pairs().to_vec();
+        let given: Vec<_> = form.fields().map(Pair::from).collect();
+        let mut pairs = given.clone();
         map(&mut pairs);
-        if pairs == form.pairs() {
+        if pairs == given {
             return false;
         }
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

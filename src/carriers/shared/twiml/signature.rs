@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::carriers::shared::{
-    form::Pair,
+    form::Field,
     hmac::{Algorithm, MacText},
 };
 
@@ -28,8 +28,9 @@ pub fn hash_of(body: &[u8]) -> [u8; 64] {
 
 /// The code of a URL, given in pieces, and of pairs in the order they are signed in.
 #[must_use]
-pub fn compute(algorithm: Algorithm, key: &str, url: [&str; 4], pairs: &[&Pair<'_>]) -> MacText {
-    let parameters = pairs.iter().flat_map(|pair| [pair.name().as_bytes(), pair.value.as_bytes()]);
+pub fn compute(algorithm: Algorithm, key: &str, url: [&str; 4], pairs: &[Field<'_>]) -> MacText {
+    let parameters =
+        pairs.iter().flat_map(|pair| [pair.name().as_bytes(), pair.value().as_bytes()]);
     MacText::compute(
         algorithm,
         key.as_bytes(),

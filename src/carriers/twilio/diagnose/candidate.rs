@@ -9,7 +9,7 @@ use crate::{
     carriers::{
         shared::{
             diagnosis::{self, Evidence, Reading, Url},
-            form::{Form, Pair, is_form},
+            form::{Field, Form, Pair, is_form},
             hmac::Algorithm,
             request::RawRequest,
             twiml::signature::{SignedUrl, body_hash, compute, hash_of},
@@ -52,8 +52,8 @@ impl Body {
     /// The parameters of a form; none of one that has too many.
     pub(super) fn form(text: &str) -> Self {
         let form = Form::parse(text).unwrap_or_default();
-        let owned = form.pairs().iter().map(|pair| {
-            Pair::new(pair.name().to_owned().into(), pair.value.clone().into_owned().into())
+        let owned = form.fields().map(|field| {
+            Pair::new(field.name().to_owned().into(), field.value().to_owned().into())
         });
         Self::Form(owned.collect())
     }
@@ -126,8 +126,8 @@ impl Candidate {
     }
 
     fn is_url_signed(&self) -> bool {
-        let mut pairs: Vec<&Pair<'_>> = match &self.body {
-            Body::Form(pairs) => pairs.iter().collect(),
+        let mut pairs: Vec<Field<'_>> = match &self.body {
+            Body::Form(pairs) => pairs.iter().map(Pair::field).collect(),
             Body::Unsigned | Body::Hash(_) => Vec::new(),
         };
         pairs.sort_unstable();
