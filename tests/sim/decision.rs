@@ -97,7 +97,7 @@ fn check_contacts(world: &World, view: &View<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(crate::histories(1000))]
 
     #[test]
     fn decide_is_the_rule(

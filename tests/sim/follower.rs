@@ -209,7 +209,7 @@ impl Net {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(crate::histories(300))]
 
     #[test]
     fn a_follower_arrives(

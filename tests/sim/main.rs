@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "tests"
 )]
 
@@ -15,3 +16,11 @@ mod model;
 mod whole;
 mod wire;
 mod world;
+
+use proptest::prelude::ProptestConfig;
+
+/// So many histories; `SWITCHBACK_HISTORIES` says another number.
+fn histories(usual: u32) -> ProptestConfig {
+    let told = std::env::var("SWITCHBACK_HISTORIES").ok();
+    ProptestConfig::with_cases(told.map_or(usual, |text| text.parse().unwrap()))
+}

@@ -1,0 +1,43 @@
+"""The page: every row of the targets with what was measured beside it."""
+
+from rows import SECTIONS
+
+HEAD = """# How fast it is
+
+<!-- Written by benches/performance/run.sh from docs/performance/figures.json; changes here are lost. -->
+
+Every figure is a ratio to something measured in the same run, or a count: absolute times are one
+machine's, and show the order of size only. `benches/performance/run.sh` measures all of it anew and
+writes this page; each section names the command that measures it alone. A row says **met** or **not
+met**; where it is not, what was found to be the reason stands under the table.
+"""
+
+
+def written(kept: dict, drawn: dict[str, str]) -> str:
+    text = [HEAD]
+    for section in SECTIONS:
+        text.append(f"\n## {section.title}\n\n{section.about}\n")
+        text.append("| what | target | measured | |\n|---|---|---|---|")
+        reasons = []
+        for row in section.rows:
+            measured, met, reason = row.told(kept)
+            verdict = {True: "met", False: "**not met**", None: ""}[met]
+            text.append(f"| {row.what} | {row.target} | {measured} | {verdict} |")
+            if reason and met is not True:
+                reasons.append(f"- *{row.what}*: {reason}")
+        if reasons:
+            text.append("\n" + "\n".join(reasons))
+        for name in section.plots:
+            if name in drawn:
+                text.append(f"\n![{drawn[name]}](performance/{name}.svg)")
+        text.append("\n" + commands(kept, section.measured_by))
+    return "\n".join(text).rstrip() + "\n"
+
+
+def commands(kept: dict, names: list[str]) -> str:
+    told = []
+    for name in names:
+        if entry := kept.get(name):
+            told.append(f"`{entry['command']}` ({entry['at']}, {entry['revision']}, "
+                        f"{entry['seconds']} s, {entry['machine']})")
+    return "Measured by " + "; ".join(told) + "." if told else "Not measured yet."

@@ -1,0 +1,316 @@
+"""What is promised, and where in the measurements the answer stands.
+
+A row's `found` takes the measurements by name and answers what to print, and whether the target is
+met: None where it is a figure without a target, or one that cannot be measured here. A measurement
+that is missing makes the row say so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Row:
+    what: str
+    target: str
+    found: Callable[[dict], tuple[str, bool | None]]
+    # Why it is not met, in figures.
+    reason: str = ""
+
+    def told(self, kept: dict) -> tuple[str, bool | None, str]:
+        figures = {name: entry["figures"] for name, entry in kept.items()}
+        try:
+            measured, met = self.found(figures)
+        except (KeyError, TypeError, IndexError, StopIteration):
+            return "not measured", None, self.reason
+        return measured, met, self.reason
+
+
+@dataclass
+class Section:
+    title: str
+    about: str
+    measured_by: list[str]
+    rows: list[Row]
+    plots: list[str] = field(default_factory=list)
+
+
+def spread(values: list[float], digits: int = 2) -> str:
+    """A median with the least and the most of its rounds."""
+    middle, least, most = (f"{value:.{digits}f}" for value in values)
+    return f"{middle} ({least} to {most})"
+
+
+def ranged(ratio: dict[str, float]) -> str:
+    return spread([ratio["median"], ratio["min"], ratio["max"]])
+
+
+def at_most(value: float, limit: float, text: str) -> tuple[str, bool]:
+    return text, value <= limit
+
+
+def at_least(value: float, limit: float, text: str) -> tuple[str, bool]:
+    return text, value >= limit
+
+
+# --- Decision and index
+
+
+def decide(figures: dict) -> dict:
+    return figures["decide"]["figures"]
+
+
+def random_keys(figures):
+    d = decide(figures)
+    p50, p999 = d["random_beside_a_writer_p50_misses"], d["random_beside_a_writer_p999_misses"]
+    text = (f"{p50:.2f} x and {p999:.2f} x a miss of {d['miss_ns']:.0f} ns: "
+            f"{d['random_beside_a_writer_p50_ns']:.0f} and "
+            f"{d['random_beside_a_writer_p999_ns']:.0f} ns")
+    return text, p50 <= 1.5 and p999 <= 4.5
+
+
+def hot(figures):
+    d = decide(figures)
+    text = (f"{d['hot_ratio']:.2f} x: {d['hot_ns']:.0f} ns beside "
+            f"{d['hot_unsynchronised_ns']:.0f} ns")
+    return at_most(d["hot_ratio"], 1.4, text)
+
+
+def memory(figures):
+    d = decide(figures)
+    return at_most(d["bytes_a_contact"], 72,
+                   f"{d['bytes_a_contact']:.1f} ({d['bytes_a_touch']:.1f} a touch)")
+
+
+def pause(figures):
+    d = decide(figures)
+    # The reader's own processor time: on two shared cores the clock counts others' turns too.
+    return at_most(d["pause_doubling_cpu_us"], 100,
+                   f"{d['pause_doubling_cpu_us']:.0f} us of the reader's own time, "
+                   f"{d['pause_doubling_us']:.0f} by the clock "
+                   f"({d['pause_idle_us']:.0f} while nobody writes)")
+
+
+def number(figures):
+    d = decide(figures)
+    worst = max(d["number_hot_ratio"], d["number_random_ratio"])
+    return at_most(worst, 1.4,
+                   f"{d['number_hot_ratio']:.2f} x one hot key ({d['number_hot_ns']:.1f} ns beside "
+                   f"{d['number_hot_unsynchronised_ns']:.1f}), {d['number_random_ratio']:.2f} x "
+                   f"any ({d['number_random_ns']:.0f} beside "
+                   f"{d['number_random_unsynchronised_ns']:.0f})")
+
+
+def applied(figures):
+    def rate(what: str, how: str) -> float:
+        rows = figures["apply"]["rows"]
+        return next(r["rows_per_second"] for r in rows if (r["what"], r["how"]) == (what, how))
+    touches = rate("touches, 256 an entry", "log, an entry a frame")
+    rows = min(rate(f"{what}, 1 an entry", "log, 256 a frame") for what in ("agents", "numbers"))
+    return (f"{touches / 1e6:.2f} M touches/s, {rows / 1e3:.0f} k control rows/s",
+            touches >= 1e6 and rows >= 2e5)
+
+
+def cold(figures):
+    c = figures["cold"]
+    return at_most(c["ratio"], 2,
+                   f"{c['ratio']:.2f} x: {c['start_ms']:.0f} ms beside {c['reading_ms']:.0f} ms "
+                   f"for {c['file_mib']} MiB")
+
+
+DECISION = Section(
+    "Decision and index",
+    "A full decision (number, contact, membership of up to four touches) over 10 M contacts with 1.5 "
+    "touches each, random keys, half of them strangers', beside a writer of 50 000 touches/s.",
+    ["decide", "decide_scale", "apply", "cold"],
+    [
+        Row("p50 and p99.9", "<= 1.5 and 4.5 dependent misses in 2 MiB pages", random_keys),
+        Row("hot key, p50", "<= 1.4 x the same over unsynchronised maps", hot),
+        Row("memory a contact, bytes", "<= 72", memory),
+        Row("allocations a decision", "0",
+            lambda f: at_most(decide(f)["allocations_a_decision"], 0,
+                              f"{decide(f)['allocations_a_decision']:g}")),
+        Row("a reader's worst pause while the table doubles", "<= 100 us", pause),
+        Row("number table, get, at 1 M numbers", "<= 1.4 x an unsynchronised map", number),
+        Row("log applied, with readers running", ">= 1 M touches/s, >= 200 k control rows/s",
+            applied),
+        Row("first call answered after exec, 10 M contacts", "<= 2 x reading the snapshot file",
+            cold),
+    ],
+    ["decision", "applying"],
+)
+
+# --- Webhook
+
+
+def compared(name: str, limit: float):
+    def found(figures):
+        row = next(row for row in figures["compare"]["rows"] if row["name"] == f"{name}: requests/s")
+        ratio = row["ratio"]
+        return at_least(ratio["median"], limit, f"{ranged(ratio)} x")
+    return found
+
+
+def calm(figures):
+    rows = figures["compare"]["rows"]
+    row = next(row for row in rows if row["name"].startswith("switchback: p99"))
+    return at_most(row["ratio"]["median"], 1.5, f"{ranged(row['ratio'])} x")
+
+
+def added(figures):
+    parts = figures["webhook"]["parts"]
+    return at_most(parts["multiple_of_hmac"], 5,
+                   f"{parts['multiple_of_hmac']:.1f} x: {parts['and_answer_ns'] / 1000:.2f} us "
+                   f"beside {parts['hmac_ns'] / 1000:.2f} us over {parts['signed_bytes']} bytes")
+
+
+def slow(figures):
+    s = figures["webhook_slow"]
+    return at_most(s["ratio_p99"], 2, f"{s['ratio_p99']:.2f} x with {s['held']} held")
+
+
+def bare(figures):
+    ratio = figures["webhook"]["ratio_requests"]
+    cpu = figures["webhook"]["ratio_cpu"]
+    return at_least(ratio[0], 0.75, f"{spread(ratio)} of its requests/s, {spread(cpu)} by CPU")
+
+
+def tls(figures):
+    return f"{spread(figures['webhook']['tls_ratio_requests'])} x", None
+
+
+WEBHOOK = Section(
+    "Webhook",
+    "A whole request on one core: a form of 26 parameters, signature checked, decision over 1 M "
+    "contacts, answer written, call row queued, metrics counted; 64 connections kept open. The "
+    "others do the same work (signature, look-up, answer) as people write it.",
+    ["webhook", "webhook_scale", "webhook_slow", "compare"],
+    [
+        Row("beside bare hyper, which parses the form and answers a constant", ">= 0.75", bare),
+        Row("beside Express, the official library and Redis", ">= 28 x", compared("express", 28)),
+        Row("beside FastAPI, the official library and Redis", ">= 75 x", compared("fastapi", 75)),
+        Row("beside Kamailio xhttp and htable, which check no signature", ">= 7 x",
+            compared("kamailio", 7)),
+        Row("p99 at 2 000 requests/s, beside nginx `return 200`", "<= 1.5 x", calm),
+        Row("CPU added by signature, parsing, decision and answer", "<= 5 x the HMAC alone", added),
+        Row("p99 of honest clients beside 20 000 idle ones", "<= 2 x", slow),
+        Row("with TLS beside without", "", tls),
+    ],
+    ["webhook"],
+)
+
+# --- Media
+
+
+def way(name: str, limit: float):
+    def found(figures):
+        ratio = figures["relay"]["ways"][name]["cpu_of_raw"]
+        return at_most(ratio[0], limit, f"{spread(ratio)} x")
+    return found
+
+
+def in_time(figures):
+    steps = figures["relay_scale"]["scale"]
+    calls = max((step["calls"] for step in steps if step["is_in_time"]), default=0)
+    raw = max((step["calls"] for step in steps if step["raw"]["late"] == 0), default=0)
+    return f"{calls} (raw: {raw})", calls >= 0.85 * raw
+
+
+def heap(figures):
+    ways = figures["relay"]["ways"]
+    most = max(way["heap_kib_per_call"] for way in ways.values())
+    told = ", ".join(f"{name} {way['heap_kib_per_call']:.1f}" for name, way in ways.items())
+    return told, most <= 24
+
+
+def frames(figures):
+    ways = figures["relay"]["ways"]
+    most = max(way["allocations_per_frame"][0] for way in ways.values())
+    told = ", ".join(f"{name} {way['allocations_per_frame'][0]:.2f}" for name, way in ways.items())
+    return told, most < 0.01
+
+
+MEDIA = Section(
+    "Media",
+    "Calls of 50 frames/s each way (Twilio's JSON, 160 bytes of mu-law) relayed to an echo runtime "
+    "and back, on one core, beside a raw relay of bytes in the same run.",
+    ["relay", "relay_scale"],
+    [
+        Row("CPU a round trip, passed on", "<= 1.2 x the raw relay", way("passed", 1.2)),
+        Row("CPU a round trip, the stream renamed", "<= 1.2 x the raw relay", way("renamed", 1.2)),
+        Row("CPU a round trip, framing and codec translated", "<= 1.4 x the raw relay",
+            way("translated", 1.4)),
+        Row("the same, many calls on one link to the runtime", "<= 0.6 x two raw legs",
+            way("linked", 0.6)),
+        Row("calls on a core with an added p99 of at most 5 ms", ">= 0.85 x the raw relay's",
+            in_time),
+        Row("memory a call, KiB, queues empty", "<= 24", heap),
+        Row("allocations a frame", "0", frames),
+    ],
+    ["relay_cpu", "relay_p99"],
+)
+
+# --- Control plane
+
+
+def write(figures):
+    # Each row has its p50 and p99 beside those of the first, which is SQLite alone.
+    alone, *writes = figures["control"]["commits"]
+    worst = max(row["ratios"][1] for row in writes)
+    return at_most(worst, 2, f"{worst:.2f} x {alone['p99_us'] / 1000:.1f} ms")
+
+
+def proved(name: str, wanted: int):
+    """None went wrong; whether as many were tried as are wanted."""
+    def found(figures):
+        tried = figures["proofs"][name]
+        return f"0 of {tried:,}", tried >= wanted
+    return found
+
+
+def silence(figures):
+    p = figures["proofs"]
+    return at_most(p["silence_s_max"], 2,
+                   f"{p['silence_s_max']:.2f} s at most in {p['cells']} cells")
+
+
+def nothing(_figures):
+    return "not measured", None
+
+
+FEWER = "so many were tried for this page; the command takes any number"
+NO_EDGES = ("there is one process today: `--role edge` and its feed over a websocket are not built, "
+            "so there is no other edge to measure")
+
+CONTROL = Section(
+    "Control plane and sync",
+    "Where something is to be none, the test fails at the first; the figure says how many were "
+    "tried.",
+    ["control", "proofs"],
+    [
+        Row("p99 of a callback write, commit included", "<= 2 x one SQLite commit", write),
+        Row("change visible at another edge, p50 and p99.9", "<= 30 and 250 ms", nothing, NO_EDGES),
+        Row("acknowledged writes lost over kill -9", "0 of 10 000", proved("kills", 10_000), FEWER),
+        Row("webhooks refused over restarts at 2 000/s", "0 of 1 000 restarts", nothing,
+            "a start takes the port that the last process left; between the two the kernel refuses. "
+            "Two processes over one SQLite store are not allowed, so a hand-over waits for the edge "
+            "role"),
+        Row("webhooks answered while the control plane is away", "100 %", nothing, NO_EDGES),
+        Row("wrong decisions in simulated histories", "0 of 1 000 000",
+            proved("histories", 1_000_000), FEWER),
+        Row("dead air when a runtime refuses, hangs, stalls or dies", "<= 2 s", silence),
+        Row("forged, replayed or swapped webhooks and tickets accepted", "0 of 10 000 000",
+            proved("forged", 10_000_000), FEWER),
+    ],
+)
+
+COUNTS = Section(
+    "What CI holds",
+    "Instructions and allocations of the hot paths, each done a hundred times (decisions and touches "
+    "a thousand): `benches/counts/record.json`. A change that costs 2 % more fails until it says so "
+    "by changing the record.",
+    ["counts"],
+    [],
+)
+
+SECTIONS = [DECISION, WEBHOOK, MEDIA, CONTROL, COUNTS]
