@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod import;
 mod keys;
+mod load;
 mod numbers;
 mod out;
 mod serve;
@@ -63,6 +64,8 @@ enum Command {
     Shadow(shadow::Shadow),
     /// Check configuration, clock and public URL; or one request's signature
     Doctor(doctor::Doctor),
+    /// Put a load on a daemon, or on another application, and say how it was borne
+    Load(Box<load::Load>),
 }
 
 /// How to reach a running daemon.
@@ -124,6 +127,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Tenants(command) => command.run(),
         Command::Shadow(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Load(command) => command.run(),
     };
     match result {
         Ok(code) => code,

@@ -1,4 +1,4 @@
-//! A carrier and agents' runtimes, played by us: for `demo`, `call` and tests.
+//! A carrier and agents' runtimes, played by us: for `demo`, `call`, `load` and tests.
 //!
 //! It meets the daemon as strangers do, over real sockets and with real signatures, and never
 //! calls into it.
@@ -6,6 +6,7 @@
 pub mod audio;
 mod exchange;
 mod leg;
+pub mod load;
 mod peers;
 mod play;
 mod post;

@@ -134,22 +134,16 @@ impl Post {
         signer: Signer,
         reach: Reach,
     ) -> Result<Self, String> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls()?;
         let http = reqwest::Client::builder()
             .connect_timeout(manners.connect_max)
             .timeout(manners.answer_max)
             .user_agent(manners.user_agent)
             .no_proxy()
-            .tls_backend_preconfigured(tls.clone())
+            .tls_backend_preconfigured((*tls).clone())
             .build()
             .map_err(|error| error.to_string())?;
-        let tls = TlsConnector::from(Arc::new(tls));
+        let tls = TlsConnector::from(tls);
         Ok(Self { http, tls, manners, account, signer, reach })
     }
 
@@ -161,14 +155,19 @@ impl Post {
 
     /// Signs a request and sends it.
     pub(super) async fn send(&self, letter: Letter) -> Result<(Sent, Reply), Problem> {
+        let sent = self.signed(letter).await?;
+        let reply = self.deliver(&sent).await?;
+        Ok((sent, reply))
+    }
+
+    /// Signs a request, for who sends it otherwise.
+    pub(super) async fn signed(&self, letter: Letter) -> Result<Sent, Problem> {
         let Letter { method, url, mut headers, body } = letter;
         // A fragment is neither sent nor signed.
         let url = url.split('#').next().unwrap_or_default().to_owned();
         let signature = self.sign(&method, &url, &headers, &body).await?;
         headers.extend(signature);
-        let sent = Sent { method, url, headers, body };
-        let reply = self.deliver(&sent).await?;
-        Ok((sent, reply))
+        Ok(Sent { method, url, headers, body })
     }
 
     /// Sends a request, perhaps again, to the letter. Only a connection that fails is tried twice.
@@ -280,6 +279,16 @@ impl Post {
             }
         }
     }
+}
+
+/// How a carrier proves who it speaks to.
+pub(super) fn tls() -> Result<Arc<ClientConfig>, String> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
 }
 
 /// The headers a daemon signs with.

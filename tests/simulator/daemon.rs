@@ -93,6 +93,14 @@ impl Daemon {
         body
     }
 
+    /// What only an operator may ask.
+    pub async fn operate(&self, path: &str, body: Value) {
+        let request = self.http.post(format!("http://{}{path}", self.control));
+        let answer = request.bearer_auth(OPERATOR).json(&body).send().await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
+    }
+
     /// A request that is not sent yet.
     pub fn request(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("http://{}{path}", self.control));

@@ -15,6 +15,7 @@ mod demo;
 mod import;
 mod import_setup;
 mod kills;
+mod load;
 mod numbers;
 mod outbound;
 mod peers;

@@ -324,7 +324,7 @@ impl Call {
 }
 
 /// What the carrier knows of its account, from how the daemon shows it.
-fn account_of(shown: &Value) -> Result<Account, Failure> {
+pub(super) fn account_of(shown: &Value) -> Result<Account, Failure> {
     let kind = text(shown, "kind");
     let unknown = |_| Failure::Refused(format!("{kind} is no kind of account known here"));
     let carrier: CarrierId = kind.parse().map_err(unknown)?;
