@@ -13,22 +13,8 @@ use super::{
 };
 use crate::simulator::load;
 
-/// Webhooks of calls, signed as their carriers sign them, at a rate.
-///
-/// Each is a new call. With a running daemon, its accounts call and it signs for its operator:
-///
-///   switchback load calls --operator-key op_... --key sk_... --rate 500 --duration 30s
-///
-/// Without one, secrets come from a configuration file (--config), or one account is spelled out:
-///
-///   switchback load calls --url https://app.example.com/voice --kind twilio --secret TOKEN
-///   --to +12125550142 --rate 200
-///
-/// Every answer must have a status of success and, of every sixteenth, its carrier must understand
-/// the body; --expect asks for more. Only the first webhook of a call is sent: accounts of Telnyx
-/// Call Control are told by requests to their api_url what to do next, and nobody plays that here.
+/// Webhooks of calls, at a rate.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Calls {
     #[command(flatten)]
     accounts: Accounts,

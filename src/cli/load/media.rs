@@ -22,7 +22,7 @@ use super::{
     args::{Numbers, duration, some_duration},
     limits::{Limit, limit},
     page,
-    report::{SHARES, percentiles, rounded, shown, words},
+    report::{SHARES, kept_up, percentiles, rounded, shown, words},
     shape::{count, hear_ctrl_c, threads},
 };
 use crate::simulator::load::{self, Busy, Live, Pace, Sound, Suspicion, TalkSettings};
@@ -32,21 +32,8 @@ const GLANCE: Duration = Duration::from_millis(200);
 
 const TALKING: &str = "{wide_bar} {elapsed}, {msg}";
 
-/// Calls that are talked over: media sockets with a frame every 20 ms, and its echo.
-///
-/// Each call asks by a signed webhook, opens the media socket it is told of, says a numbered frame
-/// every 20 ms and waits for that frame to come back. So the numbers' agent must say what it hears:
-/// its target is builtin:echo, or the runtime that --echo starts here:
-///
-///   switchback load media --operator-key op_... --calls 200 --duration 30s --echo 127.0.0.1:9000
-///
-/// Calls come one by one while the ramp lasts and stay until the end. A frame's latency is from
-/// when it was sent to when its echo came: what the daemon adds on both ways, and the echo itself.
-/// Vonage's sound is resampled on its way, so that its frames lose their numbers and are taken to
-/// come back in their order. Telnyx Call Control opens no socket by its answer, and cannot be
-/// played here.
+/// Calls that are talked over.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(super) struct Media {
     #[command(flatten)]
     accounts: Accounts,
@@ -243,12 +230,8 @@ impl Told<'_> {
         lines.extend(sound.told.iter().map(|told| format!("  {told}")));
         let suspicions = self.suspicions();
         if suspicions.is_empty() {
-            lines.push(format!(
-                "The generator kept up: 99 % were sent within {} of their time, and its busiest \
-                 thread ran {:.0} % of the time.",
-                shown(sound.lateness.value_at_quantile(0.99)),
-                sound.threads.iter().map(Busy::share).fold(0.0, f64::max) * 100.0
-            ));
+            let late = shown(sound.lateness.value_at_quantile(0.99));
+            lines.push(kept_up(&late, &sound.threads));
         } else {
             lines.push(
                 "THE GENERATOR WAS THE BOTTLENECK; these are not the server's limits:".into(),

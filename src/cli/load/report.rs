@@ -89,12 +89,11 @@ impl Told<'_> {
         }
         let suspicions = self.suspicions();
         if suspicions.is_empty() {
-            lines.push(format!(
-                "The generator kept up: 99 % were sent within {} of their time, and its busiest \
-                 thread ran {:.0} % of the time.",
-                shown(tally.lateness.value_at_quantile(0.99)),
-                tally.threads.iter().map(Busy::share).fold(0.0, f64::max) * 100.0
-            ));
+            let late = match self.plan.pace {
+                Pace::Open(_) => shown(tally.lateness.value_at_quantile(0.99)),
+                Pace::Closed => String::new(),
+            };
+            lines.push(kept_up(&late, &tally.threads));
         } else {
             lines.push(
                 "THE GENERATOR WAS THE BOTTLENECK; these are not the server's limits:".into(),
@@ -218,6 +217,16 @@ pub(super) fn percentiles(histogram: &Histogram<u64>) -> Value {
 
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
+}
+
+/// That the generator is above suspicion; how late it sent, where that can be said.
+pub(super) fn kept_up(late: &str, threads: &[Busy]) -> String {
+    let busiest = threads.iter().map(Busy::share).fold(0.0, f64::max) * 100.0;
+    let late = match late {
+        "" => String::new(),
+        late => format!("99 % were sent within {late} of their time, and "),
+    };
+    format!("The generator kept up: {late}its busiest thread ran {busiest:.0} % of the time.")
 }
 
 /// Microseconds, in the unit that suits them.

@@ -17,11 +17,7 @@ use crate::simulator::{
     load::{self, Maker, Pairs, Ready, written},
 };
 
-/// Dry-run decisions over the control API, at a rate.
-///
-/// Each asks GET /switchback/v1/route where a call would go, with its trace; nothing is changed. It
-/// measures the control API and the decision together: what a decision takes alone is in the
-/// answer's decided_in_ns, and `cargo bench --bench decide`.
+/// Dry-run decisions, at a rate.
 #[derive(Debug, Args)]
 pub(super) struct Route {
     /// The control API's URL

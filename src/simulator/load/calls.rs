@@ -6,6 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use http::{HeaderValue, header};
+
 use super::{
     Answer, Mishap,
     engine::{Check, Ready},
@@ -176,7 +178,10 @@ impl Begun<'_> {
 
 impl Maker for Calls {
     async fn make(&self, n: u64) -> Result<Ready, String> {
-        let (reader, _, _, sent) = self.call(n).await?;
+        let (reader, carrier, _, mut sent) = self.call(n).await?;
+        let agent = HeaderValue::from_static(carrier.peer.manners().user_agent);
+        sent.headers.insert(header::USER_AGENT, agent);
+        sent.headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         Ok(Ready { bytes: written(&sent), reader })
     }
 }
