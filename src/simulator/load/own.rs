@@ -80,8 +80,9 @@ impl Suspicion {
         if matches!(pace, Pace::Open(_)) && late > LATE_MAX {
             found.push(Self::Late(late));
         }
-        let sent = tally.sent.max(1) as f64;
-        let unsigned = tally.waited_for_signing as f64 / sent;
+        // What waited may be of the ramp, or never have been sent.
+        let due: u64 = tally.course.iter().map(|moment| moment.due).sum();
+        let unsigned = tally.waited_for_signing as f64 / due.max(1) as f64;
         if unsigned > STRAYS {
             found.push(Self::Unsigned(unsigned));
         }

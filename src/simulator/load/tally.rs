@@ -137,7 +137,14 @@ impl Tally {
     pub(super) fn fail(&mut self, mishap: Mishap, words: impl FnOnce() -> String) {
         *self.failed.entry(mishap).or_default() += 1;
         if self.told.len() < TOLD_MAX {
-            self.told.push(words());
+            self.tell(words());
+        }
+    }
+
+    /// The same is told once.
+    fn tell(&mut self, words: String) {
+        if !self.told.contains(&words) {
+            self.told.push(words);
         }
     }
 
@@ -161,7 +168,7 @@ impl Tally {
         for (mishap, count) in other.failed {
             *self.failed.entry(mishap).or_default() += count;
         }
-        self.told.extend(other.told);
+        other.told.into_iter().for_each(|words| self.tell(words));
         self.told.truncate(TOLD_MAX);
         join(&mut self.latency, &other.latency);
         join(&mut self.service, &other.service);
