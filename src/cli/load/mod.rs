@@ -41,36 +41,38 @@ enum LoadCommand {
     ///
     ///   switchback load calls --operator-key op_... --key sk_... --rate 500 --duration 30s
     ///
-    /// Without one, secrets come from a configuration file (--config), or one account is spelled out:
+    /// Without one, secrets come from a configuration file (--config), or one account is spelled
+    /// out:
     ///
     ///   switchback load calls --url https://app.example.com/voice --kind twilio --secret TOKEN
     ///   --to +12125550142 --rate 200
     ///
-    /// Every answer must have a status of success and, of every sixteenth, its carrier must understand
-    /// the body; --expect asks for more. Only the first webhook of a call is sent: accounts of Telnyx
-    /// Call Control are told by requests to their api_url what to do next, and nobody plays that here.
+    /// Every answer must have a status of success and, of every sixteenth, its carrier must
+    /// understand the body; --expect asks for more. Only the first webhook of a call is sent:
+    /// accounts of Telnyx Call Control are told by requests to their api_url what to do next, and
+    /// nobody plays that here.
     #[command(verbatim_doc_comment)]
     Calls(calls::Calls),
     /// Calls that are talked over: media sockets with a frame every 20 ms, and its echo
     ///
-    /// Each call asks by a signed webhook, opens the media socket it is told of, says a numbered frame
-    /// every 20 ms and waits for that frame to come back. So the numbers' agent must say what it hears:
-    /// its target is builtin:echo, or the runtime that --echo starts here:
+    /// Each call asks by a signed webhook, opens the media socket it is told of, says a numbered
+    /// frame every 20 ms and waits for that frame to come back. So the numbers' agent must say
+    /// what it hears: its target is builtin:echo, or the runtime that --echo starts here:
     ///
-    ///   switchback load media --operator-key op_... --calls 200 --duration 30s --echo 127.0.0.1:9000
+    ///   switchback load media --operator-key op_... --calls 200 --echo 127.0.0.1:9000
     ///
-    /// Calls come one by one while the ramp lasts and stay until the end. A frame's latency is from
-    /// when it was sent to when its echo came: what the daemon adds on both ways, and the echo itself.
-    /// Vonage's sound is resampled on its way, so that its frames lose their numbers and are taken to
-    /// come back in their order. Telnyx Call Control opens no socket by its answer, and cannot be
-    /// played here.
+    /// Calls come one by one while the ramp lasts and stay until the end. A frame's latency is
+    /// from when it was sent to when its echo came: what the daemon adds on both ways, and the
+    /// echo itself. Vonage's sound is resampled on its way, so that its frames lose their numbers
+    /// and are taken to come back in their order. Telnyx Call Control opens no socket by its
+    /// answer, and cannot be played here.
     #[command(verbatim_doc_comment)]
     Media(media::Media),
     /// Dry-run decisions over the control API (GET /switchback/v1/route), at a rate
     ///
-    /// Each asks GET /switchback/v1/route where a call would go, with its trace; nothing is changed. It
-    /// measures the control API and the decision together: what a decision takes alone is in the
-    /// answer's decided_in_ns, and `cargo bench --bench decide`.
+    /// Each asks GET /switchback/v1/route where a call would go, with its trace; nothing is
+    /// changed. It measures the control API and the decision together: what a decision takes alone
+    /// is in the answer's decided_in_ns, and `cargo bench --bench decide`.
     Route(route::Route),
 }
 
