@@ -161,10 +161,13 @@ impl Bound {
     /// # Errors
     /// See [`StartError`].
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+        // First of all, since it takes longest. The recorder's clock is calibrated meanwhile.
+        let snapshots = snapshots::Settings::beside(&config.store_path);
+        let filling = Filling::begin(snapshots, config.runtime.default_target.clone())?;
         metrics::install().map_err(StartError::Metrics)?;
         let (listeners, addresses) = Listeners::bind(&config).await?;
         config.edge.listens_at(addresses.edge.port());
-        let (store, index, applied) = open(&config).await?;
+        let (store, index, applied) = open(&config, filling).await?;
         let new_keys = first_start::prepare(&store, &applied, &config).await?;
         let (journal, updates) = Journal::new();
         let (strays, events) = Strays::new();
@@ -295,7 +298,10 @@ impl Bound {
 }
 
 /// Opens the store and has an index follow it.
-async fn open(config: &Config) -> Result<(Store, Index, Applied), StartError> {
+async fn open(
+    config: &Config,
+    mut filling: Filling,
+) -> Result<(Store, Index, Applied), StartError> {
     let settings = store::Settings {
         has_default_target: config.runtime.default_target.is_some(),
         retention: config.retention,
@@ -303,10 +309,7 @@ async fn open(config: &Config) -> Result<(Store, Index, Applied), StartError> {
         can: Some(|carrier, target| carriers::room(carrier).can(target)),
         ..store::Settings::at(&config.store_path)
     };
-    let default_target = config.runtime.default_target.clone();
     let open = move || -> Result<_, StartError> {
-        let snapshots = snapshots::Settings::beside(&settings.path);
-        let mut filling = Filling::begin(snapshots, default_target)?;
         let (reach, known) = filling.known();
         let (store, feed) = Store::open_for(&settings, reach, known)?;
         let (index, applied) = filling.follow(feed)?;

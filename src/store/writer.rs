@@ -165,15 +165,7 @@ impl Writer {
         let known = self.known.take();
         let mut done = rows.snapshot::<WriteError>(Stream::Control, &mut hand_over);
         if done.is_ok() {
-            let stream = Stream::Touches;
-            done = match known.and_then(|known| known()) {
-                Some(span) if rows.goes_on(stream, &span)? => {
-                    rows.tail(stream, &span.since, clock::now(), hand_over)
-                }
-                Some(_) => hand_over(Frame::Resync { stream })
-                    .and_then(|()| rows.snapshot::<WriteError>(stream, hand_over)),
-                None => rows.snapshot::<WriteError>(stream, hand_over),
-            };
+            done = begin_touches(&rows, known, hand_over);
         }
         self.conn.execute_batch("ROLLBACK")?;
         done
@@ -364,6 +356,22 @@ impl Writer {
             }
         }
     }
+}
+
+/// Hands over the touches, or of them what follows the snapshot that somebody has.
+fn begin_touches(
+    rows: &Rows<'_>,
+    known: Option<Known>,
+    mut hand_over: impl FnMut(Frame) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    let stream = Stream::Touches;
+    if let Some(span) = known.and_then(|known| known()) {
+        if rows.goes_on(stream, &span)? {
+            return rows.tail(stream, &span.since, clock::now(), hand_over);
+        }
+        hand_over(Frame::Resync { stream })?;
+    }
+    rows.snapshot(stream, hand_over)
 }
 
 /// Hands a frame on; who no longer follows is not waited for again.

@@ -68,7 +68,8 @@ pub struct Filling {
 }
 
 impl Filling {
-    /// Begins to read. `default_target` is the index's.
+    /// Begins to read; nothing is counted before [`Filling::follow`]. `default_target` is the
+    /// index's.
     ///
     /// # Errors
     /// No thread can be had.
@@ -85,7 +86,7 @@ impl Filling {
         let (feed, feeds) = mpsc::sync_channel(1);
         let shared = Arc::clone(&reach);
         let run = move || {
-            let Start { taken, kept } = found.read();
+            let Start { taken, kept, refused } = found.read();
             // Whoever started us may have given up, here and below.
             let _ = tell.send(taken.as_ref().map(|(_, span)| *span));
             let was_taken = taken.is_some();
@@ -96,7 +97,8 @@ impl Filling {
                 None => (Index::new(default_target), Follower::default()),
             };
             let Ok(feed) = feeds.recv() else { return };
-            // The store is open, so that the files are ours.
+            // The store is open, so that the files are ours, and there are metrics.
+            refused.into_iter().for_each(metrics::snapshot);
             let keeping = Some(Keeping::new(settings, shared, kept, was_taken));
             Applier::new(index, follower, sender, begun, ready, keeping).run(feed);
         };

@@ -16,13 +16,14 @@ use crate::{
     index::{Restored, Restoring},
     replica::snapshot::{HEAD_LEN, Head, Refused, Span, Sum, WORD_LEN},
     store::Reach,
-    telemetry::metrics::{self, SnapshotFate},
+    telemetry::metrics::SnapshotFate,
 };
 
 /// Read at once: it stays in a core's own cache while it is verified and put in place.
 const BUFFER_LEN: usize = 256 * 1024;
-/// What a thread takes for itself at a time, in parts whole.
-const SHARE_LEN: u64 = 2 << 20;
+/// What a thread takes for itself at a time, in parts whole. Two that meet in one huge page both
+/// have it cleared, so they meet seldom.
+const SHARE_LEN: u64 = 16 << 20;
 /// Memory is as fast as so many cores.
 const THREADS_MAX: usize = 4;
 
@@ -59,6 +60,8 @@ pub(in crate::sync) struct Start {
     pub(in crate::sync) taken: Option<(Restored, Span)>,
     /// Where the files begin that may be of use again.
     pub(in crate::sync) kept: Kept,
+    /// Why the others were refused.
+    pub(in crate::sync) refused: Vec<SnapshotFate>,
 }
 
 impl Found {
@@ -98,7 +101,7 @@ impl Found {
                     }
                 }
                 Err(error) => {
-                    metrics::snapshot(error.fate());
+                    start.refused.push(error.fate());
                     tracing::warn!(%error, ?which, "a snapshot is refused");
                 }
             }
