@@ -4,6 +4,7 @@
 //! number's default agent, its callback agents in the order of the rule, an agent's sources.
 //! It never holds a touch.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet};
@@ -45,9 +46,29 @@ pub struct Names {
 }
 
 /// What a number is known by: the same E.164 may exist at two accounts.
-pub(super) type NumberKey = (Option<AccountId>, E164);
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct NumberKey {
+    pub(super) e164: E164,
+    pub(super) account: Option<AccountId>,
+}
 
-/// A number with what follows from it and its owners.
+impl Hash for NumberKey {
+    /// As integers, which costs less than by bytes.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.e164.as_u64());
+        state.write_u128(self.account.map_or(0, |account| account.0.as_u128()));
+    }
+}
+
+impl NumberKey {
+    const fn of(number: &Number) -> Self {
+        Self { e164: number.e164, account: number.account }
+    }
+}
+
+/// A number with what follows from it and its owners. It lies in the table itself, beside its key:
+/// what a decision wants of it costs one way to memory.
+#[derive(Clone)]
 pub struct NumberEntry {
     /// The number.
     pub number: Arc<Number>,
@@ -76,7 +97,7 @@ pub(super) struct Directory {
     agents: Slots<AgentId, AgentPlace>,
     accounts: HashMap<AccountId, Arc<Account>>,
     accounts_by_name: HashMap<Box<str>, Arc<Account>>,
-    numbers: HashMap<NumberKey, Arc<NumberEntry>>,
+    numbers: HashMap<NumberKey, NumberEntry>,
     number_keys: HashMap<NumberId, NumberKey>,
     /// At how many accounts a tenant has a number.
     own_numbers: HashMap<(TenantSlot, E164), u32>,
@@ -121,7 +142,7 @@ impl Directory {
     }
 
     pub(super) fn number(&self, key: &NumberKey) -> Option<&NumberEntry> {
-        self.numbers.get(key).map(Arc::as_ref)
+        self.numbers.get(key)
     }
 
     pub(super) fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
@@ -145,7 +166,7 @@ impl Directory {
     }
 
     pub(super) fn numbers(&self) -> impl ExactSizeIterator<Item = &NumberEntry> {
-        self.numbers.values().map(Arc::as_ref)
+        self.numbers.values()
     }
 
     /// Applies changes, then works out anew what follows from them: within a list, a number may
@@ -232,12 +253,21 @@ impl Directory {
     }
 
     fn put_number(&mut self, number: &Arc<Number>, stale: &mut HashSet<NumberKey>) {
-        let key = (number.account, number.e164);
+        let key = NumberKey::of(number);
+        let tenant = TenantSlot(self.tenants.intern(number.tenant));
+        if let Some(entry) = self.numbers.get_mut(&key)
+            && entry.number.id == number.id
+            && entry.tenant == tenant
+            && entry.number.owners == number.owners
+        {
+            // Most changes of a number leave alone what others know of it.
+            entry.number = Arc::clone(number);
+            return;
+        }
         self.remove_number(number.id);
         if let Some(former) = self.numbers.get(&key).map(|entry| entry.number.id) {
             self.remove_number(former);
         }
-        let tenant = TenantSlot(self.tenants.intern(number.tenant));
         *self.own_numbers.entry((tenant, number.e164)).or_default() += 1;
         for owner in &number.owners {
             if let Some(place) = self.agents.place(owner.agent) {
@@ -251,14 +281,14 @@ impl Directory {
             default_agent: None,
             callback_agents: SmallVec::new(),
         };
-        self.numbers.insert(key, Arc::new(entry));
+        self.numbers.insert(key, entry);
         stale.insert(key);
     }
 
     fn remove_number(&mut self, id: NumberId) {
         let Some(key) = self.number_keys.remove(&id) else { return };
         let Some(entry) = self.numbers.remove(&key) else { return };
-        let own = (entry.tenant, key.1);
+        let own = (entry.tenant, key.e164);
         if let Some(count) = self.own_numbers.get_mut(&own) {
             *count -= 1;
             if *count == 0 {
@@ -274,7 +304,7 @@ impl Directory {
 
     fn derive(&mut self, key: &NumberKey) {
         let Some(entry) = self.numbers.get(key) else { return };
-        let number = Arc::clone(&entry.number);
+        let number = &entry.number;
         let live = |id| {
             let slot = self.agent_slot(id)?;
             let agent = self.agent(slot)?;
@@ -284,19 +314,17 @@ impl Directory {
             answers.then_some((slot, agent))
         };
         let default = default_agent(&number.owners, |id| live(id).is_some());
-        let mut callbacks: Vec<_> = number
+        let default = default.and_then(|id| self.agent_slot(id));
+        let mut callbacks: SmallVec<[_; 4]> = number
             .owners
             .iter()
             .filter_map(|owner| live(owner.agent))
             .filter_map(|(slot, agent)| Some((agent.callback.as_ref()?.since, agent.id, slot)))
             .collect();
         callbacks.sort_unstable();
-        let entry = NumberEntry {
-            tenant: entry.tenant,
-            default_agent: default.and_then(|id| self.agent_slot(id)),
-            callback_agents: callbacks.into_iter().map(|(_, _, slot)| slot).collect(),
-            number,
-        };
-        self.numbers.insert(*key, Arc::new(entry));
+        if let Some(entry) = self.numbers.get_mut(key) {
+            entry.default_agent = default;
+            entry.callback_agents = callbacks.into_iter().map(|(_, _, slot)| slot).collect();
+        }
     }
 }

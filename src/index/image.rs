@@ -10,7 +10,7 @@ use super::{
     directory::Names,
     table::{self, Keeper, LAYOUT, Part, Seeds, Table},
 };
-use crate::domain::Target;
+use crate::domain::{E164, Target};
 
 /// What an image says beside its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Image {
     pub seeds: [u64; 2],
     /// What the slots in the words stand for.
     pub names: Names,
+    /// The same of the numbers that touches have shown.
+    pub callers: Vec<E164>,
     /// The parts, in order.
     pub parts: Vec<Part>,
 }
@@ -29,9 +31,9 @@ impl Image {
     /// How touches lie in the words that are copied and taken back here.
     pub const LAYOUT: u32 = LAYOUT;
 
-    pub(super) const fn of(table: &Table, names: Names, parts: Vec<Part>) -> Self {
+    pub(super) fn of(table: &Table, keeper: &Keeper, names: Names, parts: Vec<Part>) -> Self {
         let Seeds(seeds) = table.seeds();
-        Self { layout: LAYOUT, seeds, names, parts }
+        Self { layout: LAYOUT, seeds, names, callers: keeper.numbers(table), parts }
     }
 }
 
@@ -52,11 +54,11 @@ impl Restoring {
     /// Makes room; `None` where the words would mean nothing here.
     #[must_use]
     pub fn begin(image: Image) -> Option<Self> {
-        let Image { layout, seeds, names, parts } = image;
+        let Image { layout, seeds, names, callers, parts } = image;
         if layout != LAYOUT {
             return None;
         }
-        Some(Self { table: table::Restoring::begin(Seeds(seeds), parts)?, names })
+        Some(Self { table: table::Restoring::begin(Seeds(seeds), parts, &callers)?, names })
     }
 
     /// Words of a part.

@@ -22,7 +22,7 @@ pub use image::{Image, Restored, Restoring};
 pub use slot::{AgentSlot, TenantSlot};
 pub use table::Part;
 pub use touches::{Remembered, RememberedTouch};
-pub use view::{Counts, View};
+pub use view::{Counts, Sought, View};
 pub use writer::Writer;
 
 use crate::domain::Target;

@@ -7,7 +7,7 @@ use arc_swap::Guard;
 use smallvec::SmallVec;
 
 use super::Shared;
-use super::directory::{Directory, NumberEntry};
+use super::directory::{Directory, NumberEntry, NumberKey};
 use super::slot::{AgentSlot, TenantSlot};
 use super::touches::{Remembered, RememberedTouch};
 use crate::domain::{
@@ -20,6 +20,13 @@ use crate::domain::{
 pub struct View<'i> {
     shared: &'i Shared,
     directory: Guard<Arc<Directory>>,
+}
+
+/// Somebody whose touches are on their way from memory.
+#[derive(Clone, Copy)]
+pub struct Sought {
+    contact: E164,
+    hash: u64,
 }
 
 /// How much is known.
@@ -133,7 +140,7 @@ impl<'i> View<'i> {
     /// The number at that account, with what follows from it.
     #[must_use]
     pub fn number_entry(&self, account: Option<AccountId>, e164: E164) -> Option<&NumberEntry> {
-        self.directory.number(&(account, e164))
+        self.directory.number(&NumberKey { e164, account })
     }
 
     /// The tenant in that slot.
@@ -160,10 +167,26 @@ impl<'i> View<'i> {
         self.directory.is_own_number(tenant, e164)
     }
 
-    /// What is remembered of a person, in no order, as the decision reads it.
+    /// Says that this person will be asked for: what is remembered is fetched from far memory
+    /// meanwhile, whichever tenant's contact it turns out to be.
+    #[must_use]
+    #[inline]
+    pub fn seek(&self, contact: E164) -> Sought {
+        Sought { contact, hash: self.shared.touches.fetch(contact) }
+    }
+
+    /// Reads what is remembered of a person, in no order, as the decision reads it.
+    #[inline]
+    pub fn recall(&self, tenant: TenantSlot, sought: Sought, into: &mut Remembered) {
+        self.shared.touches.read((tenant, sought.contact), sought.hash, into);
+    }
+
+    /// What is remembered of a person, in no order.
     #[must_use]
     pub fn remembered(&self, tenant: TenantSlot, contact: E164) -> Remembered {
-        self.shared.touches.get((tenant, contact))
+        let mut found = Remembered::new();
+        self.recall(tenant, self.seek(contact), &mut found);
+        found
     }
 
     /// A remembered touch, written out.

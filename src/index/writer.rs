@@ -52,7 +52,7 @@ impl Writer {
     #[must_use]
     pub fn image_of(&self, parts: Vec<Part>) -> Image {
         let names = self.shared.directory.load().names();
-        Image::of(&self.shared.touches, names, parts)
+        Image::of(&self.shared.touches, &self.keeper, names, parts)
     }
 
     /// Applies the deltas of one log entry. What changes in the directory becomes visible whole.

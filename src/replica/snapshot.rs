@@ -2,7 +2,7 @@
 //! began, and a checksum of every part.
 //!
 //! ```text
-//! head, padded to a page | each part's words | a row for each part | the slots' ids
+//! head, padded to a page | each part's words | a row for each part | the slots' ids and numbers
 //! ```
 //!
 //! All numbers are written with the lowest byte first. The checksums are CRC-32, which finds what
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::log::Cursor;
 use crate::{
-    domain::{AgentId, TenantId},
+    domain::{AgentId, E164, TenantId},
     index::{Image, Names, Part},
 };
 
@@ -26,7 +26,7 @@ pub const HEAD_LEN: usize = 4096;
 pub const WORD_LEN: usize = size_of::<u64>();
 
 const MAGIC: [u8; 8] = *b"SWBTOUCH";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A part's groups, touches, contacts and checksum.
 const ROW_LEN: usize = 16;
 const ID_LEN: usize = 16;
@@ -68,6 +68,7 @@ pub struct Head {
     parts: u64,
     tenants: u64,
     agents: u64,
+    callers: u64,
     words: u64,
     rows_sum: u32,
 }
@@ -108,6 +109,7 @@ pub fn frame(image: &Image, sums: &[u32], words: u64, span: &Span) -> ([u8; HEAD
     }
     rows.extend(tenants.iter().flat_map(|id| *id.0.as_bytes()));
     rows.extend(agents.iter().flat_map(|id| *id.0.as_bytes()));
+    rows.extend(image.callers.iter().flat_map(|number| number.as_u64().to_le_bytes()));
     let len = |of: usize| of as u64;
     let head = Head {
         span: *span,
@@ -116,6 +118,7 @@ pub fn frame(image: &Image, sums: &[u32], words: u64, span: &Span) -> ([u8; HEAD
         parts: len(image.parts.len().min(sums.len())),
         tenants: len(tenants.len()),
         agents: len(agents.len()),
+        callers: len(image.callers.len()),
         words,
         rows_sum: Sum::of(&rows),
     };
@@ -135,7 +138,8 @@ impl Head {
             head.extend(cursor.chain);
         }
         let [own, shared] = self.seeds;
-        for field in [own, shared, self.parts, self.tenants, self.agents, self.words] {
+        let Self { parts, tenants, agents, callers, words, .. } = *self;
+        for field in [own, shared, parts, tenants, agents, callers, words] {
             head.extend(field.to_le_bytes());
         }
         head.extend(self.rows_sum.to_le_bytes());
@@ -173,10 +177,11 @@ impl Head {
             parts: fields.u64()?,
             tenants: fields.u64()?,
             agents: fields.u64()?,
+            callers: fields.u64()?,
             words: fields.u64()?,
             rows_sum: fields.u32()?,
         };
-        let is_sane = head.parts <= ROWS_MAX && head.tenants + head.agents <= IDS_MAX;
+        let is_sane = head.parts <= ROWS_MAX && head.ids() <= IDS_MAX;
         if !is_sane || head.rows().end != file_len {
             return Err(Refused::Damaged("length"));
         }
@@ -188,7 +193,12 @@ impl Head {
     pub const fn rows(&self) -> Range<u64> {
         let start = HEAD_LEN as u64 + self.words * WORD_LEN as u64;
         let ids = (self.tenants + self.agents) * ID_LEN as u64;
-        start..start + self.parts * ROW_LEN as u64 + ids
+        let numbers = self.callers * WORD_LEN as u64;
+        start..start + self.parts * ROW_LEN as u64 + ids + numbers
+    }
+
+    const fn ids(&self) -> u64 {
+        self.tenants.saturating_add(self.agents).saturating_add(self.callers)
     }
 
     /// The image that the file is of, and the checksums of its parts, from its rows.
@@ -212,7 +222,9 @@ impl Head {
         let tenants = ids(self.tenants)?.into_iter().map(TenantId).collect();
         let agents = ids(self.agents)?.into_iter().map(AgentId).collect();
         let names = Names { tenants, agents };
-        Ok((Image { layout: self.layout, seeds: self.seeds, names, parts }, sums))
+        let number = |_| E164::from_u64(fields.u64()?).ok_or(Refused::Damaged("callers"));
+        let callers = (0..self.callers).map(number).collect::<Result<_, _>>()?;
+        Ok((Image { layout: self.layout, seeds: self.seeds, names, callers, parts }, sums))
     }
 
     /// Words of all parts.
@@ -255,6 +267,7 @@ mod tests {
                 tenants: vec![TenantId(Uuid::from_u128(5))],
                 agents: (6..9).map(|n| AgentId(Uuid::from_u128(n))).collect(),
             },
+            callers: (0..3).filter_map(|n| E164::from_u64(14_155_550_100 + n)).collect(),
             parts: vec![Part::default(), Part { groups: 1, touches: 2, contacts: 3 }],
         };
         let (head, rows) = frame(&image, &[10, 11], 40, &span);

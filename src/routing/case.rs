@@ -7,7 +7,7 @@ use crate::domain::{
     Agent, AgentId, Decision, Direction, InboundCall, RouteReason, Target, Tenant, UnixMillis,
     Verdict,
 };
-use crate::index::{NumberEntry, View};
+use crate::index::{NumberEntry, Sought, View};
 
 /// A call to a number that is ours.
 pub(super) struct Case<'v, 'c> {
@@ -16,6 +16,10 @@ pub(super) struct Case<'v, 'c> {
     pub(super) now: UnixMillis,
     pub(super) entry: &'v NumberEntry,
     pub(super) tenant: &'v Arc<Tenant>,
+    /// The number's default agent and what it routes to.
+    pub(super) default: Option<(&'v Arc<Agent>, &'v [Target])>,
+    /// The caller, whose touches are on their way from memory.
+    pub(super) sought: Option<Sought>,
 }
 
 impl<'v, 'c> Case<'v, 'c> {
@@ -26,6 +30,9 @@ impl<'v, 'c> Case<'v, 'c> {
         now: UnixMillis,
         recorder: &mut impl Recorder,
     ) -> Option<Self> {
+        // The longest way to memory is the contact's: it begins before the tenant is known, and
+        // what is looked up meanwhile costs nothing.
+        let sought = call.ani.number().map(|caller| view.seek(caller));
         let Some(dnis) = call.dnis else {
             recorder.step("number", "unknown", || "what was dialled is no number".to_owned());
             return None;
@@ -38,7 +45,9 @@ impl<'v, 'c> Case<'v, 'c> {
             return None;
         };
         recorder.step("number", "found", || format!("{dnis} belongs to \"{}\"", tenant.name));
-        Some(Self { view, call, now, entry, tenant })
+        let default = entry.default_agent.and_then(|slot| view.agent_at(slot));
+        let default = default.map(|agent| (agent, view.targets(agent)));
+        Some(Self { view, call, now, entry, tenant, default, sought })
     }
 
     /// An agent of the tenant that is in business.
@@ -57,7 +66,17 @@ impl<'v, 'c> Case<'v, 'c> {
         agent: &'v Arc<Agent>,
         recorder: &mut impl Recorder,
     ) -> Option<&'v [Target]> {
-        let targets = self.view.targets(agent);
+        self.some_targets(step, agent, self.view.targets(agent), recorder)
+    }
+
+    /// The same of an agent whose targets are at hand.
+    pub(super) fn some_targets(
+        &self,
+        step: &'static str,
+        agent: &'v Arc<Agent>,
+        targets: &'v [Target],
+        recorder: &mut impl Recorder,
+    ) -> Option<&'v [Target]> {
         if targets.is_empty() {
             recorder.step(step, "no_target", || {
                 format!("{} is live but has no target: passed over", Named(agent))

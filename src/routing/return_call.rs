@@ -8,7 +8,7 @@ use super::recorder::{Named, Recorder, Span, When};
 use crate::domain::{
     Agent, Attestation, Callback, Decision, E164, RouteReason, Target, TouchId, UnixSeconds,
 };
-use crate::index::{AgentSlot, RememberedTouch};
+use crate::index::{AgentSlot, Remembered, RememberedTouch};
 
 /// An imported touch may be this far ahead of our clock, not further.
 const AHEAD_SECONDS_MAX: u64 = 300;
@@ -26,18 +26,43 @@ enum PassedOver {
     Outcome,
 }
 
-/// The callback agent of the best touch, if any counts.
+/// A callback agent with all that judging a touch looks at.
+#[derive(Clone, Copy)]
+struct Role<'v> {
+    agent: &'v Arc<Agent>,
+    callback: &'v Callback,
+    sources: &'v [AgentSlot],
+    targets: &'v [Target],
+}
+
+impl<'v> Role<'v> {
+    fn at(case: &Case<'v, '_>, slot: AgentSlot) -> Option<Self> {
+        let agent = case.view.agent_at(slot)?;
+        Some(Self {
+            agent,
+            callback: agent.callback.as_ref()?,
+            sources: case.view.sources_at(slot),
+            targets: case.view.targets(agent),
+        })
+    }
+}
+
+/// The callback agent of the best touch, if any counts. What is known without the touches is looked
+/// up first: they are the last to come from memory.
 pub(super) fn decide<'v, R: Recorder>(
     case: &Case<'v, '_>,
     caller: E164,
     recorder: &mut R,
 ) -> Option<Decision<'v>> {
-    let mut remembered = case.view.remembered(case.entry.tenant, caller);
+    let is_own_number = case.view.is_own_number(case.entry.tenant, caller);
+    let first = case.entry.callback_agents.first().and_then(|slot| Role::at(case, *slot));
+    let mut remembered = Remembered::new();
+    case.view.recall(case.entry.tenant, case.sought?, &mut remembered);
     if remembered.is_empty() {
         recorder.step("callback", "no_touch", || format!("nobody here has called {caller}"));
         return None;
     }
-    if case.view.is_own_number(case.entry.tenant, caller) {
+    if is_own_number {
         recorder.step("callback", "own_number", || format!("{caller} is ours: agents calling"));
         return None;
     }
@@ -45,25 +70,27 @@ pub(super) fn decide<'v, R: Recorder>(
     if R::LISTENS {
         remembered.sort_unstable_by_key(|touch| Reverse(touch.rank()));
     }
-    let mut best: Option<(Rank, &Arc<Agent>, &[Target], RememberedTouch)> = None;
-    for &slot in &case.entry.callback_agents {
-        let Some(agent) = case.view.agent_at(slot) else { continue };
-        let Some(callback) = &agent.callback else { continue };
-        if !is_believed(case, agent, recorder) {
+    let mut best: Option<(Rank, Role<'v>, RememberedTouch)> = None;
+    let others = case.entry.callback_agents.get(1..).unwrap_or_default();
+    let others = others.iter().filter_map(|slot| Role::at(case, *slot));
+    for role in first.into_iter().chain(others) {
+        let agent = role.agent;
+        if !is_believed(case, agent, recorder)
+            || case.some_targets("callback", agent, role.targets, recorder).is_none()
+        {
             continue;
         }
-        let Some(targets) = case.targets("callback", agent, recorder) else { continue };
         for touch in &remembered {
-            let judged = judge(case, slot, callback, touch);
+            let judged = judge(case, &role, touch);
             record_judged(case, agent, touch, judged.as_ref().err(), recorder);
             let rank = (is_on_number(case, touch), touch.rank());
             // Among equals the first: it has held the role longest, or has the lower id.
             if judged.is_ok() && best.is_none_or(|(best, ..)| rank > best) {
-                best = Some((rank, agent, targets, *touch));
+                best = Some((rank, role, *touch));
             }
         }
     }
-    let Some(((on_number, _), agent, targets, touch)) = best else {
+    let Some(((on_number, _), Role { agent, targets, .. }, touch)) = best else {
         recorder.step("callback", "no_match", || {
             "no touch counts for a callback agent of this number".to_owned()
         });
@@ -97,24 +124,19 @@ fn is_on_number(case: &Case<'_, '_>, touch: &RememberedTouch) -> bool {
     shown == case.call.dnis || shown == case.call.forwarded_from
 }
 
-fn judge(
-    case: &Case<'_, '_>,
-    slot: AgentSlot,
-    callback: &Callback,
-    touch: &RememberedTouch,
-) -> Result<(), PassedOver> {
-    if case.view.sources_at(slot).binary_search(&touch.agent()).is_err() {
+fn judge(case: &Case<'_, '_>, role: &Role<'_>, touch: &RememberedTouch) -> Result<(), PassedOver> {
+    if role.sources.binary_search(&touch.agent()).is_err() {
         return Err(PassedOver::NotSource);
     }
     let (UnixSeconds(at), UnixSeconds(now)) = (touch.at(), case.now.seconds());
     if at > now.saturating_add(AHEAD_SECONDS_MAX) {
         return Err(PassedOver::Ahead);
     }
-    let window_seconds = window_seconds(case, callback);
+    let window_seconds = window_seconds(case, role.callback);
     if now.saturating_sub(at) > window_seconds {
         return Err(PassedOver::Outside { window_seconds });
     }
-    if !callback.trigger_outcomes.accepts(touch.outcome().aged(touch.at(), case.now)) {
+    if !role.callback.trigger_outcomes.accepts(touch.outcome().aged(touch.at(), case.now)) {
         return Err(PassedOver::Outcome);
     }
     Ok(())

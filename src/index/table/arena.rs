@@ -4,21 +4,25 @@
 //! It is cut into lines of 64 bytes, as caches are. Readers have the [`Arena`]; only the writer
 //! has [`Spare`], which says which lines are free.
 
-use std::{collections::BTreeSet, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
-use foldhash::HashMap;
-
-use super::word::Word;
+use super::{group::LINES, word::Word};
 
 /// Words of a line.
 pub(super) const LINE: usize = 8;
 /// Bits of a [`Place`] for the line in its chunk, and for the number of groups.
 const LINE_BITS: u32 = 26;
 const GROUP_BITS: u32 = 26;
-/// Chunks there can be: each is at least a sixteenth of those before it.
+/// What an extent has fewer groups than.
+pub(super) const GROUPS_END: usize = 1 << GROUP_BITS;
+/// Chunks there can be: each is at least a sixty-fourth of those before it, as far as the largest.
 const CHUNKS_MAX: usize = 1 << 10;
-/// Slabs of the largest chunk: 1 GiB.
-const SLABS_MAX: usize = 1 << 8;
+const SHARE: usize = 1 << 6;
+/// Lines of the largest chunk: 1 GiB.
+const CHUNK_LINES_MAX: usize = 1 << 24;
 
 /// Where an extent of groups lies, in one word. Zero is nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,32 +83,24 @@ impl<W: Word> Arena<W> {
     }
 }
 
-/// Lines of so many groups: one of keys each, and seven halves.
+/// Lines of so many groups.
 pub(super) const fn lines_of(groups: usize) -> usize {
-    groups + (groups * 7).div_ceil(2)
+    groups * LINES
 }
 
 /// Which lines are free, for the one who hands them out.
 ///
-/// Memory is handed out in slabs of one size, each cut into extents of one size. Segments grow in
-/// turn, so a slab of small extents empties about when one of larger extents is wanted, and no
-/// memory lies idle between extents of many sizes.
+/// Who wants room gets the shortest run that has it, and what is given back joins its neighbours.
+/// Segments grow in turn, so what they leave lies side by side, and is soon long enough for the
+/// next that grow: little memory lies idle.
 #[derive(Default)]
 pub(super) struct Spare {
-    slabs: HashMap<(usize, usize), Slab>,
-    /// Slabs with room, by the groups of their extents.
-    open: BTreeSet<(usize, usize, usize)>,
-    empty: Vec<(usize, usize)>,
-    /// Extents that no slab holds, by their groups.
-    large: BTreeSet<(usize, usize, usize)>,
+    /// Lines of each run that is free, by where it begins.
+    runs: BTreeMap<(usize, usize), usize>,
+    /// The same by length.
+    by_length: BTreeSet<(usize, usize, usize)>,
     chunks: usize,
     lines: usize,
-}
-
-/// A slab in use: the first lines of those of its extents that are free.
-struct Slab {
-    free: Vec<usize>,
-    taken: usize,
 }
 
 impl Spare {
@@ -112,77 +108,59 @@ impl Spare {
     /// say.
     pub(super) fn take<W: Word>(&mut self, arena: &Arena<W>, groups: usize) -> Option<Place> {
         let lines = lines_of(groups);
-        if groups >= 1 << GROUP_BITS || lines >= 1 << LINE_BITS {
+        if groups >= GROUPS_END || lines >= 1 << LINE_BITS {
             return None;
         }
-        if lines > W::SLAB_LINES {
-            let free = self.large.iter().find(|(held, ..)| *held == groups).copied();
-            let (chunk, line) = match free {
-                Some(of @ (_, chunk, line)) => {
-                    self.large.remove(&of);
-                    (chunk, line)
-                }
-                None => (self.add(arena, lines)?, 0),
-            };
-            return Some(Place { chunk, line, groups });
+        if self.by_length.range((lines, 0, 0)..).next().is_none() {
+            self.add(arena, lines)?;
         }
-        let open = self.open.range((groups, 0, 0)..(groups + 1, 0, 0)).next().copied();
-        let (chunk, first) = match open {
-            Some((_, chunk, first)) => (chunk, first),
-            None => self.cut(arena, groups)?,
-        };
-        let slab = self.slabs.get_mut(&(chunk, first))?;
-        let line = slab.free.pop()?;
-        slab.taken += 1;
-        if slab.free.is_empty() {
-            self.open.remove(&(groups, chunk, first));
+        let (length, chunk, line) = self.by_length.range((lines, 0, 0)..).next().copied()?;
+        self.remove(chunk, line, length);
+        if length > lines {
+            self.insert(chunk, line + lines, length - lines);
         }
         Some(Place { chunk, line, groups })
     }
 
     /// Gives room back.
-    pub(super) fn give<W: Word>(&mut self, place: Place) {
-        let Place { chunk, line, groups } = place;
-        if lines_of(groups) > W::SLAB_LINES {
-            self.large.insert((groups, chunk, line));
-            return;
+    pub(super) fn give(&mut self, place: Place) {
+        let Place { chunk, mut line, groups } = place;
+        let mut lines = lines_of(groups);
+        if let Some(&length) = self.runs.get(&(chunk, line + lines)) {
+            self.remove(chunk, line + lines, length);
+            lines += length;
         }
-        let first = line - line % W::SLAB_LINES;
-        let Some(slab) = self.slabs.get_mut(&(chunk, first)) else { return };
-        slab.free.push(line);
-        slab.taken -= 1;
-        if slab.taken == 0 {
-            self.slabs.remove(&(chunk, first));
-            self.open.remove(&(groups, chunk, first));
-            self.empty.push((chunk, first));
-        } else {
-            self.open.insert((groups, chunk, first));
+        let before = self.runs.range((chunk, 0)..(chunk, line)).next_back();
+        if let Some((&(_, first), &length)) = before
+            && first + length == line
+        {
+            self.remove(chunk, first, length);
+            (line, lines) = (first, lines + length);
         }
+        self.insert(chunk, line, lines);
     }
 
-    /// Cuts an empty slab into extents of so many groups.
-    fn cut<W: Word>(&mut self, arena: &Arena<W>, groups: usize) -> Option<(usize, usize)> {
-        if self.empty.is_empty() {
-            let slabs = (self.lines / W::SLAB_LINES / 16).clamp(1, SLABS_MAX);
-            let chunk = self.add(arena, slabs * W::SLAB_LINES)?;
-            self.empty.extend((0..slabs).rev().map(|slab| (chunk, slab * W::SLAB_LINES)));
-        }
-        let (chunk, first) = self.empty.pop()?;
-        let lines = lines_of(groups);
-        let extents = (0..W::SLAB_LINES / lines).rev();
-        let free = extents.map(|extent| first + extent * lines).collect();
-        self.slabs.insert((chunk, first), Slab { free, taken: 0 });
-        self.open.insert((groups, chunk, first));
-        Some((chunk, first))
+    fn insert(&mut self, chunk: usize, line: usize, length: usize) {
+        self.runs.insert((chunk, line), length);
+        self.by_length.insert((length, chunk, line));
     }
 
-    fn add<W: Word>(&mut self, arena: &Arena<W>, lines: usize) -> Option<usize> {
+    fn remove(&mut self, chunk: usize, line: usize, length: usize) {
+        self.runs.remove(&(chunk, line));
+        self.by_length.remove(&(length, chunk, line));
+    }
+
+    /// Adds a chunk that has room for so many lines, and for more the larger the table is.
+    fn add<W: Word>(&mut self, arena: &Arena<W>, lines: usize) -> Option<()> {
+        let wanted = (self.lines / SHARE).min(CHUNK_LINES_MAX).next_multiple_of(W::PAGE_LINES);
+        let lines = lines.max(wanted).max(W::PAGE_LINES);
         let chunk = self.chunks;
         let words = W::zeroed((lines + 1) * LINE);
         let skipped = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
         arena.chunks.get(chunk)?.set(Chunk { words, skipped }).ok()?;
         self.chunks += 1;
         self.lines += lines;
-        Some(chunk)
+        self.insert(chunk, 0, lines);
+        Some(())
     }
 }

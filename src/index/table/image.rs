@@ -9,9 +9,11 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use super::{
     Keeper, Seeds, Table,
     arena::{Place, Spare},
+    callers::Slots,
     group::{Extent, SLOTS},
     word::Word,
 };
+use crate::domain::E164;
 
 /// What is told of a part beside its words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,9 +44,9 @@ impl Keeper {
         let copy = Extent::new(&scratch, extent.groups);
         let mut contacts = Vec::new();
         for at in extent.taken() {
-            let Some((key, touch)) = extent.entry(at) else { continue };
-            copy.write(at, key, &touch);
-            contacts.push((key.0.0, key.1.as_u64()));
+            let Some(entry) = extent.entry(at) else { continue };
+            copy.write(at, &entry);
+            contacts.push((entry.key.0.0, entry.key.1.as_u64()));
         }
         (0..extent.groups).for_each(|group| copy.show(group, extent.header(group)));
         into.extend(scratch.iter().map(|word| word.load(Relaxed)));
@@ -60,17 +62,29 @@ impl Keeper {
     }
 }
 
+impl Keeper {
+    /// The numbers that touches name by slots, in the order of those.
+    pub(in crate::index) fn numbers<W: Word>(&self, table: &Table<W>) -> Vec<E164> {
+        self.callers.numbers(&table.callers)
+    }
+}
+
 /// A table that is being read back. Nobody looks into it yet, so several may fill it at once.
 pub(in crate::index) struct Restoring<W = std::sync::atomic::AtomicU64> {
     table: Table<W>,
     spare: Spare,
+    callers: Slots,
     places: Vec<Option<Place>>,
     parts: Vec<Part>,
 }
 
 impl<W: Word> Restoring<W> {
     /// Finds room for these parts; `None` where there can be no such table.
-    pub(in crate::index) fn begin(seeds: Seeds, parts: Vec<Part>) -> Option<Self> {
+    pub(in crate::index) fn begin(
+        seeds: Seeds,
+        parts: Vec<Part>,
+        numbers: &[E164],
+    ) -> Option<Self> {
         let table: Table<W> = Table::new(parts.len(), seeds);
         let mut spare = Spare::default();
         let mut places = Vec::with_capacity(parts.len());
@@ -80,7 +94,12 @@ impl<W: Word> Restoring<W> {
                 groups => Some(spare.take(&table.arena, groups as usize)?),
             });
         }
-        Some(Self { table, spare, places, parts })
+        let mut callers = Slots::default();
+        for (slot, number) in numbers.iter().enumerate() {
+            let is_next = callers.of(&table.callers, *number)? as usize == slot;
+            is_next.then_some(())?;
+        }
+        Some(Self { table, spare, callers, places, parts })
     }
 
     /// Words of a part.
@@ -103,17 +122,16 @@ impl<W: Word> Restoring<W> {
 
     /// The table, once every word is in its place.
     pub(in crate::index) fn finish(self) -> (Table<W>, Keeper) {
-        let Self { table, spare, places, parts } = self;
+        let Self { table, spare, callers, places, parts } = self;
         for (segment, place) in table.segments.iter().zip(&places) {
             segment.place.store(place.map_or(0, Place::word), Release);
         }
         let sum = |of: fn(&Part) -> u32| parts.iter().map(|part| of(part) as usize).sum::<usize>();
         table.contacts.store(sum(|part| part.contacts), Relaxed);
-        // Segments grow in turn, so that the first of the smallest is the next.
-        let smallest = parts.iter().map(|part| part.groups).min();
-        let next = parts.iter().position(|part| Some(part.groups) == smallest).unwrap_or_default();
+        let words = places.iter().map(|place| place.map(Place::word)).zip(0..);
+        let places = words.filter_map(|(word, index)| Some((word?, index))).collect();
         let slots = SLOTS * sum(|part| part.groups);
         let touches = sum(|part| part.touches);
-        (table, Keeper { spare, slots, touches, next })
+        (table, Keeper::of(spare, callers, slots, touches, places))
     }
 }

@@ -15,10 +15,11 @@
 //!   version changed.
 //!
 //! Growth goes round: when the whole is fuller than [`keeper`] wants it, the next segment is
-//! written anew an eighth larger, in microseconds and beside its readers. There is no moment at
+//! written anew a tenth larger, in microseconds and beside its readers. There is no moment at
 //! which the table doubles.
 
 mod arena;
+mod callers;
 mod group;
 mod image;
 mod keeper;
@@ -38,13 +39,13 @@ use std::{
 };
 
 use foldhash::quality::SeedableRandomState;
-use smallvec::SmallVec;
 
 use super::touches::{ContactKey, Remembered, RememberedTouch};
-use crate::domain::REMEMBERED_MAX;
+use crate::domain::{E164, REMEMBERED_MAX};
 use arena::{Arena, Place};
-use group::Extent;
+use callers::Callers;
 pub(super) use group::LAYOUT;
+use group::{Entry, Extent, Way};
 pub use image::Part;
 pub(super) use image::Restoring;
 pub(super) use keeper::Keeper;
@@ -61,6 +62,7 @@ const SEGMENTS: usize = 4096;
 pub(super) struct Table<W = AtomicU64> {
     segments: Box<[Segment<W>]>,
     arena: Arena<W>,
+    callers: Callers<W>,
     hasher: SeedableRandomState,
     seeds: Seeds,
     contacts: AtomicUsize,
@@ -75,22 +77,17 @@ struct Segment<W> {
 
 /// Where a contact belongs.
 #[derive(Clone, Copy)]
-struct Hash(u64);
-
-impl Hash {
-    /// Which of so many segments.
-    fn segment(self, segments: usize) -> usize {
-        scaled(self.0 >> 32, segments)
-    }
-
-    /// Which of so many groups.
-    fn home(self, groups: usize) -> usize {
-        scaled(self.0 & u64::from(u32::MAX), groups)
-    }
+struct Hash {
+    /// By its number alone, whoever's contact it is.
+    number: u64,
+    /// By tenant and number.
+    contact: u64,
 }
 
-const fn scaled(part: u64, end: usize) -> usize {
-    ((part * end as u64) >> 32) as usize
+impl Hash {
+    fn way(self, groups: usize) -> Way {
+        Way::new(self.number, self.contact, groups)
+    }
 }
 
 impl Default for Table {
@@ -105,6 +102,7 @@ impl<W: Word> Table<W> {
         Self {
             segments: (0..segments).map(segment).collect(),
             arena: Arena::new(),
+            callers: Callers::new(),
             hasher: seeds.hasher(),
             seeds,
             contacts: AtomicUsize::new(0),
@@ -113,32 +111,76 @@ impl<W: Word> Table<W> {
     }
 
     fn hash(&self, key: ContactKey) -> Hash {
-        Hash(self.hasher.hash_one(key))
+        self.hash_with(key, self.hash_number(key.1))
     }
 
-    /// What is remembered of a contact, as of one moment.
     #[inline]
-    pub(super) fn get(&self, key: ContactKey) -> Remembered {
-        let hash = self.hash(key);
-        let Some(segment) = self.segments.get(hash.segment(self.segments.len())) else {
-            return Remembered::new();
-        };
+    fn hash_with(&self, (tenant, _): ContactKey, number: u64) -> Hash {
+        Hash { number, contact: self.hasher.hash_one(number ^ u64::from(tenant.0)) }
+    }
+
+    #[inline]
+    fn hash_number(&self, contact: E164) -> u64 {
+        self.hasher.hash_one(contact.as_u64())
+    }
+
+    /// Which segment numbers with this hash are in.
+    #[inline]
+    fn index(&self, number: u64) -> usize {
+        (((number >> 32) * self.segments.len() as u64) >> 32) as usize
+    }
+
+    /// Has what is remembered of that number fetched, by whichever tenant: so that it is there when
+    /// the tenant is known. Returns the number's hash, for [`Table::read`].
+    #[inline]
+    pub(super) fn fetch(&self, contact: E164) -> u64 {
+        let number = self.hash_number(contact);
+        if let Some(extent) = self.segments.get(self.index(number)).and_then(|of| self.extent(of)) {
+            extent.fetch(group::home(number, extent.groups));
+        }
+        number
+    }
+
+    /// Reads what is remembered of a contact, as of one moment; its number's hash is known.
+    #[inline]
+    pub(super) fn read(&self, key: ContactKey, number: u64, found: &mut Remembered) {
+        let hash = self.hash_with(key, number);
+        let Some(segment) = self.segments.get(self.index(number)) else { return };
         loop {
             let version = segment.version.load(Acquire);
-            let mut found = Remembered::new();
+            found.clear();
             if let Some(extent) = self.extent(segment) {
-                extent.each_of(key, hash.home(extent.groups), |_, touch| {
-                    found.push(touch);
+                extent.each_of(key, hash.way(extent.groups), |_, entry| {
+                    if let Some(touch) = self.touch(&entry) {
+                        found.push(touch);
+                    }
                     // What is written over meanwhile may show more; the version says so.
                     found.len() < REMEMBERED_MAX
                 });
             }
             W::fence(Acquire);
             if segment.version.load(Relaxed) == version {
-                return settled(found);
+                break;
             }
             hint::spin_loop();
         }
+        if found.len() > 1 {
+            settle(found);
+        }
+    }
+
+    /// As [`Table::read`], of a contact whose number was not looked for before.
+    #[cfg(test)]
+    fn get(&self, key: ContactKey) -> Remembered {
+        let mut found = Remembered::new();
+        self.read(key, self.hash_number(key.1), &mut found);
+        found
+    }
+
+    #[inline]
+    fn touch(&self, entry: &Entry) -> Option<RememberedTouch> {
+        let caller_id = self.callers.get(entry.caller)?;
+        Some(RememberedTouch::from_word(entry.id, caller_id, entry.when))
     }
 
     fn extent(&self, segment: &Segment<W>) -> Option<Extent<'_, W>> {
@@ -161,26 +203,26 @@ impl<W: Word> Table<W> {
         self.contacts.load(Relaxed)
     }
 
-    /// Touches that were pushed out, or not let in, because a contact remembers eight.
+    /// Touches that were pushed out, or not let in, because a contact remembers eight; or because
+    /// the table's words can name no more tenants, callers or memory.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted.load(Relaxed)
     }
 
     /// Bytes the table has asked for, used or not.
     pub(super) fn bytes(&self) -> usize {
-        (self.arena.len() + 2 * self.segments.len()) * size_of::<u64>()
+        (self.arena.len() + self.callers.len() + 2 * self.segments.len()) * size_of::<u64>()
     }
 }
 
-/// Without what another touch stands for: where one is put in place of another, both show for a
+/// Takes out what another touch stands for: where one is put in place of another, both show for a
 /// moment.
-fn settled(mut found: Remembered) -> Remembered {
-    if found.len() > 1 {
-        let all: SmallVec<[RememberedTouch; REMEMBERED_MAX]> = found.clone();
-        let stands_for = |newer: &RememberedTouch, older: &RememberedTouch| {
-            newer.stands_for(older) && newer.rank() > older.rank()
-        };
-        found.retain(|touch| !all.iter().any(|other| stands_for(other, touch)));
+fn settle(found: &mut Remembered) {
+    let stands_for = |newer: &RememberedTouch, older: &RememberedTouch| {
+        newer.rank() > older.rank() && newer.stands_for(older)
+    };
+    if found.iter().any(|older| found.iter().any(|newer| stands_for(newer, older))) {
+        let all = found.clone();
+        found.retain(|older| !all.iter().any(|newer| stands_for(newer, older)));
     }
-    found
 }

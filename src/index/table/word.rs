@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// A shared word.
 pub(in crate::index) trait Word: Send + Sync + Sized + 'static {
-    /// Lines of a slab of memory: 2 MiB, a huge page.
-    const SLAB_LINES: usize = 1 << 15;
+    /// Lines of a huge page, 2 MiB: memory is asked for in such steps.
+    const PAGE_LINES: usize = 1 << 15;
+    /// Callers of the first chunk of them: a page.
+    const CALLERS_FIRST: usize = 1 << 9;
 
     /// As [`AtomicU64::new`].
     fn new(value: u64) -> Self;
@@ -15,6 +17,8 @@ pub(in crate::index) trait Word: Send + Sync + Sized + 'static {
     fn load(&self, order: Ordering) -> u64;
     /// As [`AtomicU64::store`].
     fn store(&self, value: u64, order: Ordering);
+    /// Has the word's line fetched, without waiting for it.
+    fn fetch(&self);
     /// As [`std::sync::atomic::fence`].
     fn fence(order: Ordering);
 }
@@ -38,6 +42,11 @@ impl Word for AtomicU64 {
     #[inline]
     fn store(&self, value: u64, order: Ordering) {
         Self::store(self, value, order);
+    }
+
+    #[inline]
+    fn fetch(&self) {
+        super::pages::fetch(self);
     }
 
     #[inline]
