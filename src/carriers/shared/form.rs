@@ -242,6 +242,11 @@ impl<'a> Form<'a> {
         })
     }
 
+    fn field(&self, at: usize) -> Option<Field<'_>> {
+        let (head, (name, value)) = (*self.heads.get(at)?, *self.spans.get(at)?);
+        Some(Field { head, name: self.text(name), value: self.text(value) })
+    }
+
     /// Its pairs, in the order they came.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
         self.heads.iter().zip(&self.spans).map(|(&head, &(name, value))| Field {
@@ -254,8 +259,13 @@ impl<'a> Form<'a> {
     /// Its pairs in byte order of name, then value, without repetitions.
     #[must_use]
     pub fn sorted(&self) -> Fields<'_> {
-        let mut sorted: Fields<'_> = self.fields().collect();
-        sorted.sort_unstable();
+        // Heads are moved, not fields, and decide nearly all; the rest is looked up.
+        let mut order: SmallVec<[(u64, usize); PAIRS_USUAL]> =
+            self.heads.iter().copied().zip(0..).collect();
+        order.sort_unstable_by(|one, other| {
+            one.0.cmp(&other.0).then_with(|| self.field(one.1).cmp(&self.field(other.1)))
+        });
+        let mut sorted: Fields<'_> = order.iter().filter_map(|(_, at)| self.field(*at)).collect();
         sorted.dedup();
         sorted
     }

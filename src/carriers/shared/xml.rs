@@ -3,6 +3,11 @@
 
 use std::fmt;
 
+/// Whether a byte's character stands for itself. U+FFFE and U+FFFF do not, and begin with 0xef.
+const fn is_plain(byte: u8) -> bool {
+    !matches!(byte, 0..=0x1f | b'&' | b'<' | b'>' | b'"' | b'\'' | 0xef)
+}
+
 /// A document in the making.
 #[derive(Debug)]
 pub struct Xml<'o> {
@@ -49,8 +54,12 @@ impl<'o> Xml<'o> {
     /// Writes a text. Characters that XML 1.0 cannot hold at all (§2.2) are left out; blanks that
     /// a reader would normalise (§2.11, §3.3.3) are written as references.
     pub fn text(&mut self, text: &str) {
+        let Some(first) = text.bytes().position(|byte| !is_plain(byte)) else {
+            return self.raw(text);
+        };
         let mut written = 0;
-        for (at, c) in text.char_indices() {
+        // Everything before the first stands for itself, and ends at a character's end.
+        for (at, c) in text.char_indices().skip_while(|(at, _)| *at < first) {
             let replacement = match c {
                 '&' => "&amp;",
                 '<' => "&lt;",
