@@ -187,6 +187,19 @@ struct Shared {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// How far a writer stands back behind the threads that answer calls (nice): with every core busy
+/// it still has a third of what each of them has, and all that they leave.
+const WRITER_NICE: i32 = 5;
+
+/// Lets this thread give way to those that calls wait for. Where the system refuses, all are equal.
+fn give_way() {
+    // On Linux a thread's own id stands for the thread alone.
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), WRITER_NICE) {
+        tracing::debug!(%error, "the store's writer keeps its priority");
+    }
+}
+
 impl Store {
     /// Opens the database, brings it to the newest version, and starts the writer. The feed first
     /// brings the snapshots of both streams.
@@ -217,7 +230,10 @@ impl Store {
         let readers = readers::Readers::open(settings)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                give_way();
+                writer.run();
+            })
             .map_err(|error| StoreError::Io(settings.path.clone(), Arc::new(error)))?;
         let places = Arc::new(Semaphore::new(settings.queue_max.max(1)));
         let writer = Mutex::new(Some(thread));
