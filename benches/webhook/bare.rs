@@ -24,17 +24,13 @@ pub(crate) const ANSWER: &str = concat!(
     "?call=0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c\"/></Connect></Response>",
 );
 
-/// Starts it on a worker of its own; it ends with the process.
+/// Starts it on a thread of its own, scheduled as the daemon's are; it ends with the process.
 pub(crate) fn start() -> SocketAddr {
     let (ready, address) = mpsc::channel();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("bare")
-            .enable_all()
-            .build()
-            .unwrap();
-        let server = runtime.spawn(async move {
+    let thread = thread::Builder::new().name("bare".to_owned());
+    let serve = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             ready.send(listener.local_addr().unwrap()).unwrap();
             loop {
@@ -46,8 +42,8 @@ pub(crate) fn start() -> SocketAddr {
                 );
             }
         });
-        runtime.block_on(server).unwrap();
-    });
+    };
+    thread.spawn(serve).unwrap();
     address.recv().unwrap()
 }
 

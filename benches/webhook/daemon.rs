@@ -33,7 +33,7 @@ const CALLBACK_AGENTS: u64 = 50;
 const NUMBERS_AN_AGENT: u64 = 20;
 pub(crate) const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
 
-/// A daemon on a worker of its own.
+/// A daemon with one thread for carriers; what it does behind the answer has another.
 pub(crate) struct Daemon {
     pub(crate) edge: SocketAddr,
     switch: StopSwitch,
@@ -56,11 +56,17 @@ impl Daemon {
 }
 
 /// Fills a store and starts a daemon over it, as `serve` would but for its one worker.
-pub(crate) fn start(contacts: u64) -> Daemon {
+/// Where a pair of certificate and key is given, carriers come by TLS.
+pub(crate) fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
     drop(rustls::crypto::ring::default_provider().install_default());
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("switchback.toml");
-    fs::write(&file, config(0)).unwrap();
+    let tls = tls.map_or("", |(cert, key)| {
+        fs::write(folder.path().join("cert.pem"), cert).unwrap();
+        fs::write(folder.path().join("key.pem"), key).unwrap();
+        "[edge.tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
+    });
+    fs::write(&file, config(0) + tls).unwrap();
     let config = Config::load(Some(&file), folder.path(), &|_| None).unwrap();
     fill(&config.store_path, contacts);
     let (switch, stop) = StopSwitch::new();
@@ -68,7 +74,7 @@ pub(crate) fn start(contacts: u64) -> Daemon {
     let thread = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
-            .thread_name_fn(thread_name())
+            .thread_name("behind")
             .enable_all()
             .build()
             .unwrap();
@@ -82,24 +88,16 @@ pub(crate) fn start(contacts: u64) -> Daemon {
     Daemon { edge: bound.recv().unwrap(), switch, thread, _folder: folder }
 }
 
-/// A configuration whose carriers' side listens on a port.
+/// A configuration whose carriers' side listens on a port, with one thread.
 pub(crate) fn config(port: u16) -> String {
     format!(
-        "runtime = {{ prewarm = false }}\n\
-         edge = {{ listen = \"127.0.0.1:{port}\", public_url = \"{PUBLIC_URL}\" }}\n\
-         control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
+        "[runtime]\nprewarm = false\n\
+         [control]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [[carrier_accounts]]\nname = \"main\"\nkind = \"twilio\"\n\
-         account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n"
+         account_id = \"{ACCOUNT_SID}\"\nsecrets = [\"{TOKEN}\"]\n\
+         [edge]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"{PUBLIC_URL}\"\n\
+         workers = 1\nconnections_per_address = 20000\n"
     )
-}
-
-/// The runtime's first thread is its worker, the others are for what blocks.
-fn thread_name() -> impl Fn() -> String {
-    let started = std::sync::atomic::AtomicUsize::new(0);
-    move || match started.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 => "daemon".to_owned(),
-        _ => "blocking".to_owned(),
-    }
 }
 
 fn fill(path: &Path, contacts: u64) {

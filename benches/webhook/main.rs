@@ -1,11 +1,16 @@
 //! A whole return call's webhook over loopback, beside a bare hyper server that parses the form and
-//! answers a constant: `cargo bench --bench webhook`; with `-- --json` one JSON line, with
-//! `-- --contacts 1000000` over a million contacts.
+//! answers a constant: `cargo bench --bench webhook`, and after `--`
 //!
-//! Each server has one worker thread, the carrier who asks has another; on a machine of two cores
-//! that is all of it, and what the daemon does behind the answer (its store's writer above all)
-//! takes its share from both. So the ratio of requests a second is read together with that of the
-//! workers' own processor time, which the kernel counts and nobody else's load changes much.
+//! - `--contacts 1000000`: over so many contacts; `--json`: one JSON line;
+//! - `--scale`: both over 1, 8, 64, 256 and 1000 connections;
+//! - `--tls`: the daemon with and without TLS;
+//! - `--slow 11000`: what honest webhooks wait while so many slow clients are held;
+//! - `--parts`: what a webhook costs besides HTTP, beside its HMAC.
+//!
+//! Each server has one thread for carriers, the carrier who asks has another; on a machine of two
+//! cores that is all of it, and what the daemon does behind the answer (its store's writer above
+//! all) takes its share from both. So the ratio of requests a second is read together with that of
+//! the threads' own processor time, which the kernel counts and nobody else's load changes much.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,11 +26,13 @@ mod carrier;
 mod common;
 mod daemon;
 mod parts;
+mod slow;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use carrier::Manner;
 use common::Sample;
 use serde_json::{Value, json};
 use switchback::telemetry::clock;
@@ -33,6 +40,11 @@ use switchback::telemetry::clock;
 /// The program's own: see `src/main.rs`.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The daemon's one thread for carriers.
+const WORKER: &str = "edge-0";
+/// In every answer of the daemon's.
+const ANSWERED: &str = "<Stream url=";
 
 /// Both answer so many, then they take turns again.
 const REQUESTS_A_ROUND: usize = 16_000;
@@ -48,44 +60,182 @@ struct Round {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--contacts").skip(1);
-    let contacts = arguments.next().map_or(100_000, |count| count.parse().unwrap());
-    if std::env::args().any(|argument| argument == "--parts") {
-        println!("{}", parts::measure(contacts));
-        return;
+    let arguments: Vec<String> = std::env::args().collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let after = |name: &str, nth: usize| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + nth).map(String::as_str)
+    };
+    let number = |name, nth| after(name, nth).and_then(|text| text.parse().ok());
+    if let (Some(server), Some(count)) = (after("--hold", 1), number("--hold", 2)) {
+        return slow::hold(server.parse().unwrap(), count);
     }
-    let as_json = std::env::args().any(|argument| argument == "--json");
+    let contacts = number("--contacts", 1).unwrap_or(100_000) as u64;
+    if has("--parts") {
+        println!("{}", parts::measure(contacts));
+    } else if has("--tls") {
+        println!("{}", with_and_without_tls(contacts));
+    } else if has("--scale") {
+        println!("{}", over_connections(contacts));
+    } else if let Some(count) = number("--slow", 1) {
+        println!("{}", beside_slow_clients(contacts, count));
+    } else {
+        let report = beside_bare(contacts);
+        if has("--json") { println!("{report}") } else { print(&report) }
+    }
+}
 
-    let daemon = daemon::start(contacts);
+/// Both in turns.
+fn beside_bare(contacts: u64) -> Value {
+    let daemon = daemon::start(contacts, None);
     let bare = bare::start();
     let mut calls = daemon::Calls::new(contacts);
     let mut rounds = Vec::new();
+    let manner = Manner::of(carrier::CONNECTIONS);
     // The first round warms caches, allocators and connections up.
     for round in 0..=ROUNDS {
         let (one, other) = (calls.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
         let both = (
-            measure(bare, "bare", one, bare::ANSWER),
-            measure(daemon.edge, "daemon", other, "<Stream url="),
+            measure(bare, "bare", one, bare::ANSWER, &manner),
+            measure(daemon.edge, WORKER, other, ANSWERED, &manner),
         );
         if round > 0 {
             rounds.push(both);
         }
     }
-    let store = threads_cpu("store-writer") + threads_cpu("blocking");
+    let store = threads_cpu("store-writer") + threads_cpu("behind");
     let dropped = daemon.stop();
-    let report = report(&rounds, contacts, dropped, store);
-    if as_json {
-        println!("{report}");
-    } else {
-        print(&report);
-    }
+    report(&rounds, contacts, dropped, store)
 }
 
-fn measure(server: SocketAddr, worker: &str, requests: Vec<Vec<u8>>, expected: &str) -> Round {
+/// The same over few connections and many; medians of three rounds.
+fn over_connections(contacts: u64) -> Value {
+    let daemon = daemon::start(contacts, None);
+    let bare = bare::start();
+    let mut calls = daemon::Calls::new(contacts);
+    let mut rows = Vec::new();
+    for connections in [1, 8, 64, 256, 1000] {
+        let manner = Manner::of(connections);
+        let rounds: Vec<_> = (0..4)
+            .map(|_| {
+                let (one, other) = (calls.take(8000), calls.take(8000));
+                let bare = measure(bare, "bare", one, bare::ANSWER, &manner);
+                (bare, measure(daemon.edge, WORKER, other, ANSWERED, &manner))
+            })
+            .skip(1)
+            .collect();
+        let of = |of: &dyn Fn(&(Round, Round)) -> f64| {
+            rounded(Sample::of(rounds.iter().map(of).collect()).at(0.5))
+        };
+        rows.push(json!({
+            "connections": connections,
+            "bare_requests_per_second": of(&|both| both.0.requests_per_second),
+            "requests_per_second": of(&|both| both.1.requests_per_second),
+            "ratio_cpu": of(&|both| both.0.cpu_us / both.1.cpu_us),
+            "p99_us": of(&|both| both.1.p99_us),
+        }));
+    }
+    let dropped = daemon.stop();
+    json!({ "bench": "webhook --scale", "contacts": contacts, "rows": rows, "rows_dropped": dropped })
+}
+
+/// Two daemons in turns, one of which is come to by TLS 1.3 over connections that are kept.
+fn with_and_without_tls(contacts: u64) -> Value {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let trusted = made.cert.der().clone();
+    let pair = (made.cert.pem(), made.signing_key.serialize_pem());
+    let (plain, secured) = (daemon::start(contacts, None), daemon::start(contacts, Some(pair)));
+    let mut calls = daemon::Calls::new(contacts);
+    let manner = Manner::of(carrier::CONNECTIONS);
+    let by_tls = Manner { tls: Some(trusted), ..manner.clone() };
+    let mut rounds = Vec::new();
+    for round in 0..=ROUNDS {
+        let (one, other) = (calls.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
+        let both = (
+            measure(plain.edge, WORKER, one, ANSWERED, &manner),
+            measure(secured.edge, WORKER, other, ANSWERED, &by_tls),
+        );
+        if round > 0 {
+            rounds.push(both);
+        }
+    }
+    let of = |of: &dyn Fn(&(Round, Round)) -> f64| {
+        rounded(Sample::of(rounds.iter().map(of).collect()).at(0.5))
+    };
+    let report = json!({
+        "bench": "webhook --tls", "contacts": contacts, "connections": carrier::CONNECTIONS,
+        "plain_requests_per_second": of(&|both| both.0.requests_per_second),
+        "tls_requests_per_second": of(&|both| both.1.requests_per_second),
+        "plain_cpu_us": of(&|both| both.0.cpu_us), "tls_cpu_us": of(&|both| both.1.cpu_us),
+        "ratio_requests": of(&|both| both.1.requests_per_second / both.0.requests_per_second),
+        "ratio_cpu": of(&|both| both.0.cpu_us / both.1.cpu_us),
+    });
+    plain.stop();
+    secured.stop();
+    report
+}
+
+/// Honest webhooks at a steady rate, alone and beside slow clients, in turns.
+fn beside_slow_clients(contacts: u64, count: usize) -> Value {
+    const RATE: u32 = 1000;
+    let daemon = daemon::start(contacts, None);
+    let mut calls = daemon::Calls::new(contacts);
+    let manner = Manner { per_second: Some(RATE), ..Manner::of(8) };
+    let mut ask = |seconds: usize| {
+        let requests = calls.take(seconds * RATE as usize);
+        Sample::of(carrier::ask(daemon.edge, requests, ANSWERED, &manner))
+    };
+    drop(ask(2));
+    let memory = memory_kib();
+    let mut rounds = Vec::new();
+    let (mut held, mut grown) = (0, 0);
+    for _ in 0..3 {
+        let alone = ask(5);
+        let crowd = slow::Crowd::gather(daemon.edge, count);
+        grown = grown.max(memory_kib().saturating_sub(memory));
+        held = held.max(crowd.held);
+        let beside = ask(5);
+        rounds.push([alone.at(0.5), alone.at(0.99), beside.at(0.5), beside.at(0.99)]);
+        drop(crowd);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let median =
+        |place: usize| rounded(Sample::of(rounds.iter().map(|r| r[place]).collect()).at(0.5));
+    let ratio = Sample::of(rounds.iter().map(|round| round[3] / round[1]).collect());
+    let report = json!({
+        "bench": "webhook --slow", "asked_to_hold": count, "held": held,
+        "kib_a_connection": rounded(grown as f64 / held.max(1) as f64),
+        "honest_per_second": RATE, "rounds": rounds.len(),
+        "alone_p50_us": median(0), "alone_p99_us": median(1),
+        "beside_p50_us": median(2), "beside_p99_us": median(3),
+        "ratio_p99": rounded(ratio.at(0.5)),
+    });
+    daemon.stop();
+    report
+}
+
+/// What this process has in memory.
+fn memory_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+fn measure(
+    server: SocketAddr,
+    worker: &str,
+    requests: Vec<Vec<u8>>,
+    expected: &str,
+    manner: &Manner,
+) -> Round {
     let count = requests.len() as f64;
     let cpu = threads_cpu(worker);
     let start = clock::instant();
-    let latencies = carrier::ask(server, requests, expected);
+    let latencies = carrier::ask(server, requests, expected, manner);
     let took = start.elapsed();
     let cpu = threads_cpu(worker) - cpu;
     let latencies = Sample::of(latencies);

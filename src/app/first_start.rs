@@ -192,8 +192,14 @@ pub(super) fn warnings(config: &Config, index: &Index) -> Vec<String> {
     let has_accounts = index.view().accounts().len() > 0;
     if has_accounts && (is_local || !url.starts_with("https://")) {
         warnings.push(format!(
-            "carriers cannot use {url}: put a proxy with TLS in front and set edge.public_url to \
-             its https URL, or on a laptop run a tunnel and set the URL it gives"
+            "carriers cannot use {url}: put a proxy with TLS in front or set edge.tls, and set \
+             edge.public_url to the https URL, or on a laptop run a tunnel and set the URL it gives"
+        ));
+    }
+    if config.edge.tls.is_some() && url.starts_with("http://") {
+        warnings.push(format!(
+            "edge.tls is set, but edge.public_url is {url}: signatures are checked over the URL \
+             that carriers were given, which begins with https"
         ));
     }
     let builtin =

@@ -8,7 +8,11 @@ mod journal;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
 use crate::{
     calls::{Journal, Live, Strays},
@@ -18,7 +22,10 @@ use crate::{
     dialects::PrivateHosts,
     dispatch::{self, Dispatch},
     domain::Secret,
-    edge::{self, Edge},
+    edge::{
+        self, Edge,
+        accept::{self, Tls, TlsError, Workers},
+    },
     index::Index,
     outbox::{self, Outbox},
     runtime,
@@ -75,6 +82,9 @@ pub enum StartError {
     /// The client for hosted control APIs.
     #[error("hosted control APIs: {0}")]
     Upstream(String),
+    /// The certificate that carriers are shown.
+    #[error("edge.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The runtimes' certificates.
     #[error("runtime.ca_file: {0}")]
     Runtime(String),
@@ -131,6 +141,20 @@ pub struct Bound {
     new_keys: Vec<(&'static str, Secret)>,
     listeners: Listeners,
     addresses: Addresses,
+    workers: Workers,
+    tls: Option<Tls>,
+    reload: Reload,
+}
+
+/// Has a daemon take up what it can without a restart: the certificate in changed files.
+#[derive(Clone, Debug, Default)]
+pub struct Reload(Arc<Notify>);
+
+impl Reload {
+    /// Tells it to.
+    pub fn press(&self) {
+        self.0.notify_one();
+    }
 }
 
 struct Listeners {
@@ -167,6 +191,9 @@ impl Bound {
         metrics::install().map_err(StartError::Metrics)?;
         let (listeners, addresses) = Listeners::bind(&config).await?;
         config.edge.listens_at(addresses.edge.port());
+        let tls = config.edge.tls.as_ref().map(|files| Tls::open(&files.cert, &files.key));
+        let tls = tls.transpose()?;
+        let workers = Workers::start(config.edge.workers.unwrap_or_else(accept::cores))?;
         let (store, index, applied) = open(&config, filling).await?;
         let new_keys = first_start::prepare(&store, &applied, &config).await?;
         let (journal, updates) = Journal::new();
@@ -181,11 +208,8 @@ impl Bound {
         let outbox = Outbox::new(outbox, store.clone()).map_err(StartError::Outbox)?;
         first_start::resume_calls(&store, &applied, &index, &live, &dispatch).await?;
         dispatch.keep_time(first_start::prepare_due(index.clone(), Arc::clone(&live)));
-        let runtime = runtime::Settings {
-            allow_private: config.runtime.allow_private,
-            ca_file: config.runtime.ca_file.clone(),
-        };
-        let dialer = runtime::Dialer::new(&runtime).map_err(StartError::Runtime)?;
+        let dialer =
+            runtime::Dialer::new(&runtime_settings(&config)).map_err(StartError::Runtime)?;
         let (upstreams, following) = first_start::follow_upstreams(&store, &config).await?;
         let api = control::Api::new(
             store.clone(),
@@ -215,6 +239,9 @@ impl Bound {
             new_keys,
             listeners,
             addresses,
+            workers,
+            tls,
+            reload: Reload::default(),
         })
     }
 
@@ -222,6 +249,18 @@ impl Bound {
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// Whether carriers are to come by TLS.
+    #[must_use]
+    pub const fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Has it take up what it can without a restart.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// The keys that were made at this first start, with what they are. They are not kept.
@@ -240,16 +279,21 @@ impl Bound {
     /// on, at most for the configured time.
     pub async fn serve(self, mut stop: watch::Receiver<u8>) -> Drained {
         let Self { config, store, index, edge, api, dispatch, keeping, listeners, .. } = self;
-        let Self { outbox, upstreams, following, .. } = self;
+        let Self { outbox, upstreams, following, workers, tls, reload, .. } = self;
         let (stop_accepting, accepting) = watch::channel(false);
         let ready = accepting.clone();
         let delivering = outbox.start();
         let upkeep = tokio::spawn(upkeep(Arc::clone(&edge), index.clone(), upstreams));
-        let carriers = tokio::spawn({
-            let edge = Arc::clone(&edge);
-            edge::accept::serve(listeners.edge, accepting.clone(), move |request, peer| {
-                Arc::clone(&edge).handle(request, peer)
-            })
+        let workers = Arc::new(workers);
+        let following_tls =
+            tls.clone().map(|tls| tokio::spawn(async move { tls.follow(&reload.0).await }));
+        let mut carriers = tokio::spawn({
+            let (edge, workers) = (Arc::clone(&edge), Arc::clone(&workers));
+            let (settings, accepting) = (accept_settings(&config, tls), accepting.clone());
+            async move {
+                let handle = move |request, peer| Arc::clone(&edge).handle(request, peer);
+                accept::serve(listeners.edge, settings, &workers, accepting, handle).await;
+            }
         });
         let api = tokio::spawn(http(listeners.control, control::router(api), accepting.clone()));
         // Health is told until the very end.
@@ -263,7 +307,7 @@ impl Bound {
         dispatch.stop();
         edge.live().feed().close();
         let drained = async {
-            drop(carriers.await);
+            drop((&mut carriers).await);
             // No request takes longer; a client that does not read is not waited for.
             drop(tokio::time::timeout(control::Settings::default().request_wait, api).await);
             // Whose media has not come by now finds no listener.
@@ -278,6 +322,8 @@ impl Bound {
             () = reached(&mut stop, 2) => {}
         }
         let cut = edge.media_sockets();
+        carriers.abort();
+        following_tls.inspect(JoinHandle::abort);
         upkeep.abort();
         // What it does not deliver any more, the next start does.
         outbox.stop();
@@ -293,6 +339,7 @@ impl Bound {
         keeping.finish(store).await;
         stop_admin.send_replace(true);
         drop(admin.await);
+        drop(workers);
         Drained { cut }
     }
 }
@@ -318,6 +365,13 @@ async fn open(
     tokio::task::spawn_blocking(open).await.map_err(io::Error::other)?
 }
 
+fn runtime_settings(config: &Config) -> runtime::Settings {
+    runtime::Settings {
+        allow_private: config.runtime.allow_private,
+        ca_file: config.runtime.ca_file.clone(),
+    }
+}
+
 fn edge_settings(config: &Config) -> edge::Settings {
     edge::Settings {
         public_url: config.edge.public_url.clone(),
@@ -327,6 +381,26 @@ fn edge_settings(config: &Config) -> edge::Settings {
         comfort_tone: config.runtime.comfort_tone,
         control_url: config.control_url.as_deref().map(Into::into),
     }
+}
+
+fn accept_settings(config: &Config, tls: Option<Tls>) -> accept::Settings {
+    accept::Settings {
+        connections_max: accept::connections_max(files_max()),
+        per_address_max: config.edge.connections_per_address,
+        trusted_proxies: config.edge.trusted_proxies.clone(),
+        tls,
+        ..accept::Settings::default()
+    }
+}
+
+/// How many files this process may open: as many as it may allow itself.
+fn files_max() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let allowed = if raised.is_ok() { maximum } else { current };
+    allowed.unwrap_or(u64::MAX)
 }
 
 fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {

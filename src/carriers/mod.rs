@@ -82,6 +82,11 @@ pub trait Carrier: Sync {
         }
     }
 
+    /// What a request that is refused with 401 would have to show (RFC 9110 §11.6.1).
+    fn challenge(&self) -> &'static str {
+        "Basic realm=\"carriers\""
+    }
+
     /// The status of an answer that says nothing.
     fn acknowledgement(&self) -> StatusCode {
         StatusCode::NO_CONTENT

@@ -48,6 +48,7 @@ async fn serve(config: Config) -> Result<ExitCode, Failure> {
     let bound = started.map_err(|error| Failure::Refused(error.to_string()))?;
     announce(&bound);
     let (switch, stop) = StopSwitch::new();
+    let (reload, has_tls) = (bound.reload(), bound.has_tls());
     let failed = |error: std::io::Error| Failure::Refused(format!("cannot hear signals: {error}"));
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -57,9 +58,15 @@ async fn serve(config: Config) -> Result<ExitCode, Failure> {
             tokio::select! {
                 _ = term.recv() => switch.press(),
                 _ = int.recv() => switch.press(),
-                _ = hup.recv() => tracing::warn!(
-                    "SIGHUP: nothing can be reloaded yet; restart to apply the configuration"
-                ),
+                _ = hup.recv() => {
+                    tracing::warn!(
+                        "SIGHUP: only the certificate is read again; restart to apply the \
+                         configuration"
+                    );
+                    if has_tls {
+                        reload.press();
+                    }
+                }
             }
         }
     });
@@ -73,7 +80,8 @@ fn announce(bound: &Bound) {
     for (what, key) in bound.new_keys() {
         out::line(&format!("{what} key (shown this once): {}", key.reveal()));
     }
-    out::line(&format!("carriers   http://{}", addresses.edge));
+    let scheme = if bound.has_tls() { "https" } else { "http" };
+    out::line(&format!("carriers   {scheme}://{}", addresses.edge));
     out::line(&format!("control    http://{}", addresses.control));
     out::line(&format!("metrics    http://{}/metrics", addresses.admin));
     for warning in bound.warnings() {

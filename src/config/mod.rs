@@ -11,7 +11,7 @@ mod upstream;
 
 use std::{
     net::SocketAddr,
-    num::NonZeroU32,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -89,6 +89,21 @@ pub struct EdgeConfig {
     pub drain: Duration,
     /// Proxies whose `X-Forwarded-*` headers count.
     pub trusted_proxies: Vec<Network>,
+    /// Connections that one address may have at once.
+    pub connections_per_address: u32,
+    /// Threads that speak with carriers; `None`: one a core.
+    pub workers: Option<NonZeroUsize>,
+    /// The certificate, where carriers come by TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where a certificate lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate with its chain, PEM.
+    pub cert: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
 }
 
 impl EdgeConfig {
@@ -163,7 +178,7 @@ impl Config {
         }
         Ok(Self {
             data_dir: data_dir.to_owned(),
-            edge: check_edge(&raw.edge)?,
+            edge: check_edge(&raw.edge, data_dir)?,
             control_listen: address("control.listen", &raw.control.listen)?,
             control_url: match raw.control.public_url.as_str() {
                 "" => None,
@@ -190,7 +205,7 @@ impl Config {
     }
 }
 
-fn check_edge(raw: &raw::RawEdge) -> Result<EdgeConfig, ConfigError> {
+fn check_edge(raw: &raw::RawEdge, data_dir: &Path) -> Result<EdgeConfig, ConfigError> {
     let public_url = net::base_url("edge.public_url", &raw.public_url, &["https", "http"])?;
     let media_url = if raw.media_url.is_empty() {
         // http -> ws and https -> wss: the same letters after the first four.
@@ -214,7 +229,29 @@ fn check_edge(raw: &raw::RawEdge) -> Result<EdgeConfig, ConfigError> {
         media_url,
         drain: Duration::from_secs(raw.drain_seconds),
         trusted_proxies,
+        connections_per_address: match raw.connections_per_address {
+            0 => {
+                let problem = "lets nobody in; the least is 1";
+                return Err(ConfigError::value("edge.connections_per_address", "0", problem));
+            }
+            count => count,
+        },
+        workers: NonZeroUsize::new(raw.workers.into()),
+        tls: check_tls(&raw.tls, data_dir)?,
     })
+}
+
+fn check_tls(raw: &raw::RawTls, data_dir: &Path) -> Result<Option<TlsFiles>, ConfigError> {
+    let (lacks, has) = match (raw.cert.is_empty(), raw.key.is_empty()) {
+        (true, true) => return Ok(None),
+        (false, false) => {
+            let (cert, key) = (data_dir.join(&raw.cert), data_dir.join(&raw.key));
+            return Ok(Some(TlsFiles { cert, key }));
+        }
+        (true, false) => ("edge.tls.cert", "edge.tls.key"),
+        (false, true) => ("edge.tls.key", "edge.tls.cert"),
+    };
+    Err(ConfigError::value(lacks, "", format!("is missing beside {has}: TLS takes both")))
 }
 
 fn check_runtime(raw: &raw::RawRuntime, data_dir: &Path) -> Result<RuntimeConfig, ConfigError> {

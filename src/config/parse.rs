@@ -27,7 +27,7 @@ pub(super) fn text(written: &str, origin: &str, env: Env<'_>) -> Result<Raw, Con
     let mut table: Table = written.parse().map_err(syntax)?;
     let known = known_keys();
     refuse_unknown(&table, &known, "", origin)?;
-    apply_env(&mut table, &known, env)?;
+    put_over(&mut table, from_env(&known, ENV_PREFIX, env)?);
     Raw::deserialize_from(table).map_err(syntax)
 }
 
@@ -82,29 +82,42 @@ fn refuse_unknown(
     Ok(())
 }
 
-/// Sets every scalar whose variable is in the environment.
-fn apply_env(table: &mut Table, known: &Json, env: Env<'_>) -> Result<(), ConfigError> {
-    for (section, keys) in known.as_object().into_iter().flatten() {
-        for (key, default) in keys.as_object().into_iter().flatten() {
-            let name = format!("{ENV_PREFIX}{section}__{key}").to_uppercase();
-            let Some(text) = env(&name) else { continue };
-            let wrong = |kind: &str| ConfigError::Syntax {
-                origin: name.clone(),
-                message: format!("{text:?} is not {kind}"),
-            };
-            let value = match default {
-                Json::Bool(_) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
-                Json::Number(_) => {
-                    Value::Integer(text.parse().map_err(|_| wrong("a whole number"))?)
-                }
-                Json::String(_) => Value::String(text),
-                Json::Null | Json::Array(_) | Json::Object(_) => continue,
-            };
-            let section = table.entry(section.clone()).or_insert_with(|| Table::new().into());
-            if let Value::Table(section) = section {
-                section.insert(key.clone(), value);
+/// Every scalar whose variable is in the environment.
+fn from_env(known: &Json, prefix: &str, env: Env<'_>) -> Result<Table, ConfigError> {
+    let mut table = Table::new();
+    for (key, default) in known.as_object().into_iter().flatten() {
+        let name = format!("{prefix}{key}").to_uppercase();
+        if default.is_object() {
+            let inner = from_env(default, &format!("{name}__"), env)?;
+            if !inner.is_empty() {
+                table.insert(key.clone(), Value::Table(inner));
             }
+            continue;
+        }
+        let Some(text) = env(&name) else { continue };
+        let wrong = |kind: &str| ConfigError::Syntax {
+            origin: name.clone(),
+            message: format!("{text:?} is not {kind}"),
+        };
+        let value = match default {
+            Json::Bool(_) => Value::Boolean(text.parse().map_err(|_| wrong("true or false"))?),
+            Json::Number(_) => Value::Integer(text.parse().map_err(|_| wrong("a whole number"))?),
+            Json::String(_) => Value::String(text),
+            Json::Null | Json::Array(_) | Json::Object(_) => continue,
+        };
+        table.insert(key.clone(), value);
+    }
+    Ok(table)
+}
+
+/// Puts values over those that are there.
+fn put_over(table: &mut Table, values: Table) {
+    for (key, value) in values {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(values)) => put_over(inner, values),
+            // No table stands where one must: that is said when it is read.
+            (Some(_), Value::Table(_)) => {}
+            (_, value) => drop(table.insert(key, value)),
         }
     }
-    Ok(())
 }

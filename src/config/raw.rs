@@ -46,6 +46,22 @@ pub struct RawEdge {
     pub drain_seconds: u64,
     /// Proxies whose `X-Forwarded-*` headers count, as addresses or networks.
     pub trusted_proxies: Vec<String>,
+    /// Connections that one address may have at once.
+    pub connections_per_address: u32,
+    /// Threads that speak with carriers; 0: one a core.
+    pub workers: u16,
+    /// `[edge.tls]`
+    pub tls: RawTls,
+}
+
+/// `[edge.tls]`
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RawTls {
+    /// The certificate with its chain, PEM; empty: no TLS.
+    pub cert: String,
+    /// Its key, PEM.
+    pub key: String,
 }
 
 impl Default for RawEdge {
@@ -56,6 +72,9 @@ impl Default for RawEdge {
             media_url: String::new(),
             drain_seconds: 300,
             trusted_proxies: Vec::new(),
+            connections_per_address: 2000,
+            workers: 0,
+            tls: RawTls::default(),
         }
     }
 }

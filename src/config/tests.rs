@@ -143,3 +143,22 @@ fn what_is_wrong_is_said_with_its_key() {
     check_refused(&format!("{ACCOUNT}api_key_sid = \"SK1\""), "carrier_accounts.0.api_key_secret");
     check_refused(&format!("{ACCOUNT}{ACCOUNT}"), "another account's name");
 }
+
+#[test]
+fn tls_takes_a_certificate_and_a_key() {
+    let both = load("[edge.tls]\ncert = \"c.pem\"\nkey = \"/k.pem\"", &no_env).unwrap();
+    let (cert, key) = ("/data/c.pem".into(), "/k.pem".into());
+    assert_eq!(both.edge.tls, Some(TlsFiles { cert, key }));
+    check_refused("[edge.tls]\ncert = \"c.pem\"", "`edge.tls.key` is \"\", which is missing");
+    check_refused("[edge.tls]\nkey = \"k.pem\"", "`edge.tls.cert` is \"\", which is missing");
+    check_refused("[edge.tls]\ncrt = \"c.pem\"", "unknown key `edge.tls.crt`; did you mean `cert`");
+    check_refused("[edge]\nconnections_per_address = 0", "edge.connections_per_address");
+    let env = |name: &str| match name {
+        "SWITCHBACK_EDGE__TLS__CERT" => Some("from-env.pem".to_owned()),
+        "SWITCHBACK_EDGE__WORKERS" => Some("3".to_owned()),
+        _ => None,
+    };
+    let edge = load("[edge.tls]\nkey = \"k.pem\"", &env).unwrap().edge;
+    assert_eq!(edge.tls.unwrap().cert, Path::new("/data/from-env.pem"));
+    assert_eq!(edge.workers.map(usize::from), Some(3));
+}

@@ -13,11 +13,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::accept::Io;
 use super::prewarm::{self, Expected, Prewarms};
 use super::probe::{self, Probes};
 use super::report::Report;
@@ -185,9 +185,9 @@ impl MediaSockets {
             .max_frame_size(Some(CARRIER_MESSAGE_LEN_MAX));
         let (role, config) = (Role::Server, Some(config));
         // The socket itself, where hyper gives it back: two layers of indirection less a frame.
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<Io>() {
             Ok(parts) => {
-                let (io, read) = (parts.io.into_inner(), parts.read_buf.to_vec());
+                let (io, read) = (parts.io.into_stream(), parts.read_buf.to_vec());
                 let socket = WebSocketStream::from_partially_read(io, read, role, config).await;
                 Box::pin(self.carry(socket, admitted, open)).await;
             }

@@ -20,7 +20,7 @@ use crate::{
     domain::{Account, CallId, CallPatch, Direction, UnixMillis, named},
     telemetry::{
         clock,
-        metrics::{self, WebhookKind, WebhookOutcome},
+        metrics::{self, EdgeRefusal, WebhookKind, WebhookOutcome},
     },
 };
 
@@ -59,10 +59,14 @@ pub(super) async fn read(body: Incoming, len_max: usize) -> Result<Bytes, Respon
     match tokio::time::timeout(BODY_WAIT_MAX, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            metrics::edge_refused(EdgeRefusal::BodyBytes);
             Err(super::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
         }
         Ok(Err(_)) => Err(super::plain(StatusCode::BAD_REQUEST, "the body broke off")),
-        Err(_) => Err(super::plain(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
+        Err(_) => {
+            metrics::edge_refused(EdgeRefusal::BodyTime);
+            Err(super::plain(StatusCode::REQUEST_TIMEOUT, "the body did not come"))
+        }
     }
 }
 
@@ -295,7 +299,8 @@ impl Edge {
 
 fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, WebhookOutcome) {
     tracing::debug!(account = account.name, cause = refused.cause(), "refused a request");
-    let status = carriers::room(account.carrier).refusal_status(refused);
+    let room = carriers::room(account.carrier);
+    let status = room.refusal_status(refused);
     if let Refused::Malformed(what) = refused {
         return (super::plain(status, what), WebhookOutcome::Malformed);
     }
@@ -303,7 +308,7 @@ fn refuse(account: &Account, refused: Refused) -> (Response<Full<Bytes>>, Webhoo
     let mut response = super::plain(status, refused.cause());
     if status == StatusCode::UNAUTHORIZED {
         // RFC 9110 §11.6.1: it says how one would be let in.
-        let challenge = header::HeaderValue::from_static("Basic realm=\"carriers\"");
+        let challenge = header::HeaderValue::from_static(room.challenge());
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     (response, WebhookOutcome::Refused)

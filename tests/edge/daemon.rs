@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha1::Sha1;
 use switchback::{
-    app::{Bound, Drained, StopSwitch},
+    app::{Bound, Drained, Reload, StopSwitch},
     config::Config,
 };
 use tempfile::TempDir;
@@ -28,6 +28,7 @@ pub struct Daemon {
     pub http: reqwest::Client,
     pub dir: TempDir,
     switch: StopSwitch,
+    reload: Reload,
     task: JoinHandle<Drained>,
 }
 
@@ -43,6 +44,11 @@ impl Daemon {
     }
 
     pub async fn start_in(dir: TempDir) -> Self {
+        Self::start_with(dir, "").await
+    }
+
+    /// With more in its configuration.
+    pub async fn start_with(dir: TempDir, more: &str) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let config = format!(
             r#"
@@ -50,6 +56,7 @@ impl Daemon {
             listen = "127.0.0.1:0"
             public_url = "{PUBLIC_URL}"
             drain_seconds = 5
+            {more}
             [control]
             listen = "127.0.0.1:0"
             [admin]
@@ -72,6 +79,7 @@ impl Daemon {
         let bound = Bound::bind(config).await.unwrap();
         let addresses = bound.addresses();
         let (switch, stop) = StopSwitch::new();
+        let reload = bound.reload();
         let task = tokio::spawn(bound.serve(stop));
         Self {
             edge: addresses.edge,
@@ -80,6 +88,7 @@ impl Daemon {
             http: reqwest::Client::new(),
             dir,
             switch,
+            reload,
             task,
         }
     }
@@ -93,6 +102,11 @@ impl Daemon {
     /// Begins to stop; a second press would cut.
     pub fn press_stop(&self) {
         self.switch.press();
+    }
+
+    /// Has it take up what it can, as SIGHUP would.
+    pub fn press_reload(&self) {
+        self.reload.press();
     }
 
     /// Waits for a stop that was begun.

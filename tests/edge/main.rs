@@ -16,4 +16,5 @@ mod elsewhere;
 mod media;
 mod targets;
 mod telnyx;
+mod tls;
 mod vonage;

@@ -1,5 +1,6 @@
 //! Who may open a media socket, and who may not.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
@@ -72,9 +73,14 @@ async fn house() -> House {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn({
         let sockets = Arc::clone(&sockets);
-        accept::serve(listener, stopped, move |request, _| {
-            std::future::ready(sockets.handle(request))
-        })
+        async move {
+            let (settings, workers) =
+                (accept::Settings::default(), accept::Workers::start(NonZeroUsize::MIN).unwrap());
+            accept::serve(listener, settings, &workers, stopped, move |request, _| {
+                std::future::ready(sockets.handle(request))
+            })
+            .await;
+        }
     });
     House { address, sockets, wiring, _stop: stop }
 }

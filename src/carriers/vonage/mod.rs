@@ -61,6 +61,10 @@ impl Carrier for Vonage {
     }
 
     /// An upgrade brings back the `Authorization` that our document gave for it.
+    fn challenge(&self) -> &'static str {
+        "Bearer"
+    }
+
     fn verify_upgrade(&self, request: &Request<'_>, account: &Account) -> Result<(), Refused> {
         signature::verify_upgrade(request, account)
     }

@@ -147,7 +147,7 @@ fn usable_url(check: &'static str, url: &str, scheme: &str) -> Finding {
             check,
             health: Health::Doubtful,
             detail: format!("{url} does not begin with {scheme}: carriers will not use it"),
-            remedy: "put a proxy with TLS before the edge, or a tunnel on a laptop, and set its URL",
+            remedy: "set edge.tls, or put a proxy with TLS before the edge or a tunnel on a laptop, and set its URL",
         };
     };
     let authority = rest.split('/').next().unwrap_or_default();

@@ -4,6 +4,7 @@
 //! Handles are made once and kept: counting on the hot path is an atomic addition. They bind to the
 //! recorder that is installed when they are first used, so [`install`] comes first in a process.
 
+mod edge;
 mod media;
 
 use std::sync::{LazyLock, OnceLock};
@@ -22,6 +23,7 @@ use crate::domain::{
     RouteReason, spelled,
 };
 
+pub use edge::{EdgeConnection, EdgeRefusal, edge_refused};
 pub use media::{
     MediaCall, MediaChange, MediaDirection, Prewarm, Prewarmed, first_audio, media_calls_silent,
     media_changed, media_comfort, media_dropped, media_frames, media_quiet, media_refused,
@@ -100,6 +102,7 @@ fn begin() {
     }
     TOUCHES_ERASED.absolute(0);
     purged(&Purged::default());
+    edge::begin();
     media::begin();
     LazyLock::force(&DECISIONS);
     LazyLock::force(&DECISION_SECONDS);
@@ -121,6 +124,7 @@ pub fn upkeep() {
 }
 
 fn describe() {
+    edge::describe();
     media::describe();
     describe_counter!("switchback_webhooks_total", "Carriers' requests, by what became of them");
     describe_histogram!("switchback_webhook_seconds", "From a request's last byte to our answer");
