@@ -34,7 +34,6 @@ use switchback::{
         messages::{self, Message, Start},
     },
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 #[global_allocator]
 static HEAP: Heap = Heap;
@@ -48,6 +47,7 @@ fn main() {
     signalwire(&mut criterion);
     bandwidth(&mut criterion);
     vonage(&mut criterion);
+    telnyx(&mut criterion);
     media_frame(&mut criterion);
     carrier_frame(&mut criterion);
     other_format(&mut criterion);
@@ -64,11 +64,11 @@ fn media_frame(criterion: &mut Criterion) {
     else {
         return;
     };
-    let frame = Utf8Bytes::from(session.lines().nth(10).unwrap());
+    let frame = session.lines().nth(10).unwrap();
     let mut group = criterion.benchmark_group("media_frame");
     group.throughput(Throughput::Elements(1));
     group.bench_function("scan", |bencher| {
-        bencher.iter(|| black_box(messages::media(black_box(&frame))).is_some());
+        bencher.iter(|| black_box(messages::media(black_box(frame))).is_some());
     });
     let renamed = Start { stream_sid: "MZ0".repeat(11), ..start.clone() };
     for (name, joined) in [("passed", &start), ("renamed", &renamed)] {
@@ -77,15 +77,14 @@ fn media_frame(criterion: &mut Criterion) {
         bridge.join(joined);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                bridge.from_carrier(black_box(frame.clone()));
-                black_box(bridge.next_for_runtime())
+                bridge.from_carrier(black_box(frame));
+                black_box(bridge.next_for_runtime()).is_some()
             });
         });
     }
     // What anybody would write first.
-    let text = frame.as_str();
     let through_a_tree = || {
-        let mut tree: serde_json::Value = serde_json::from_str(black_box(text)).unwrap();
+        let mut tree: serde_json::Value = serde_json::from_str(black_box(frame)).unwrap();
         *tree.get_mut("streamSid").unwrap() = renamed.stream_sid.as_str().into();
         black_box(tree.to_string())
     };
@@ -99,8 +98,8 @@ fn media_frame(criterion: &mut Criterion) {
         bridge.begin(start.clone());
         bridge.join(joined);
         let pass = || {
-            bridge.from_carrier(black_box(frame.clone()));
-            drop(black_box(bridge.next_for_runtime()));
+            bridge.from_carrier(black_box(frame));
+            black_box(bridge.next_for_runtime());
         };
         println!("media_frame/{name}: {:.2} allocations a frame", allocations(pass));
     }
@@ -136,7 +135,7 @@ fn carrier_frame(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(1));
         let mut read = || {
             leg.read(black_box(&heard), now);
-            drop(black_box(leg.next_for_bridge()));
+            black_box(leg.next_for_bridge());
         };
         group.bench_function(format!("{name}_in"), |bencher| bencher.iter(&mut read));
         println!("carrier_frame/{name}_in: {:.2} allocations a frame", allocations(&mut read));
@@ -158,7 +157,7 @@ fn other_format(criterion: &mut Criterion) {
         let mut text = String::new();
         let payload = base64_simd::STANDARD.encode_to_string(vec![0x55; format.bytes_of_ms(20)]);
         messages::write_audio(&mut text, "MZ1", &payload);
-        Utf8Bytes::from(text)
+        text
     };
     let heard = frame(MediaFormat::PCMU_8000);
     for (name, format) in [
@@ -173,15 +172,24 @@ fn other_format(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group("other_format");
         group.throughput(Throughput::Elements(1));
         group.bench_function(format!("{name}_to_runtime"), |bencher| {
-            bencher.iter(|| between.for_runtime(black_box(heard.clone())));
+            bencher.iter(|| between.for_runtime(black_box(&heard)).is_some());
         });
         group.bench_function(format!("{name}_to_carrier"), |bencher| {
             bencher.iter(|| {
-                between.from_runtime(black_box(said.clone()), Duration::ZERO);
-                black_box(between.next_for_bridge())
+                between.from_runtime(black_box(&said), Duration::ZERO);
+                black_box(between.next_for_bridge()).is_some()
             });
         });
         group.finish();
+        let heard = allocations(|| {
+            black_box(between.for_runtime(&heard).is_some());
+        });
+        println!("other_format/{name}_to_runtime: {heard:.2} allocations a frame");
+        let said = allocations(|| {
+            between.from_runtime(&said, Duration::ZERO);
+            black_box(between.next_for_bridge());
+        });
+        println!("other_format/{name}_to_carrier: {said:.2} allocations a frame");
     }
 }
 
@@ -346,6 +354,29 @@ fn bandwidth(criterion: &mut Criterion) {
     room_bench.run(criterion);
 }
 
+/// The same of Telnyx, whose webhooks are signed by a key pair.
+fn telnyx(criterion: &mut Criterion) {
+    let fixture = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/telnyx");
+        fs::read_to_string(format!("{folder}/{name}")).unwrap()
+    };
+    let seed = [7; 32];
+    let public_key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
+    let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
+    let mut account = Account::named("main".to_owned(), CarrierId::Telnyx, AccountOrigin::File);
+    account.secrets = vec![Secret::new(base64(public_key.as_bytes()))];
+    account.api.private_key = Some(Secret::new(base64(&seed)));
+    let (call, session) = (fixture("call_initiated.json"), fixture("media_stream_session.jsonl"));
+    let room_bench = RoomBench {
+        carrier: CarrierId::Telnyx,
+        account: &account,
+        content_type: "application/json",
+        body: &call,
+        frame: Frame::Text(session.lines().nth(10).unwrap().into()),
+    };
+    room_bench.run(criterion);
+}
+
 /// What is measured of a room.
 struct RoomBench<'b> {
     carrier: CarrierId,
@@ -400,11 +431,18 @@ impl RoomBench<'_> {
             bencher.iter(|| framing.read(black_box(frame)).is_ok());
         });
         let Heard::Audio(audio) = framing.read(frame).unwrap() else { return };
-        let said = Said::Audio(audio.payload);
+        let said = Said::Audio(audio.payload.clone());
         group.bench_function("frame_out", |bencher| {
             bencher.iter(|| framing.write(black_box(&said), "stream"));
         });
         group.finish();
+        let carrier = self.carrier;
+        let read = allocations(|| {
+            black_box(framing.read(frame).is_ok());
+        });
+        println!("{carrier}/frame_in: {read:.2} allocations a frame");
+        let write = allocations(|| drop(black_box(framing.write(&said, "stream"))));
+        println!("{carrier}/frame_out: {write:.2} allocations a frame");
     }
 }
 

@@ -7,7 +7,7 @@ use base64_simd::STANDARD;
 use switchback::{
     domain::MediaFormat,
     media::{
-        framing::{Audio, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{Audio, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text},
         messages::{self, Malformed},
     },
 };
@@ -28,16 +28,11 @@ impl Framing for Text {
         Ok(Heard::Audio(Audio { payload, chunk: None }))
     }
 
-    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>> {
+    fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
         let Said::Audio(payload) = said else { return None };
-        let mut text = String::with_capacity(512);
-        match payload {
-            Payload::Base64(payload) => messages::write_audio(&mut text, stream, payload),
-            Payload::Bytes(bytes) => {
-                messages::write_audio(&mut text, stream, &STANDARD.encode_to_string(bytes));
-            }
-        }
-        Some(Frame::Text(Cow::Owned(text)))
+        Some(write_text(out, |out| {
+            messages::write_audio_of(out, stream, |out| payload.write_base64(out));
+        }))
     }
 
     fn outbound_format(&self) -> MediaFormat {
@@ -64,13 +59,13 @@ impl Framing for Binary {
         Ok(Heard::Audio(Audio { payload, chunk: None }))
     }
 
-    fn write(&self, said: &Said<'_>, _stream: &str) -> Option<Frame<'static>> {
+    fn write_into(&self, said: &Said<'_>, _stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
         let Said::Audio(payload) = said else { return None };
-        let bytes = match payload {
-            Payload::Base64(text) => STANDARD.decode_to_vec(text.as_bytes()).ok()?,
-            Payload::Bytes(bytes) => bytes.to_vec(),
-        };
-        Some(Frame::Binary(Cow::Owned(bytes)))
+        match payload {
+            Payload::Base64(text) => STANDARD.decode_append(text.as_bytes(), out).ok()?,
+            Payload::Bytes(bytes) => out.extend_from_slice(bytes),
+        }
+        Some(Shape::Binary)
     }
 
     fn outbound_format(&self) -> MediaFormat {

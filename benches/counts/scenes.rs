@@ -29,7 +29,6 @@ use tokio::{
     runtime::Runtime,
     sync::mpsc,
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::common::{self, Seeded};
 
@@ -300,8 +299,8 @@ fn request(n: u64, account: &Account, form: &str) -> Vec<u8> {
 
 /// A frame of audio on its way through the bridge.
 pub(crate) struct Relaying {
-    bridge: Bridge<Utf8Bytes>,
-    frame: Utf8Bytes,
+    bridge: Bridge,
+    frame: String,
 }
 
 impl Relaying {
@@ -327,16 +326,16 @@ impl Relaying {
     }
 
     pub(crate) fn relay(&mut self) {
-        self.bridge.from_carrier(black_box(self.frame.clone()));
+        self.bridge.from_carrier(black_box(&self.frame));
         black_box(self.bridge.next_for_runtime()).unwrap();
     }
 }
 
 /// A frame of audio each way between mu-law and a runtime that wants linear samples.
 pub(crate) struct Translating {
-    between: Interpreter<Utf8Bytes>,
-    heard: Utf8Bytes,
-    said: Utf8Bytes,
+    between: Interpreter,
+    heard: String,
+    said: String,
 }
 
 impl Translating {
@@ -347,7 +346,7 @@ impl Translating {
             let bytes = vec![0x55; format.bytes_of_ms(20)];
             let payload = base64_simd::STANDARD.encode_to_string(bytes);
             messages::write_audio(&mut text, "MZ1", &payload);
-            Utf8Bytes::from(text)
+            text
         };
         let between = Interpreter::new(carrier, format, "MZ1".to_owned()).unwrap();
         let mut scene = Self { between, heard: frame(carrier), said: frame(format) };
@@ -356,8 +355,8 @@ impl Translating {
     }
 
     pub(crate) fn both_ways(&mut self) {
-        black_box(self.between.for_runtime(black_box(self.heard.clone())));
-        self.between.from_runtime(black_box(self.said.clone()), Duration::ZERO);
+        black_box(self.between.for_runtime(black_box(&self.heard)));
+        self.between.from_runtime(black_box(&self.said), Duration::ZERO);
         black_box(self.between.next_for_bridge());
     }
 }

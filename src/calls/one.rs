@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -197,6 +198,8 @@ pub struct LiveCall {
     pub facts: Facts,
     inner: Mutex<(Machine, State)>,
     asked: Notify,
+    /// How often somebody was told.
+    news: AtomicU32,
 }
 
 impl LiveCall {
@@ -218,7 +221,12 @@ impl LiveCall {
             dialled: None,
             keys: String::new(),
         };
-        Self { facts, inner: Mutex::new((machine, state)), asked: Notify::new() }
+        Self {
+            facts,
+            inner: Mutex::new((machine, state)),
+            asked: Notify::new(),
+            news: AtomicU32::new(0),
+        }
     }
 
     /// What is at this place of the ladder, or of what follows it.
@@ -419,8 +427,16 @@ impl LiveCall {
         self.until(|machine, _| machine.is_over().then_some(())).await;
     }
 
+    /// A number that is another one when something about the call has changed: as long as it is the
+    /// same, who waits for something need not look.
+    #[must_use]
+    pub fn news(&self) -> u32 {
+        self.news.load(Ordering::Acquire)
+    }
+
     /// Tells those who wait that something about the call has changed.
     pub(super) fn tell(&self) {
+        self.news.fetch_add(1, Ordering::Release);
         self.asked.notify_waiters();
     }
 

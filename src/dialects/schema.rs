@@ -105,7 +105,7 @@ pub struct Phone(pub String);
 #[derive(Clone, Debug, ToSchema)]
 #[schema(
     max_length = 4096,
-    pattern = r"^(wss?://[^\s/?#:][^\s#]*|builtin:(echo|tone)|agent:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tel:\+[1-9][0-9]{6,14}|sip:\S+|redirect:https?://[^\s/?#:][^\s#]*|say:[\s\S]*\S[\s\S]*|busy|reject)$",
+    pattern = r"^((link:)?wss?://[^\s/?#:][^\s#]*|builtin:(echo|tone)|agent:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tel:\+[1-9][0-9]{6,14}|sip:\S+|redirect:https?://[^\s/?#:][^\s#]*|say:[\s\S]*\S[\s\S]*|busy|reject)$",
     example = "wss://runtime.example.com/{call_id}"
 )]
 pub struct Target(pub String);

@@ -10,7 +10,8 @@ const TEXT_LEN_MAX: usize = 4096;
 /// One rung of an agent's ladder; the text form is what the APIs read and write.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// `ws://` or `wss://`: an agent runtime. May hold `{agent_id}` and `{call_id}`.
+    /// `ws://` or `wss://`: an agent runtime. May hold `{agent_id}` and `{call_id}`. With `link:`
+    /// before it, one whose calls share a socket: then it may hold no `{call_id}`.
     Runtime(String),
     /// `builtin:echo`, `builtin:tone`.
     Builtin(Builtin),
@@ -121,6 +122,13 @@ impl FromStr for Target {
         let (scheme, rest) = text.split_once(':').ok_or(TargetError::Scheme)?;
         match scheme {
             "ws" | "wss" => checked_url(rest).map(|_| Self::Runtime(text.to_owned())),
+            "link" => {
+                let (scheme, after) = rest.split_once(':').ok_or(TargetError::Address)?;
+                if !matches!(scheme, "ws" | "wss") || rest.contains("{call_id}") {
+                    return Err(TargetError::Address);
+                }
+                checked_url(after).map(|_| Self::Runtime(text.to_owned()))
+            }
             "agent" => rest.parse().map(Self::Agent).map_err(|_| TargetError::AgentId),
             "tel" => E164::parse(rest).map(Self::Tel).ok_or(TargetError::Number),
             "sip" => checked_sip(rest).map(|address| Self::Sip(address.to_owned())),
@@ -189,6 +197,12 @@ mod tests {
     fn targets_are_read_and_written_alike() {
         check("wss://bot.example.com/ws/{agent_id}?call={call_id}", true);
         check("ws://127.0.0.1:8765", true);
+        check("link:wss://bot.example.com/calls/{agent_id}", true);
+        check("link:ws://127.0.0.1:8765", true);
+        check("link:ws://127.0.0.1:8765/{call_id}", false);
+        check("link:https://example.com", false);
+        check("link:builtin:echo", false);
+        check("link:wss://", false);
         check("builtin:echo", true);
         check("builtin:tone", true);
         check("builtin:beep", false);

@@ -13,16 +13,14 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::accept::Io;
 use super::prewarm::{self, Expected, Prewarms};
 use super::probe::{self, Probes};
 use super::report::Report;
 use super::session::{self, Wiring};
-use super::socket::{self, Arrival, CarrierSocket, Open, Socket};
+use super::socket::{self, Arrival, CarrierSocket, Open};
 use super::start;
 use super::token::{self, Claims, Used};
 use super::translated::Translated;
@@ -37,11 +35,10 @@ use crate::index::Index;
 use crate::media::carrier_leg::CarrierLeg;
 use crate::media::framing::CallNamed;
 use crate::media::messages::{CARRIER_MESSAGE_LEN_MAX, Start};
+use crate::media::websocket::Role;
 use crate::routing;
+use crate::runtime::websocket::{Socket, WebSocket};
 use crate::telemetry::{clock, metrics};
-
-/// Frames are under 500 bytes; larger messages grow the buffer.
-const READ_BUFFER_LEN: usize = 2 * 1024;
 
 /// All media sockets of the process.
 pub struct MediaSockets {
@@ -178,22 +175,17 @@ impl MediaSockets {
     }
 
     async fn run(&self, upgraded: hyper::upgrade::Upgraded, admitted: &Admitted, open: Open) {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_LEN)
-            .write_buffer_size(0)
-            .max_message_size(Some(CARRIER_MESSAGE_LEN_MAX))
-            .max_frame_size(Some(CARRIER_MESSAGE_LEN_MAX));
-        let (role, config) = (Role::Server, Some(config));
+        let (role, len_max) = (Role::Server, CARRIER_MESSAGE_LEN_MAX);
         // The socket itself, where hyper gives it back: two layers of indirection less a frame.
         match upgraded.downcast::<Io>() {
             Ok(parts) => {
-                let (io, read) = (parts.io.into_stream(), parts.read_buf.to_vec());
-                let socket = WebSocketStream::from_partially_read(io, read, role, config).await;
+                let (io, came) = (parts.io.into_stream(), parts.read_buf.to_vec());
+                let socket = WebSocket::new(io, role, len_max, came);
                 Box::pin(self.carry(socket, admitted, open)).await;
             }
             Err(upgraded) => {
                 let io = TokioIo::new(upgraded);
-                let socket = WebSocketStream::from_raw_socket(io, role, config).await;
+                let socket = WebSocket::new(io, role, len_max, Vec::new());
                 Box::pin(self.carry(socket, admitted, open)).await;
             }
         }

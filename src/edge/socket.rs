@@ -1,35 +1,22 @@
-//! What is the same of every websocket here: its shape, its first words, its last.
+//! What is the same of every carrier's websocket: its first words, its last.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::media::framing::{Began, Frame, Framing, Heard};
 use crate::media::messages::{self, Start};
+use crate::runtime::websocket::{self, Broken, Say, Socket};
 
 /// From the upgrade to the carrier's `start`. Twilio sends it at once.
 const START_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// What a side that is told good-bye may take to hear it.
 const FAREWELL_MAX: Duration = Duration::from_millis(500);
-
-/// A websocket, whatever lies under it: messages in, messages out.
-pub trait Socket:
-    Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send
-{
-}
-
-impl<S> Socket for S where
-    S: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send
-{
-}
 
 /// A carrier's socket, whatever lies under it; its messages are Twilio's, or were made so.
 pub type CarrierSocket = Box<dyn Socket>;
@@ -65,15 +52,21 @@ impl Drop for Open {
 /// Reads the beginning of a carrier's stream. `None`: it never came.
 pub async fn begin(carrier: &mut impl Socket) -> Option<Start> {
     let first = async {
-        while let Some(Ok(message)) = carrier.next().await {
-            let Message::Text(text) = message else { continue };
-            match messages::parse(&text).map(|envelope| envelope.message) {
-                Ok(messages::Message::Start(start)) => return Some(start),
-                Ok(messages::Message::Stop) => return None,
-                Ok(_) | Err(_) => {}
+        loop {
+            match websocket::hear(carrier).await {
+                websocket::Heard::Text => {
+                    match messages::parse(carrier.text()).map(|envelope| envelope.message) {
+                        Ok(messages::Message::Start(start)) => return Some(start),
+                        Ok(messages::Message::Stop) => return None,
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+                websocket::Heard::Binary | websocket::Heard::Alive => {}
+                websocket::Heard::Close(_) | websocket::Heard::Over | websocket::Heard::Lost(_) => {
+                    return None;
+                }
             }
         }
-        None
     };
     timeout(START_WAIT_MAX, first).await.ok().flatten()
 }
@@ -84,12 +77,14 @@ pub(super) async fn begin_spelled(
     framing: &dyn Framing,
 ) -> Option<Began> {
     let first = async {
-        while let Some(Ok(message)) = carrier.next().await {
-            let frame = match &message {
-                Message::Text(text) => Frame::Text(Cow::Borrowed(text.as_str())),
-                Message::Binary(bytes) => Frame::Binary(Cow::Borrowed(bytes)),
-                Message::Close(_) => return None,
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+        loop {
+            let frame = match websocket::hear(carrier).await {
+                websocket::Heard::Text => Frame::Text(Cow::Borrowed(carrier.text())),
+                websocket::Heard::Binary => Frame::Binary(Cow::Borrowed(carrier.bytes())),
+                websocket::Heard::Alive => continue,
+                websocket::Heard::Close(_) | websocket::Heard::Over | websocket::Heard::Lost(_) => {
+                    return None;
+                }
             };
             match framing.read(&frame) {
                 Ok(Heard::Began(began)) => return Some(began),
@@ -106,28 +101,29 @@ pub(super) async fn begin_spelled(
                 | Err(_) => {}
             }
         }
-        None
     };
     timeout(START_WAIT_MAX, first).await.ok().flatten()
 }
 
 /// Sends what is left, closes, and waits a moment for the other side to do so too. Without a code:
 /// the other side has closed, and is only heard out.
-pub(super) async fn farewell(
-    mut socket: impl Socket,
-    left: Vec<Utf8Bytes>,
-    code: Option<CloseCode>,
-) {
+pub(super) async fn farewell(mut socket: impl Socket, left: Vec<String>, code: Option<u16>) {
     let goodbye = async {
         if let Some(code) = code {
-            for frame in left {
-                socket.feed(Message::Text(frame)).await?;
+            poll_fn(|cx| socket.poll_ready(cx)).await?;
+            for text in &left {
+                socket.say(Say::Text(text));
             }
-            let close = CloseFrame { code, reason: Utf8Bytes::default() };
-            socket.send(Message::Close(Some(close))).await?;
+            socket.say(Say::Close(code));
+            poll_fn(|cx| socket.poll_flush(cx)).await?;
         }
-        while socket.next().await.is_some_and(|read| read.is_ok()) {}
-        Ok::<_, Error>(())
+        loop {
+            let heard = websocket::hear(&mut socket).await;
+            if matches!(heard, websocket::Heard::Over | websocket::Heard::Lost(_)) {
+                break;
+            }
+        }
+        Ok::<_, Broken>(())
     };
     // One that does not listen any more needs no good-bye.
     drop(timeout(FAREWELL_MAX, goodbye).await);

@@ -8,14 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::{Sleep, sleep};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::report::count_leg;
-use super::socket::Socket;
 use crate::media::carrier_leg::{CarrierLeg, Counts};
 use crate::media::framing::Frame;
+use crate::runtime::websocket::{Broken, Heard, Say, Socket};
 use crate::telemetry::clock;
 
 /// How often what was done is added to the process's counters.
@@ -29,7 +27,6 @@ pub struct Translated<S> {
     sleep: Pin<Box<Sleep>>,
     /// The socket takes nothing more for now.
     is_blocked: bool,
-    has_unflushed: bool,
     /// We have said good-bye: what still waits is not sent any more.
     is_closing: bool,
     counted: Counts,
@@ -46,7 +43,6 @@ impl<S: Socket> Translated<S> {
             began: clock::instant(),
             sleep: Box::pin(sleep(Duration::ZERO)),
             is_blocked: false,
-            has_unflushed: false,
             is_closing: false,
             counted: Counts::default(),
             counted_at: Duration::ZERO,
@@ -62,43 +58,39 @@ impl<S> Translated<S> {
 
 impl<S: Socket> Translated<S> {
     /// Sends what is to be sent by now.
-    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
-        let now = self.now();
-        while !self.is_closing {
-            let ready = self.socket.poll_ready_unpin(cx);
-            self.is_blocked = ready.is_pending();
-            let Poll::Ready(ready) = ready else { break };
-            ready?;
-            let Some(frame) = self.leg.next_for_carrier(now) else { break };
-            self.socket.start_send_unpin(message(frame))?;
-            self.has_unflushed = true;
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Broken> {
+        let ready = self.socket.poll_ready(cx);
+        self.is_blocked = ready.is_pending();
+        let Poll::Ready(ready) = ready else { return Ok(()) };
+        ready?;
+        if self.is_closing {
+            return Ok(());
         }
-        if self.has_unflushed
-            && let Poll::Ready(flushed) = self.socket.poll_flush_unpin(cx)
-        {
-            flushed?;
-            self.has_unflushed = false;
+        let (now, mut has_said) = (self.now(), false);
+        while let Some(frame) = self.leg.next_for_carrier(now) {
+            match &frame {
+                Frame::Text(text) => self.socket.say(Say::Text(text)),
+                Frame::Binary(bytes) => self.socket.say(Say::Binary(bytes)),
+            }
+            has_said = true;
         }
-        Ok(())
+        match has_said.then(|| self.socket.poll_flush(cx)) {
+            Some(Poll::Ready(flushed)) => flushed,
+            Some(Poll::Pending) | None => Ok(()),
+        }
     }
 
-    /// Takes what the carrier said. A close is for whoever carries the call.
-    fn read(&mut self, message: Message) -> Option<Message> {
+    /// Takes what the carrier said.
+    fn take(&mut self, is_text: bool) {
         let now = self.now();
-        let complaint = match &message {
-            Message::Text(text) => {
-                self.leg.read(&Frame::Text(Cow::Borrowed(text.as_str())), now).map(Cow::into_owned)
-            }
-            Message::Binary(bytes) => {
-                self.leg.read(&Frame::Binary(Cow::Borrowed(bytes)), now).map(Cow::into_owned)
-            }
-            Message::Close(_) => return Some(message),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        let frame = if is_text {
+            Frame::Text(Cow::Borrowed(self.socket.text()))
+        } else {
+            Frame::Binary(Cow::Borrowed(self.socket.bytes()))
         };
-        if let Some(complaint) = complaint {
-            tracing::debug!(complaint, "a carrier did not understand a media message");
+        if let Some(complaint) = self.leg.read(&frame, now) {
+            tracing::debug!(?complaint, "a carrier did not understand a media message");
         }
-        None
     }
 
     /// Whether it is time to do something, which then is done.
@@ -135,76 +127,60 @@ impl<S> Drop for Translated<S> {
     }
 }
 
-impl<S: Socket> Stream for Translated<S> {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
+impl<S: Socket> Socket for Translated<S> {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         loop {
-            if let Err(error) = this.send(cx) {
-                return Poll::Ready(Some(Err(error)));
+            if self.send(cx).is_err() {
+                return Poll::Ready(Heard::Over);
             }
-            if let Some(text) = this.leg.next_for_bridge() {
-                return Poll::Ready(Some(Ok(Message::Text(Utf8Bytes::from(text)))));
+            if self.leg.next_for_bridge() {
+                return Poll::Ready(Heard::Text);
             }
-            match this.socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(message))) => {
-                    if let Some(message) = this.read(message) {
-                        return Poll::Ready(Some(Ok(message)));
-                    }
+            match self.socket.poll_hear(cx) {
+                Poll::Ready(Heard::Text) => self.take(true),
+                Poll::Ready(Heard::Binary) => self.take(false),
+                Poll::Ready(Heard::Alive) => {}
+                Poll::Ready(heard @ (Heard::Close(_) | Heard::Over | Heard::Lost(_))) => {
+                    return Poll::Ready(heard);
                 }
-                Poll::Ready(gone) => return Poll::Ready(gone),
-                Poll::Pending => std::task::ready!(this.poll_due(cx)),
+                Poll::Pending => std::task::ready!(self.poll_due(cx)),
             }
         }
     }
-}
 
-impl<S: Socket> Sink<Message> for Translated<S> {
-    type Error = Error;
+    fn text(&self) -> &str {
+        self.leg.text()
+    }
 
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        this.send(cx)?;
-        while !this.leg.may_take() {
-            std::task::ready!(this.poll_due(cx));
-            this.send(cx)?;
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.send(cx)?;
+        while !self.leg.may_take() {
+            std::task::ready!(self.poll_due(cx));
+            self.send(cx)?;
         }
         Poll::Ready(Ok(()))
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        let this = self.get_mut();
-        match message {
-            Message::Text(text) => {
-                let now = this.now();
-                this.leg.take(&text, now);
-                Ok(())
+    fn say(&mut self, say: Say<'_>) {
+        match say {
+            Say::Text(text) => {
+                let now = self.now();
+                self.leg.take(text, now);
             }
-            Message::Close(_) => {
-                this.is_closing = true;
-                this.socket.start_send_unpin(message)
+            Say::Close(_) => {
+                self.is_closing = true;
+                self.socket.say(say);
             }
-            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
-                this.socket.start_send_unpin(message)
-            }
+            Say::Binary(_) | Say::Ping => self.socket.say(say),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let this = self.get_mut();
-        this.send(cx)?;
-        this.socket.poll_flush_unpin(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket.poll_close_unpin(cx)
-    }
-}
-
-fn message(frame: Frame<'static>) -> Message {
-    match frame {
-        Frame::Text(text) => Message::Text(text.into_owned().into()),
-        Frame::Binary(bytes) => Message::Binary(bytes.into_owned().into()),
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.send(cx)?;
+        self.socket.poll_flush(cx)
     }
 }

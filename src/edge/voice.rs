@@ -5,13 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::{Sleep, sleep};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::domain::MediaFormat;
 use crate::media::interpreter::Interpreter;
 use crate::runtime::RuntimeSocket;
+use crate::runtime::websocket::{Broken, Heard, Say, Socket};
 use crate::telemetry::{
     clock,
     metrics::{self, MediaDirection},
@@ -28,7 +27,7 @@ pub(super) enum Voice {
 /// A socket and its interpreter.
 pub(super) struct Interpreted {
     socket: RuntimeSocket,
-    interpreter: Interpreter<Utf8Bytes>,
+    interpreter: Interpreter,
     began: Instant,
     sleep: Pin<Box<Sleep>>,
 }
@@ -63,15 +62,15 @@ impl Interpreted {
         clock::instant().saturating_duration_since(self.began)
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         loop {
-            if let Some(frame) = self.interpreter.next_for_bridge() {
-                return Poll::Ready(Some(Ok(Message::Text(frame))));
+            if self.interpreter.next_for_bridge().is_some() {
+                return Poll::Ready(Heard::Text);
             }
-            match self.socket.poll_next_unpin(cx) {
-                Poll::Ready(Some(Ok(Message::Text(text)))) => {
+            match self.socket.poll_hear(cx) {
+                Poll::Ready(Heard::Text) => {
                     let now = self.now();
-                    self.interpreter.from_runtime(text, now);
+                    self.interpreter.from_runtime(self.socket.text(), now);
                 }
                 Poll::Ready(other) => return Poll::Ready(other),
                 Poll::Pending => {
@@ -107,40 +106,45 @@ impl Drop for Interpreted {
     }
 }
 
-impl Stream for Voice {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.get_mut() {
-            Self::Plain(socket) => socket.poll_next_unpin(cx),
-            Self::Interpreted(interpreted) => interpreted.poll_next(cx),
+impl Socket for Voice {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        match self {
+            Self::Plain(socket) => socket.poll_hear(cx),
+            Self::Interpreted(interpreted) => interpreted.poll_hear(cx),
         }
     }
-}
 
-impl Sink<Message> for Voice {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket().poll_ready_unpin(cx)
+    fn text(&self) -> &str {
+        match self {
+            Self::Plain(socket) => socket.text(),
+            Self::Interpreted(interpreted) => interpreted.interpreter.taken(),
+        }
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        match (self.get_mut(), message) {
-            (Self::Interpreted(interpreted), Message::Text(text)) => {
-                let heard = interpreted.interpreter.for_runtime(text);
-                heard
-                    .map_or(Ok(()), |text| interpreted.socket.start_send_unpin(Message::Text(text)))
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(socket) => socket.bytes(),
+            Self::Interpreted(interpreted) => interpreted.socket.bytes(),
+        }
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.socket().poll_ready(cx)
+    }
+
+    fn say(&mut self, say: Say<'_>) {
+        match (self, say) {
+            (Self::Interpreted(interpreted), Say::Text(text)) => {
+                let Interpreted { socket, interpreter, .. } = interpreted.as_mut();
+                if let Some(text) = interpreter.for_runtime(text) {
+                    socket.say(Say::Text(text));
+                }
             }
-            (voice, message) => voice.socket().start_send_unpin(message),
+            (voice, say) => voice.socket().say(say),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket().poll_flush_unpin(cx)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket().poll_close_unpin(cx)
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.socket().poll_flush(cx)
     }
 }

@@ -3,55 +3,61 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use tokio::time::{Sleep, sleep};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::socket::Socket;
 use crate::domain::CallId;
+use crate::runtime::websocket::{Broken, Heard, Say, Socket};
 use crate::telemetry::{clock, metrics};
 
-/// How long a carrier's socket may bring nothing: five hundred frames. Networks that change over
-/// take a few seconds.
+/// How long a carrier's socket may bring nothing: five hundred frames, and up to an eighth more.
+/// Networks that change over take a few seconds.
 const QUIET_MAX: Duration = Duration::from_secs(10);
+
+/// How often it is looked at, so that no frame has to look at the clock: so many times in that.
+const LOOKS: u32 = 8;
 
 /// A socket that ends when it has been quiet for too long.
 pub(super) struct Watched<S> {
     socket: S,
     call: CallId,
-    heard_at: Instant,
-    /// Looked at when it is due, and not with every frame.
+    /// In how many looks it has brought nothing.
+    quiet_looks: u32,
+    quiet_max: Duration,
     sleep: Pin<Box<Sleep>>,
     is_over: bool,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(socket: S, call: CallId) -> Self {
-        let (heard_at, sleep) = (clock::instant(), Box::pin(sleep(QUIET_MAX)));
-        Self { socket, call, heard_at, sleep, is_over: false }
+        Self::allowing(socket, call, QUIET_MAX)
+    }
+
+    fn allowing(socket: S, call: CallId, quiet_max: Duration) -> Self {
+        let sleep = Box::pin(sleep(quiet_max / LOOKS));
+        Self { socket, call, quiet_looks: 0, quiet_max, sleep, is_over: false }
     }
 }
 
-impl<S: Socket> Stream for Watched<S> {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+impl<S: Socket> Socket for Watched<S> {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
         if self.is_over {
-            return Poll::Ready(None);
+            return Poll::Ready(Heard::Over);
         }
-        if let Poll::Ready(read) = self.socket.poll_next_unpin(cx) {
-            self.heard_at = clock::instant();
-            return Poll::Ready(read);
+        if let Poll::Ready(heard) = self.socket.poll_hear(cx) {
+            self.quiet_looks = 0;
+            return Poll::Ready(heard);
         }
         loop {
             ready!(self.sleep.as_mut().poll(cx));
-            let due = self.heard_at + QUIET_MAX;
-            if due <= clock::instant() {
+            // The first look after a frame may come at once, so one more is waited for.
+            if self.quiet_looks == LOOKS {
                 break;
             }
-            self.sleep.as_mut().reset(tokio::time::Instant::from_std(due));
+            self.quiet_looks += 1;
+            let next = clock::instant() + self.quiet_max / LOOKS;
+            self.sleep.as_mut().reset(tokio::time::Instant::from_std(next));
         }
         self.is_over = true;
         metrics::media_quiet();
@@ -59,54 +65,59 @@ impl<S: Socket> Stream for Watched<S> {
         tracing::warn!(
             %call, trace_id = %call.trace_id(),
             "a carrier's media socket brought nothing for {} s: it is closed",
-            QUIET_MAX.as_secs()
+            self.quiet_max.as_secs()
         );
-        Poll::Ready(None)
-    }
-}
-
-impl<S: Socket> Sink<Message> for Watched<S> {
-    type Error = Error;
-
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket.poll_ready_unpin(cx)
+        Poll::Ready(Heard::Over)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, item: Message) -> Result<(), Error> {
-        self.socket.start_send_unpin(item)
+    fn text(&self) -> &str {
+        self.socket.text()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket.poll_flush_unpin(cx)
+    fn bytes(&self) -> &[u8] {
+        self.socket.bytes()
     }
 
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket.poll_close_unpin(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.socket.poll_ready(cx)
+    }
+
+    fn say(&mut self, say: Say<'_>) {
+        self.socket.say(say);
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.socket.poll_flush(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::duplex;
-    use tokio_tungstenite::WebSocketStream;
-    use tokio_tungstenite::tungstenite::protocol::Role;
     use uuid::Uuid;
 
     use super::*;
+    use crate::media::websocket::Role;
+    use crate::runtime::websocket::{WebSocket, hear, send};
 
     #[tokio::test]
     async fn a_socket_that_says_nothing_any_more_has_ended() {
+        let quiet_max = Duration::from_millis(160);
         let (near, far) = duplex(1024);
-        let mut carrier = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-        let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
-        let mut watched = Watched::new(socket, CallId(Uuid::nil()));
-        carrier.send(Message::text("a")).await.unwrap();
-        assert_eq!(watched.next().await.unwrap().unwrap(), Message::text("a"));
-        // The far end stays open, and silent: as if for that long.
-        watched.heard_at -= QUIET_MAX;
-        watched.sleep = Box::pin(sleep(Duration::from_millis(10)));
-        assert!(watched.next().await.is_none());
-        carrier.send(Message::text("b")).await.unwrap();
-        assert!(watched.next().await.is_none(), "it is over");
+        let mut carrier = WebSocket::new(far, Role::Client, 1024, Vec::new());
+        let socket = WebSocket::new(near, Role::Server, 1024, Vec::new());
+        let mut watched = Watched::allowing(socket, CallId(Uuid::nil()), quiet_max);
+        // As long as something comes now and then, it lives.
+        for _ in 0..4 {
+            tokio::time::sleep(quiet_max / 2).await;
+            send(&mut carrier, Say::Text("a")).await.unwrap();
+            assert_eq!((hear(&mut watched).await, watched.text()), (Heard::Text, "a"));
+        }
+        // The far end stays open, and silent.
+        let began = clock::instant();
+        assert_eq!(hear(&mut watched).await, Heard::Over);
+        assert!(began.elapsed() >= quiet_max - Duration::from_millis(2), "{:?}", began.elapsed());
+        send(&mut carrier, Say::Text("b")).await.unwrap();
+        assert_eq!(hear(&mut watched).await, Heard::Over, "it is over");
     }
 }

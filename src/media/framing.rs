@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use base64_simd::STANDARD;
+
 use super::messages::Malformed;
 use crate::domain::{CallId, MediaFormat};
 
@@ -25,6 +27,34 @@ pub enum Payload<'a> {
     Base64(Cow<'a, str>),
     /// As it is.
     Bytes(Cow<'a, [u8]>),
+}
+
+impl Payload<'_> {
+    /// Writes it in base64.
+    pub fn write_base64(&self, out: &mut String) {
+        match self {
+            Self::Base64(text) => out.push_str(text),
+            Self::Bytes(bytes) => STANDARD.encode_append(bytes, out),
+        }
+    }
+}
+
+/// How a message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As text.
+    Text,
+    /// As bytes.
+    Binary,
+}
+
+/// Writes a text where bytes are asked for, into memory that has nothing in it.
+pub fn write_text(out: &mut Vec<u8>, write: impl FnOnce(&mut String)) -> Shape {
+    out.clear();
+    let mut text = String::from_utf8(std::mem::take(out)).unwrap_or_default();
+    write(&mut text);
+    *out = text.into_bytes();
+    Shape::Text
 }
 
 /// What a carrier's socket says.
@@ -119,9 +149,19 @@ pub trait Framing: Send + Sync {
     /// It is nothing that the carrier's documentation describes.
     fn read<'a>(&self, frame: &'a Frame<'_>) -> Result<Heard<'a>, Malformed>;
 
-    /// Writes a message about the stream. None where the carrier knows no such thing: a mark is
-    /// then given back by the clock, and what is cleared is forgotten here.
-    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>>;
+    /// Writes a message about the stream into memory that has nothing in it. None where the carrier
+    /// knows no such thing: a mark is then given back by the clock, and what is cleared is forgotten
+    /// here.
+    fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape>;
+
+    /// The same, into memory of its own.
+    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>> {
+        let mut out = Vec::new();
+        Some(match self.write_into(said, stream, &mut out)? {
+            Shape::Text => Frame::Text(Cow::Owned(String::from_utf8(out).unwrap_or_default())),
+            Shape::Binary => Frame::Binary(Cow::Owned(out)),
+        })
+    }
 
     /// What the carrier is sent, which need not be what it sends.
     fn outbound_format(&self) -> MediaFormat;

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use base64_simd::STANDARD;
 
-use super::bridge::Frame;
 use super::messages::{self, Format, Message};
 use super::playout::Playout;
+use super::texts::Texts;
 use super::transcode::Transcoder;
 use crate::domain::{Codec, MediaFormat};
 
 /// One runtime's interpreter; the next one has its own.
-pub struct Interpreter<F> {
+pub struct Interpreter {
     hearing: Transcoder,
     saying: Transcoder,
     runtime: MediaFormat,
@@ -26,17 +26,18 @@ pub struct Interpreter<F> {
     playout: Playout,
     /// How much the runtime has said in all.
     said: Duration,
-    held: VecDeque<Held<F>>,
-    out: VecDeque<F>,
+    held: VecDeque<Held>,
+    out: Texts<()>,
+    /// What is told the runtime, as it understands it.
+    told: String,
     ignored: Ignored,
     audio: Vec<u8>,
     coded: Vec<u8>,
-    payload: String,
 }
 
 /// A mark that waits for the audio before it.
-struct Held<F> {
-    frame: F,
+struct Held {
+    text: String,
     /// When the runtime has said so much, what was before the mark has come out.
     until_said: Duration,
 }
@@ -50,7 +51,7 @@ pub struct Ignored {
     pub from_runtime: u64,
 }
 
-impl<F: Frame> Interpreter<F> {
+impl Interpreter {
     /// Between a carrier's leg and a runtime that knows the stream by this id. None where a rate is
     /// not one of those that are spoken.
     #[must_use]
@@ -63,47 +64,52 @@ impl<F: Frame> Interpreter<F> {
             playout: Playout::default(),
             said: Duration::ZERO,
             held: VecDeque::new(),
-            out: VecDeque::new(),
+            out: Texts::default(),
+            told: String::new(),
             ignored: Ignored::default(),
             audio: Vec::new(),
             coded: Vec::new(),
-            payload: String::new(),
         })
     }
 
     /// What the bridge has for the runtime, as the runtime understands it. None where nothing is
     /// left of it: audio that is none.
-    pub fn for_runtime(&mut self, frame: F) -> Option<F> {
-        let text = frame.as_ref();
+    pub fn for_runtime<'a>(&'a mut self, text: &'a str) -> Option<&'a str> {
         if let Some(media) = messages::media(text) {
             self.hear(media.payload())?;
-            return Some(media.with_payload(&self.payload).into());
+            self.told.clear();
+            media.write_before(&mut self.told);
+            STANDARD.encode_append(&self.coded, &mut self.told);
+            media.write_after(&mut self.told);
+            return Some(&self.told);
         }
         // A carrier that spells oddly: the place in the stream is lost, the audio is not.
-        let Ok(envelope) = messages::parse(text) else { return Some(frame) };
-        let Message::Media(payload) = envelope.message else { return Some(frame) };
+        let Ok(envelope) = messages::parse(text) else { return Some(text) };
+        let Message::Media(payload) = envelope.message else { return Some(text) };
         self.hear(&payload)?;
-        let mut text = String::with_capacity(self.payload.len() + 128);
-        messages::write_audio(&mut text, &envelope.stream_sid, &self.payload);
-        Some(text.into())
+        self.told.clear();
+        messages::write_audio_of(&mut self.told, &envelope.stream_sid, |out| {
+            STANDARD.encode_append(&self.coded, out);
+        });
+        Some(&self.told)
     }
 
     /// Takes what the runtime says; see [`Self::next_for_bridge`].
-    pub fn from_runtime(&mut self, frame: F, now: Duration) {
-        if let Some(media) = messages::media(frame.as_ref()) {
+    pub fn from_runtime(&mut self, text: &str, now: Duration) {
+        if let Some(media) = messages::media(text) {
             return self.say(media.payload(), now);
         }
-        match messages::parse(frame.as_ref()).map(|envelope| envelope.message) {
+        match messages::parse(text).map(|envelope| envelope.message) {
             Ok(Message::Media(payload)) => self.say(&payload, now),
             Ok(Message::Mark(_)) if self.saying.has_tail() => {
                 let until_said = self.said + self.saying.delay_max();
-                self.held.push_back(Held { frame, until_said });
+                self.held.push_back(Held { text: text.to_owned(), until_said });
             }
             Ok(Message::Clear) => {
                 self.saying.forget();
                 self.playout.forget(now);
                 self.release(Duration::MAX);
-                self.out.push_back(frame);
+                self.out.push((), |out| out.push_str(text));
             }
             Ok(
                 Message::Connected
@@ -113,13 +119,19 @@ impl<F: Frame> Interpreter<F> {
                 | Message::Stop
                 | Message::Unknown,
             )
-            | Err(_) => self.out.push_back(frame),
+            | Err(_) => self.out.push((), |out| out.push_str(text)),
         }
     }
 
     /// The next message for the bridge.
-    pub fn next_for_bridge(&mut self) -> Option<F> {
-        self.out.pop_front()
+    pub fn next_for_bridge(&mut self) -> Option<&str> {
+        self.out.pop().map(|(text, ())| text)
+    }
+
+    /// The message that the bridge was given last.
+    #[must_use]
+    pub fn taken(&self) -> &str {
+        self.out.taken()
     }
 
     /// When to ask what is due.
@@ -144,7 +156,7 @@ impl<F: Frame> Interpreter<F> {
         self.ignored
     }
 
-    /// Leaves in `payload` what the runtime is to hear.
+    /// Leaves in `coded` what the runtime is to hear.
     fn hear(&mut self, payload: &str) -> Option<()> {
         if !self.decode(payload) {
             self.ignored.from_carrier += 1;
@@ -152,7 +164,6 @@ impl<F: Frame> Interpreter<F> {
         }
         self.coded.clear();
         self.hearing.push(&self.audio, &mut self.coded);
-        self.encode();
         Some(())
     }
 
@@ -175,28 +186,25 @@ impl<F: Frame> Interpreter<F> {
         if self.coded.is_empty() {
             return;
         }
-        self.encode();
-        let len = self.payload.len() + self.stream_sid.len() + 64;
-        let mut text = String::with_capacity(len);
-        messages::write_audio(&mut text, &self.stream_sid, &self.payload);
-        self.out.push_back(text.into());
+        let Self { out, coded, stream_sid, .. } = self;
+        out.push((), |out| {
+            messages::write_audio_of(out, stream_sid, |out| {
+                STANDARD.encode_append(coded, out);
+            });
+        });
     }
 
     /// Lets go of the marks whose audio has come out.
     fn release(&mut self, said: Duration) {
         while self.held.front().is_some_and(|held| held.until_said <= said) {
-            self.out.extend(self.held.pop_front().map(|held| held.frame));
+            let held = self.held.pop_front();
+            held.into_iter().for_each(|held| self.out.push((), |out| out.push_str(&held.text)));
         }
     }
 
     fn decode(&mut self, payload: &str) -> bool {
         self.audio.clear();
         STANDARD.decode_append(payload, &mut self.audio).is_ok()
-    }
-
-    fn encode(&mut self) {
-        self.payload.clear();
-        STANDARD.encode_append(&self.coded, &mut self.payload);
     }
 }
 
@@ -237,7 +245,7 @@ mod tests {
     use super::*;
     use crate::media::messages::{write_audio, write_clear, write_mark, write_media};
 
-    fn interpreter(runtime: MediaFormat) -> Interpreter<String> {
+    fn interpreter(runtime: MediaFormat) -> Interpreter {
         Interpreter::new(MediaFormat::PCMU_8000, runtime, "MZ1".to_owned()).unwrap()
     }
 
@@ -257,8 +265,8 @@ mod tests {
     }
 
     /// What has come out: bytes of audio, or what else it is.
-    fn out(interpreter: &mut Interpreter<String>) -> Vec<Result<usize, String>> {
-        std::iter::from_fn(|| interpreter.next_for_bridge())
+    fn out(interpreter: &mut Interpreter) -> Vec<Result<usize, String>> {
+        std::iter::from_fn(|| interpreter.next_for_bridge().map(str::to_owned))
             .map(|frame| {
                 let media = messages::media(&frame).ok_or_else(|| frame.clone())?;
                 assert_eq!(media.stream_sid(), "MZ1");
@@ -276,7 +284,7 @@ mod tests {
         let mut interpreter = interpreter(MediaFormat::L16_16000);
         let payload = STANDARD.encode_to_string([0xff; 160]);
         let frame = written(|out| write_media(out, "MZ9", 7, (6, 100), &payload));
-        let heard = interpreter.for_runtime(frame.clone()).unwrap();
+        let heard = interpreter.for_runtime(&frame).unwrap().to_owned();
         let media = messages::media(&heard).unwrap();
         assert_eq!(
             (media.sequence, media.chunk, media.timestamp_ms),
@@ -284,28 +292,28 @@ mod tests {
         );
         assert_eq!(media.stream_sid(), "MZ9");
         assert_eq!(STANDARD.decode_to_vec(media.payload()).unwrap(), [0; 640]);
-        assert_eq!(interpreter.for_runtime(mark("m")), Some(mark("m")));
+        assert_eq!(interpreter.for_runtime(&mark("m")), Some(mark("m").as_str()));
         // One that spells its payload with escapes is understood as well.
         let odd = frame.replace(&payload, "\\u002f\\u002f8=");
-        assert!(interpreter.for_runtime(odd).is_some());
+        assert!(interpreter.for_runtime(&odd).is_some());
         let none = frame.replace(&payload, "no base64!");
-        assert_eq!(interpreter.for_runtime(none.clone()), None);
-        interpreter.from_runtime(none, ms(0));
+        assert_eq!(interpreter.for_runtime(&none), None);
+        interpreter.from_runtime(&none, ms(0));
         assert_eq!(interpreter.ignored(), Ignored { from_carrier: 1, from_runtime: 1 });
     }
 
     #[test]
     fn a_mark_waits_for_the_audio_before_it() {
         let mut interpreter = interpreter(MediaFormat::L16_24000);
-        interpreter.from_runtime(mark("early"), ms(0));
+        interpreter.from_runtime(&mark("early"), ms(0));
         assert_eq!(out(&mut interpreter), [Err(mark("early"))]);
-        interpreter.from_runtime(audio(960), ms(0));
-        interpreter.from_runtime(mark("a"), ms(1));
+        interpreter.from_runtime(&audio(960), ms(0));
+        interpreter.from_runtime(&mark("a"), ms(1));
         assert_eq!(out(&mut interpreter), [Ok(160)]);
         // More of the same speech brings it out, in its place.
-        interpreter.from_runtime(audio(960), ms(2));
+        interpreter.from_runtime(&audio(960), ms(2));
         assert_eq!(out(&mut interpreter), [Ok(160), Err(mark("a"))]);
-        interpreter.from_runtime(mark("b"), ms(3));
+        interpreter.from_runtime(&mark("b"), ms(3));
         assert_eq!(interpreter.wake_at(), Some(ms(40)));
         interpreter.due(ms(39));
         assert_eq!(out(&mut interpreter), []);
@@ -319,9 +327,9 @@ mod tests {
     fn what_is_cleared_is_not_said_and_its_marks_come_first() {
         let mut interpreter = interpreter(MediaFormat::L16_16000);
         let clear = written(|out| write_clear(out, "MZours"));
-        interpreter.from_runtime(audio(650), ms(0));
-        interpreter.from_runtime(mark("m"), ms(0));
-        interpreter.from_runtime(clear.clone(), ms(1));
+        interpreter.from_runtime(&audio(650), ms(0));
+        interpreter.from_runtime(&mark("m"), ms(0));
+        interpreter.from_runtime(&clear, ms(1));
         assert_eq!(out(&mut interpreter), [Ok(160), Err(mark("m")), Err(clear)]);
         assert_eq!(interpreter.wake_at(), None);
         interpreter.due(ms(1000));
@@ -341,8 +349,8 @@ mod tests {
     #[test]
     fn where_only_the_coding_differs_nothing_waits() {
         let mut interpreter = interpreter(MediaFormat::L16_8000);
-        interpreter.from_runtime(audio(321), ms(0));
-        interpreter.from_runtime(mark("m"), ms(0));
+        interpreter.from_runtime(&audio(321), ms(0));
+        interpreter.from_runtime(&mark("m"), ms(0));
         assert_eq!(out(&mut interpreter), [Ok(160), Err(mark("m"))]);
         assert_eq!(interpreter.wake_at(), None);
     }
@@ -383,18 +391,18 @@ mod tests {
                 match said {
                     Said::Audio(len) => {
                         // Whole samples, so that lengths can be compared.
-                        interpreter.from_runtime(audio(len / 2 * 2), now);
+                        interpreter.from_runtime(&audio(len / 2 * 2), now);
                         put_in += len / 2 / (rate as usize / 8000);
                     }
                     Said::Mark => {
-                        interpreter.from_runtime(mark(&marks.len().to_string()), now);
+                        interpreter.from_runtime(&mark(&marks.len().to_string()), now);
                         marks.push(put_in);
                     }
                     Said::Clear => {
-                        interpreter.from_runtime(written(|out| write_clear(out, "x")), now);
+                        interpreter.from_runtime(&written(|out| write_clear(out, "x")), now);
                         cleared = true;
                     }
-                    Said::Other(text) => interpreter.from_runtime(text, now),
+                    Said::Other(text) => interpreter.from_runtime(&text, now),
                     Said::Wait(wait) => {
                         now += ms(wait);
                         if interpreter.wake_at().is_some_and(|at| at <= now) {

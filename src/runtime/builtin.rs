@@ -1,16 +1,16 @@
 //! The runtimes that live in this process: echo and tone, behind the interface of a socket.
 
-use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use tokio_tungstenite::tungstenite::Message;
 
+use super::websocket::{Broken, Heard, Say, Socket};
 use crate::domain::Builtin;
 use crate::media::messages;
+use crate::media::texts::Texts;
 
 /// What a builtin has said and nobody has heard yet; past it, it does not listen.
 const SAID_MAX: usize = 64;
@@ -19,7 +19,7 @@ const SAID_MAX: usize = 64;
 #[derive(Debug)]
 pub struct BuiltinSocket {
     tone: Option<Tone>,
-    said: VecDeque<Message>,
+    said: Texts<Heard>,
     is_closed: bool,
     /// Whoever waits to hear it, and whoever waits to be heard by it.
     wakers: [Option<Waker>; 2],
@@ -42,45 +42,11 @@ impl BuiltinSocket {
                 Some(Tone { stream_sid: None, tick, frames: 0 })
             }
         };
-        Self { tone, said: VecDeque::new(), is_closed: false, wakers: [None, None] }
+        Self { tone, said: Texts::default(), is_closed: false, wakers: [None, None] }
     }
 
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if let Some(message) = self.said.pop_front() {
-            self.wake();
-            return Poll::Ready(Some(message));
-        }
-        if self.is_closed {
-            return Poll::Ready(None);
-        }
-        if let Some(tone) = &mut self.tone
-            && let Some(stream_sid) = &tone.stream_sid
-            && tone.tick.poll_tick(cx).is_ready()
-        {
-            let frame = TONE.get(tone.frames as usize % TONE_FRAMES).map_or("", String::as_str);
-            tone.frames = tone.frames.wrapping_add(1);
-            return Poll::Ready(Some(audio(stream_sid, frame)));
-        }
-        self.wakers[0] = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.said.len() < SAID_MAX {
-            return Poll::Ready(());
-        }
-        self.wakers[1] = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    pub(super) fn send(&mut self, message: &Message) {
-        match message {
-            Message::Text(text) => self.hear(text),
-            Message::Ping(payload) => self.said.push_back(Message::Pong(payload.clone())),
-            Message::Close(_) => self.is_closed = true,
-            Message::Binary(_) | Message::Pong(_) | Message::Frame(_) => {}
-        }
-        self.wake();
+    fn hear_ping(&mut self) {
+        self.said.push(Heard::Alive, |_| ());
     }
 
     fn hear(&mut self, text: &str) {
@@ -96,13 +62,17 @@ impl BuiltinSocket {
             Some(_) => {}
             None => {
                 if let Some(media) = messages::media(text) {
-                    self.said.push_back(audio(media.stream_sid(), media.payload()));
+                    self.said.push(Heard::Text, |out| {
+                        messages::write_audio(out, media.stream_sid(), media.payload());
+                    });
                 } else if let Ok(messages::Envelope {
                     message: messages::Message::Media(payload),
                     stream_sid,
                 }) = messages::parse(text)
                 {
-                    self.said.push_back(audio(&stream_sid, &payload));
+                    self.said.push(Heard::Text, |out| {
+                        messages::write_audio(out, &stream_sid, &payload);
+                    });
                 }
             }
         }
@@ -113,10 +83,58 @@ impl BuiltinSocket {
     }
 }
 
-fn audio(stream_sid: &str, payload: &str) -> Message {
-    let mut text = String::with_capacity(96 + payload.len());
-    messages::write_audio(&mut text, stream_sid, payload);
-    Message::Text(text.into())
+impl Socket for BuiltinSocket {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        if let Some(tone) = &mut self.tone
+            && let Some(stream_sid) = &tone.stream_sid
+            && self.said.is_empty()
+            && !self.is_closed
+            && tone.tick.poll_tick(cx).is_ready()
+        {
+            let frame = TONE.get(tone.frames as usize % TONE_FRAMES).map_or("", String::as_str);
+            tone.frames = tone.frames.wrapping_add(1);
+            self.said.push(Heard::Text, |out| messages::write_audio(out, stream_sid, frame));
+        }
+        if let Some((_, heard)) = self.said.pop() {
+            self.wake();
+            return Poll::Ready(heard);
+        }
+        if self.is_closed {
+            return Poll::Ready(Heard::Over);
+        }
+        self.wakers[0] = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn text(&self) -> &str {
+        self.said.taken()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if self.said.len() < SAID_MAX {
+            return Poll::Ready(Ok(()));
+        }
+        self.wakers[1] = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn say(&mut self, say: Say<'_>) {
+        match say {
+            Say::Text(text) => self.hear(text),
+            Say::Ping => self.hear_ping(),
+            Say::Close(_) => self.is_closed = true,
+            Say::Binary(_) => {}
+        }
+        self.wake();
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// 440 Hz repeat after 200 samples, frames after 160: both after 800.

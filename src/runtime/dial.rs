@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Uri, header};
 use moka::sync::Cache;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,18 +18,18 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self};
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::domain::{AgentId, Builtin, CallId, Target, is_public, spelled};
 use crate::media::messages::RUNTIME_MESSAGE_LEN_MAX;
+use crate::media::websocket::Role;
 use crate::telemetry::{clock, metrics};
 
 use super::breaker::Breaker;
 use super::builtin::BuiltinSocket;
 use super::io::Io;
-use super::{RuntimeSocket, Settings};
+use super::websocket::WebSocket;
+use super::{RuntimeSocket, Settings, handshake, link};
 
 /// Name look-up, TCP, TLS and the websocket's handshake together.
 pub const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -37,10 +37,6 @@ pub const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// What the kernel may hold towards a runtime: about a second of audio, since what it holds cannot
 /// be dropped any more when the runtime reads too slowly.
 const SEND_BUFFER_LEN: u32 = 16 * 1024;
-
-/// Frames are under 500 bytes; larger messages grow the buffer. The default would take 128 KiB of
-/// every call.
-const READ_BUFFER_LEN: usize = 2 * 1024;
 
 /// Dialer remembered by the breaker; past it the least used is forgotten, which closes it.
 const BREAKERS_MAX: u64 = 10_000;
@@ -116,6 +112,7 @@ pub struct Dialer {
     allow_private: bool,
     tls: TlsConnector,
     breakers: Cache<String, Arc<Mutex<Breaker>>>,
+    links: link::Links,
     simulated: Option<Simulated>,
 }
 
@@ -145,6 +142,7 @@ impl Dialer {
             allow_private: settings.allow_private,
             tls: TlsConnector::from(Arc::new(config)),
             breakers: Cache::new(BREAKERS_MAX),
+            links: link::Links::new(),
             simulated: None,
         })
     }
@@ -167,9 +165,7 @@ impl Dialer {
                     None => dialer.connect(url, &dial).await,
                     Some(simulated) => {
                         let io = Io::Simulated(simulated(&dial)?);
-                        let config = Some(socket_config());
-                        let socket = WebSocketStream::from_raw_socket(io, Role::Client, config);
-                        Ok(RuntimeSocket::Remote(Box::new(socket.await)))
+                        Ok(RuntimeSocket::Remote(Box::new(socket(io, Vec::new()))))
                     }
                 },
                 Target::Agent(_)
@@ -184,7 +180,9 @@ impl Dialer {
     }
 
     async fn connect(&self, url: &str, dial: &Dial) -> Result<RuntimeSocket, DialError> {
-        let uri = filled(url, dial).parse::<Uri>().map_err(|_| DialError::Url)?;
+        let url = filled(url, dial);
+        let shared = url.strip_prefix(link::SCHEME);
+        let uri = shared.unwrap_or(&url).parse::<Uri>().map_err(|_| DialError::Url)?;
         let place = Place::of(&uri).ok_or(DialError::Url)?;
         let breaker =
             self.breakers.get_with(format!("{}:{}", place.host, place.port), Arc::default);
@@ -193,8 +191,16 @@ impl Dialer {
             return Err(DialError::Breaker);
         }
         let began = clock::instant();
-        let reached = timeout(CONNECT_MAX, self.reach(&uri, &place, dial)).await;
-        let reached = reached.unwrap_or(Err(DialError::TimedOut));
+        let reach = async {
+            if shared.is_some() {
+                let connect = self.reach(&uri, &place, dial, Some(link::PROTOCOL));
+                let call = self.links.open(&url, dial, connect).await?;
+                return Ok(RuntimeSocket::Linked(Box::new(call)));
+            }
+            let socket = self.reach(&uri, &place, dial, None).await?;
+            Ok(RuntimeSocket::Remote(Box::new(socket)))
+        };
+        let reached = timeout(CONNECT_MAX, reach).await.unwrap_or(Err(DialError::TimedOut));
         let ended = clock::instant();
         // That we do not dial private addresses says nothing of the runtime.
         if !matches!(reached, Err(DialError::Url | DialError::Private)) {
@@ -211,7 +217,7 @@ impl Dialer {
         if reached.is_ok() {
             metrics::runtime_connect(ended - began);
         }
-        reached.map(|socket| RuntimeSocket::Remote(Box::new(socket)))
+        reached
     }
 
     async fn reach(
@@ -219,7 +225,8 @@ impl Dialer {
         uri: &Uri,
         place: &Place,
         dial: &Dial,
-    ) -> Result<WebSocketStream<Io>, DialError> {
+        protocol: Option<&'static str>,
+    ) -> Result<WebSocket<Io>, DialError> {
         let tcp = self.reach_tcp(place).await?;
         let io = if place.is_tls {
             let name = ServerName::try_from(place.host.clone()).map_err(|_| DialError::Url)?;
@@ -237,8 +244,12 @@ impl Dialer {
             let value = HeaderValue::try_from(value).map_err(|_| DialError::Url)?;
             request.headers_mut().insert(name, value);
         }
-        match client_async_with_config(request, io, Some(socket_config())).await {
-            Ok((socket, _)) => Ok(socket),
+        if let Some(protocol) = protocol {
+            let protocol = HeaderValue::from_static(protocol);
+            request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        match handshake::shake(request, io).await {
+            Ok((io, came)) => Ok(socket(io, came)),
             Err(tungstenite::Error::Io(_)) => Err(DialError::Broken),
             Err(_) => Err(DialError::Declined),
         }
@@ -283,14 +294,8 @@ fn builtin_socket(builtin: Builtin) -> RuntimeSocket {
     RuntimeSocket::Builtin(Box::new(BuiltinSocket::new(builtin)))
 }
 
-/// Small buffers: a read buffer of some frames, and every message written as it comes.
-fn socket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_LEN)
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * RUNTIME_MESSAGE_LEN_MAX)
-        .max_message_size(Some(RUNTIME_MESSAGE_LEN_MAX))
-        .max_frame_size(Some(RUNTIME_MESSAGE_LEN_MAX))
+fn socket(io: Io, came: Vec<u8>) -> WebSocket<Io> {
+    WebSocket::new(io, Role::Client, RUNTIME_MESSAGE_LEN_MAX, came)
 }
 
 fn filled(url: &str, dial: &Dial) -> String {

@@ -6,9 +6,12 @@ mod builtin;
 pub mod context;
 mod dial;
 pub mod fetch;
+mod handshake;
 mod io;
+pub mod link;
 mod socket;
 pub mod transcript;
+pub mod websocket;
 
 pub use context::{Context, ContextSource};
 pub use dial::{CONNECT_MAX, Dial, DialError, Dialer, RuntimeHandle, Simulated};

@@ -1,66 +1,71 @@
-//! A runtime as a stream and a sink of websocket messages, wherever it lives.
+//! A runtime's socket, wherever the runtime lives.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use futures_util::{Sink, Stream};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::builtin::BuiltinSocket;
 use super::io::Io;
+use super::link::LinkedCall;
+use super::websocket::{Broken, Heard, Say, Socket, WebSocket};
 
 /// An open runtime.
 #[derive(Debug)]
 pub enum RuntimeSocket {
     /// Somewhere else.
-    Remote(Box<WebSocketStream<Io>>),
+    Remote(Box<WebSocket<Io>>),
+    /// Somewhere else, on a socket with other calls.
+    Linked(Box<LinkedCall>),
     /// In this process.
     Builtin(Box<BuiltinSocket>),
 }
 
-impl Stream for RuntimeSocket {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.get_mut() {
-            Self::Remote(socket) => Pin::new(socket.as_mut()).poll_next(cx),
-            Self::Builtin(socket) => socket.poll_next(cx).map(|message| message.map(Ok)),
+impl RuntimeSocket {
+    fn socket(&self) -> &dyn Socket {
+        match self {
+            Self::Remote(socket) => socket.as_ref(),
+            Self::Linked(call) => call.as_ref(),
+            Self::Builtin(socket) => socket.as_ref(),
         }
     }
 }
 
-impl Sink<Message> for RuntimeSocket {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match self.get_mut() {
-            Self::Remote(socket) => Pin::new(socket.as_mut()).poll_ready(cx),
-            Self::Builtin(socket) => socket.poll_ready(cx).map(Ok),
+impl Socket for RuntimeSocket {
+    fn poll_hear(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        match self {
+            Self::Remote(socket) => socket.poll_hear(cx),
+            Self::Linked(call) => call.poll_hear(cx),
+            Self::Builtin(socket) => socket.poll_hear(cx),
         }
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        match self.get_mut() {
-            Self::Remote(socket) => Pin::new(socket.as_mut()).start_send(message),
-            Self::Builtin(socket) => {
-                socket.send(&message);
-                Ok(())
-            }
+    fn text(&self) -> &str {
+        self.socket().text()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.socket().bytes()
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self {
+            Self::Remote(socket) => socket.poll_ready(cx),
+            Self::Linked(call) => call.poll_ready(cx),
+            Self::Builtin(socket) => socket.poll_ready(cx),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match self.get_mut() {
-            Self::Remote(socket) => Pin::new(socket.as_mut()).poll_flush(cx),
-            Self::Builtin(_) => Poll::Ready(Ok(())),
+    fn say(&mut self, say: Say<'_>) {
+        match self {
+            Self::Remote(socket) => socket.say(say),
+            Self::Linked(call) => call.say(say),
+            Self::Builtin(socket) => socket.say(say),
         }
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match self.get_mut() {
-            Self::Remote(socket) => Pin::new(socket.as_mut()).poll_close(cx),
-            Self::Builtin(_) => Poll::Ready(Ok(())),
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        match self {
+            Self::Remote(socket) => socket.poll_flush(cx),
+            Self::Linked(call) => call.poll_flush(cx),
+            Self::Builtin(socket) => socket.poll_flush(cx),
         }
     }
 }

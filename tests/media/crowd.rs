@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use uuid::Uuid;
 
-use crate::stage::{agent, facts, number, payload, wiring};
+use crate::stage::{agent, facts, number, payload, served, wiring};
 
 /// Calls at once: more of them begin only to wait for the processor.
 const AT_ONCE: u32 = 500;
@@ -212,7 +212,7 @@ impl House {
         chance: &mut Chance,
     ) {
         let (near, far) = duplex(16 * 1024);
-        let server = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let server = served(far);
         let mut carrier = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
         let start = start("MZcarrier", &live.facts.carrier_call_id);
         let arrival = Arrival { socket: Box::new(server), start, open: None };

@@ -11,7 +11,9 @@ use switchback::edge::session::carry;
 use switchback::edge::socket::Arrival;
 use switchback::edge::translated::Translated;
 use switchback::media::carrier_leg::CarrierLeg;
-use switchback::media::framing::{Audio, Frame, Framing, Heard, Payload, Piece, Said as Told};
+use switchback::media::framing::{
+    Audio, Frame, Framing, Heard, Payload, Piece, Said as Told, Shape, write_text,
+};
 use switchback::media::messages::{
     Format, Malformed, Message as Said, Start, write_audio, write_mark,
 };
@@ -21,7 +23,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::stage::{CALL, Carrier, STREAM, agent, bot, facts, hear, pair, send, wiring};
+use crate::stage::{CALL, Carrier, STREAM, agent, bot, facts, hear, pair, send, served, wiring};
 
 fn bytes_of(said: &Said) -> usize {
     let Said::Media(payload) = said else { panic!("{said:?}") };
@@ -73,16 +75,16 @@ impl Framing for Bytes {
         Ok(Heard::Audio(Audio { payload, chunk: None }))
     }
 
-    fn write(&self, said: &Told<'_>, _: &str) -> Option<Frame<'static>> {
+    fn write_into(&self, said: &Told<'_>, _: &str, out: &mut Vec<u8>) -> Option<Shape> {
         match said {
-            Told::Audio(Payload::Bytes(bytes)) => Some(Frame::Binary(Cow::Owned(bytes.to_vec()))),
+            Told::Audio(Payload::Bytes(bytes)) => out.extend_from_slice(bytes),
             Told::Audio(Payload::Base64(text)) => {
-                let bytes = STANDARD.decode_to_vec(text.as_bytes()).unwrap();
-                Some(Frame::Binary(Cow::Owned(bytes)))
+                STANDARD.decode_append(text.as_bytes(), out).unwrap();
             }
-            Told::Clear => Some(Frame::Text(Cow::Borrowed("clear"))),
-            Told::Mark(_) => None,
+            Told::Clear => return Some(write_text(out, |out| out.push_str("clear"))),
+            Told::Mark(_) => return None,
         }
+        Some(Shape::Binary)
     }
 
     fn outbound_format(&self) -> MediaFormat {
@@ -131,7 +133,7 @@ async fn a_carrier_that_speaks_otherwise_is_paced_and_its_marks_are_the_clocks()
     let call = wiring.live.open(facts(agent(2, &[url]), CALL), CallStatus::Ringing, clock::now());
     let (client, server) = pair().await;
     let mut carrier = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
-    let server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+    let server = served(server);
     let format = MediaFormat::L16_16000;
     let start = Start { stream_sid: STREAM.to_owned(), format: format.into(), ..Start::default() };
     let (framing, order) = (Box::new(Bytes), ByteOrder::Little);

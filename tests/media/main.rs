@@ -14,6 +14,7 @@ mod crowd;
 mod faults;
 mod flow;
 mod formats;
+mod link;
 mod stage;
 mod told;
 mod upgrade;

@@ -16,8 +16,11 @@ use switchback::edge::session::{Wiring, carry, carry_ahead};
 use switchback::edge::socket::{Arrival, begin};
 use switchback::media::comfort::ComfortTone;
 use switchback::media::messages::{self, Message as Said, Start};
+use switchback::media::websocket;
+use switchback::runtime::websocket::WebSocket;
 use switchback::runtime::{Dialer, Settings, Sources};
 use switchback::telemetry::clock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
@@ -138,6 +141,11 @@ pub(crate) async fn pair() -> (TcpStream, TcpStream) {
     (client, server)
 }
 
+/// The daemon's end of a carrier's socket.
+pub(crate) fn served<S: AsyncRead + AsyncWrite + Unpin + Send>(io: S) -> WebSocket<S> {
+    WebSocket::new(io, websocket::Role::Server, messages::CARRIER_MESSAGE_LEN_MAX, Vec::new())
+}
+
 /// A listener whose connections take little.
 pub(crate) fn listen() -> (TcpListener, std::net::SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
@@ -162,7 +170,7 @@ impl Carrier {
         let call = wiring.live.open(facts, CallStatus::Ringing, clock::now());
         let (client, server) = pair().await;
         let socket = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
-        let mut server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+        let mut server = served(server);
         let session = tokio::spawn({
             let (wiring, call) = (wiring.clone(), Arc::clone(&call));
             async move {
@@ -270,7 +278,7 @@ impl Ahead {
             socket.send(Message::text(line)).await.unwrap();
         }
         let started = clock::instant();
-        let mut server = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+        let mut server = served(server);
         let start = begin(&mut server).await.unwrap();
         let arrival = Arrival { socket: Box::new(server), start, open: None };
         assert!(prewarms.hand_over(call.facts.id, 0, arrival).is_none(), "somebody waits for it");

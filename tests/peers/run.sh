@@ -40,7 +40,7 @@ peer() {
 if [ $# -eq 0 ]; then
     SWITCHBACK_PYTHON="$target/peers-venv/bin/python" \
         cargo test --locked --test simulator peers -- --ignored || failed=1
-    set -- twilio telnyx plivo vonage bandwidth signalwire pipecat
+    set -- twilio telnyx plivo vonage bandwidth signalwire pipecat link
 fi
 for name in "$@"; do peer "$name"; done
 [ $failed -eq 0 ] || echo "peers: something failed, see above" >&2

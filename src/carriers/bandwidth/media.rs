@@ -4,14 +4,15 @@
 
 use std::borrow::Cow;
 
-use base64_simd::STANDARD;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
     domain::{Codec, MediaFormat},
     media::{
-        framing::{Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{
+            Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text,
+        },
         messages::Malformed,
     },
 };
@@ -82,21 +83,22 @@ impl Framing for Messages {
     }
 
     /// A mark is nothing that Bandwidth knows.
-    fn write(&self, said: &Said<'_>, _stream: &str) -> Option<Frame<'static>> {
-        let text = match said {
+    fn write_into(&self, said: &Said<'_>, _stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
+        if let Said::Mark(_) = said {
+            return None;
+        }
+        Some(write_text(out, |out| match said {
             Said::Audio(payload) => {
-                let payload = match payload {
-                    Payload::Base64(text) => Cow::Borrowed(text.as_ref()),
-                    Payload::Bytes(bytes) => Cow::Owned(STANDARD.encode_to_string(bytes)),
-                };
                 // By hand: it is every frame, and nothing in it has to be escaped.
                 let head = r#"{"eventType":"playAudio","media":{"contentType":""#;
-                [head, self.content_type(), r#"","payload":""#, &payload, r#""}}"#].concat()
+                for part in [head, self.content_type(), r#"","payload":""#] {
+                    out.push_str(part);
+                }
+                payload.write_base64(out);
+                out.push_str(r#""}}"#);
             }
-            Said::Mark(_) => return None,
-            Said::Clear => r#"{"eventType":"clear"}"#.to_owned(),
-        };
-        Some(Frame::Text(text.into()))
+            Said::Mark(_) | Said::Clear => out.push_str(r#"{"eventType":"clear"}"#),
+        }))
     }
 
     fn outbound_format(&self) -> MediaFormat {

@@ -1,16 +1,17 @@
 //! Plivo's media socket: what it carries, and how its messages are written (Plivo docs,
 //! voice-agents/audio-streaming). All of them are JSON texts, both ways.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write};
 
-use base64_simd::STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{Codec, MediaFormat},
     media::{
-        framing::{Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{
+            Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text,
+        },
         messages::Malformed,
     },
 };
@@ -62,32 +63,27 @@ impl Framing for Messages {
         })
     }
 
-    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>> {
-        let message = match said {
+    fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
+        Some(write_text(out, |out| match said {
             Said::Audio(payload) => {
-                let payload = match payload {
-                    Payload::Base64(text) => Cow::Borrowed(text.as_ref()),
-                    Payload::Bytes(bytes) => Cow::Owned(STANDARD.encode_to_string(bytes)),
-                };
-                let rate = self.format.sample_rate_hz.to_string();
                 // By hand: it is every frame, and nothing in it has to be escaped.
-                [
-                    r#"{"event":"playAudio","media":{"contentType":""#,
-                    encoding(self.format.codec),
-                    r#"","sampleRate":"#,
-                    &rate,
-                    r#","payload":""#,
-                    &payload,
-                    r#""}}"#,
-                ]
-                .concat()
+                let (codec, rate) = (encoding(self.format.codec), self.format.sample_rate_hz);
+                let _infallible = write!(
+                    out,
+                    r#"{{"event":"playAudio","media":{{"contentType":"{codec}","sampleRate":{rate},"payload":""#
+                );
+                payload.write_base64(out);
+                out.push_str(r#""}}"#);
             }
             Said::Mark(name) => {
-                json!({ "event": "checkpoint", "streamId": stream, "name": name }).to_string()
+                let message = json!({ "event": "checkpoint", "streamId": stream, "name": name });
+                out.push_str(&message.to_string());
             }
-            Said::Clear => json!({ "event": "clearAudio", "streamId": stream }).to_string(),
-        };
-        Some(Frame::Text(message.into()))
+            Said::Clear => {
+                let message = json!({ "event": "clearAudio", "streamId": stream });
+                out.push_str(&message.to_string());
+            }
+        }))
     }
 
     fn outbound_format(&self) -> MediaFormat {

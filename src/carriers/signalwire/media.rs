@@ -4,12 +4,12 @@
 use crate::{
     domain::{Codec, MediaFormat},
     media::{
-        framing::{Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{
+            Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text,
+        },
         messages::{self, Format, Malformed, Message, Start},
     },
 };
-
-use base64_simd::STANDARD;
 
 /// What the socket can carry that is nearest to what a runtime wants.
 pub(super) const fn nearest(wanted: MediaFormat) -> MediaFormat {
@@ -55,19 +55,14 @@ impl Framing for Messages {
         })
     }
 
-    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>> {
-        let mut text = String::new();
-        match said {
-            Said::Audio(Payload::Base64(payload)) => {
-                messages::write_audio(&mut text, stream, payload);
+    fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
+        Some(write_text(out, |out| match said {
+            Said::Audio(payload) => {
+                messages::write_audio_of(out, stream, |out| payload.write_base64(out));
             }
-            Said::Audio(Payload::Bytes(bytes)) => {
-                messages::write_audio(&mut text, stream, &STANDARD.encode_to_string(bytes));
-            }
-            Said::Mark(name) => messages::write_mark(&mut text, stream, None, name),
-            Said::Clear => messages::write_clear(&mut text, stream),
-        }
-        Some(Frame::Text(text.into()))
+            Said::Mark(name) => messages::write_mark(out, stream, None, name),
+            Said::Clear => messages::write_clear(out, stream),
+        }))
     }
 
     fn outbound_format(&self) -> MediaFormat {

@@ -3,14 +3,15 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use base64_simd::STANDARD;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use crate::{
     domain::{Codec, MediaFormat},
     media::{
-        framing::{Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{
+            Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text,
+        },
         messages::Malformed,
     },
 };
@@ -135,29 +136,19 @@ impl Framing for TelnyxFraming {
         })
     }
 
-    fn write(&self, said: &Said<'_>, _stream: &str) -> Option<Frame<'static>> {
-        let text = match said {
+    fn write_into(&self, said: &Said<'_>, _stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
+        Some(write_text(out, |out| match said {
             Said::Audio(payload) => {
-                let mut text = String::with_capacity(320);
-                text.push_str(r#"{"event":"media","media":{"payload":""#);
-                match payload {
-                    Payload::Base64(payload) => text.push_str(payload),
-                    Payload::Bytes(bytes) => {
-                        text.push_str(&STANDARD.encode_to_string(bytes.as_ref()));
-                    }
-                }
-                text.push_str(r#""}}"#);
-                text
+                out.push_str(r#"{"event":"media","media":{"payload":""#);
+                payload.write_base64(out);
+                out.push_str(r#""}}"#);
             }
             Said::Mark(name) => {
                 let name = Value::from(*name);
-                let mut text = String::with_capacity(64);
-                let _infallible = write!(text, r#"{{"event":"mark","mark":{{"name":{name}}}}}"#);
-                text
+                let _infallible = write!(out, r#"{{"event":"mark","mark":{{"name":{name}}}}}"#);
             }
-            Said::Clear => r#"{"event":"clear"}"#.to_owned(),
-        };
-        Some(Frame::Text(Cow::Owned(text)))
+            Said::Clear => out.push_str(r#"{"event":"clear"}"#),
+        }))
     }
 
     fn outbound_format(&self) -> MediaFormat {

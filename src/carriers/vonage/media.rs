@@ -11,7 +11,9 @@ use super::answer::CALL_REF;
 use crate::{
     domain::{Codec, MediaFormat},
     media::{
-        framing::{Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said},
+        framing::{
+            Audio, Began, CallNamed, Frame, Framing, Heard, Payload, Piece, Said, Shape, write_text,
+        },
         messages::Malformed,
     },
 };
@@ -65,17 +67,21 @@ impl Framing for Frames {
         })
     }
 
-    fn write(&self, said: &Said<'_>, _stream: &str) -> Option<Frame<'static>> {
+    fn write_into(&self, said: &Said<'_>, _stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
         Some(match said {
-            Said::Audio(Payload::Bytes(bytes)) => Frame::Binary(Cow::Owned(bytes.to_vec())),
+            Said::Audio(Payload::Bytes(bytes)) => {
+                out.extend_from_slice(bytes);
+                Shape::Binary
+            }
             Said::Audio(Payload::Base64(text)) => {
-                Frame::Binary(Cow::Owned(STANDARD.decode_to_vec(text.as_bytes()).ok()?))
+                STANDARD.decode_append(text.as_bytes(), out).ok()?;
+                Shape::Binary
             }
             Said::Mark(name) => {
                 let message = json!({ "action": "notify", "payload": { "mark": name } });
-                Frame::Text(message.to_string().into())
+                write_text(out, |out| out.push_str(&message.to_string()))
             }
-            Said::Clear => Frame::Text(r#"{"action":"clear"}"#.into()),
+            Said::Clear => write_text(out, |out| out.push_str(r#"{"action":"clear"}"#)),
         })
     }
 

@@ -3,20 +3,18 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use base64_simd::STANDARD;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval, timeout_at};
-use tokio_tungstenite::tungstenite::{
-    Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
 use uuid::Uuid;
 
 use super::finding::Finding;
 use crate::{
     cli::client::text,
     domain::{CallId, Target},
-    runtime::{Dial, DialError, Dialer, RuntimeSocket},
+    runtime::{
+        Dial, DialError, Dialer, RuntimeSocket,
+        websocket::{self, CLOSE_NORMAL, Say, Socket},
+    },
     telemetry::clock,
 };
 
@@ -25,6 +23,8 @@ const RUNTIMES_MAX: usize = 20;
 
 /// How long one may take to say something; a person has hung up by then.
 const SILENT_MAX: Duration = Duration::from_secs(5);
+
+const ENDED: &str = "the connection ended";
 
 /// A frame of 20 ms of mu-law, and of silence in it.
 const FRAME: [u8; 160] = [0xff; 160];
@@ -36,7 +36,7 @@ pub(super) fn named(agents: &[Value]) -> BTreeMap<String, Value> {
     for agent in agents {
         let targets = agent.get("targets").and_then(Value::as_array).into_iter().flatten();
         for target in targets.filter_map(Value::as_str) {
-            if target.starts_with("ws://") || target.starts_with("wss://") {
+            if matches!(target.parse(), Ok(Target::Runtime(_))) {
                 runtimes.entry(target.to_owned()).or_insert_with(|| agent.clone());
             }
         }
@@ -123,8 +123,8 @@ async fn listen(socket: &mut RuntimeSocket, call: CallId, agent: &Value) -> Hear
     });
     let connected = json!({ "event": "connected", "protocol": "Call", "version": "1.0.0" });
     for message in [connected, start] {
-        if let Err(error) = socket.send(Message::text(message.to_string())).await {
-            return Heard::Ended(error.to_string());
+        if websocket::send(socket, Say::Text(&message.to_string())).await.is_err() {
+            return Heard::Ended(ENDED.to_owned());
         }
     }
     let (begun, until) = (clock::instant(), Instant::now() + SILENT_MAX);
@@ -134,22 +134,22 @@ async fn listen(socket: &mut RuntimeSocket, call: CallId, agent: &Value) -> Hear
             _ = ticks.tick() => {
                 chunk += 1;
                 let frame = media(chunk, &format!("MZ{simple}"));
-                if let Err(error) = socket.send(Message::text(frame)).await {
-                    return Heard::Ended(error.to_string());
+                if websocket::send(socket, Say::Text(&frame)).await.is_err() {
+                    return Heard::Ended(ENDED.to_owned());
                 }
             }
-            message = timeout_at(until, socket.next()) => match message {
+            heard = timeout_at(until, websocket::hear(socket)) => match heard {
                 Err(_) => return Heard::Nothing,
-                Ok(None) => return Heard::Ended("the connection ended".to_owned()),
-                Ok(Some(Err(error))) => return Heard::Ended(error.to_string()),
-                Ok(Some(Ok(Message::Close(frame)))) => {
-                    let code = frame.map_or(1005, |frame| u16::from(frame.code));
-                    return Heard::Ended(format!("closed with {code}"));
+                Ok(websocket::Heard::Over | websocket::Heard::Lost(_)) => {
+                    return Heard::Ended(ENDED.to_owned());
                 }
-                Ok(Some(Ok(Message::Text(text)))) if is_media(&text) => {
+                Ok(websocket::Heard::Close(code)) => {
+                    return Heard::Ended(format!("closed with {}", code.unwrap_or(1005)));
+                }
+                Ok(websocket::Heard::Text) if is_media(socket.text()) => {
                     return Heard::Sound(begun.elapsed());
                 }
-                Ok(Some(Ok(_))) => {}
+                Ok(_) => {}
             },
         }
     }
@@ -174,7 +174,6 @@ fn is_media(text: &str) -> bool {
 
 /// As the daemon ends a call: `stop`, then a close.
 async fn hang_up(socket: &mut RuntimeSocket) {
-    drop(socket.send(Message::text(json!({ "event": "stop" }).to_string())).await);
-    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    drop(socket.send(Message::Close(Some(close))).await);
+    drop(websocket::send(socket, Say::Text(&json!({ "event": "stop" }).to_string())).await);
+    drop(websocket::send(socket, Say::Close(CLOSE_NORMAL)).await);
 }

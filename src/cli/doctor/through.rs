@@ -3,20 +3,18 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{
-    Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
 
 use super::{daemon::clock_finding, finding::Finding};
 use crate::{
     cli::client::{Client, Posted, segment, text},
     domain::{CallId, Target},
-    runtime::{Dial, DialError, Dialer, RuntimeSocket},
+    runtime::{
+        Dial, DialError, Dialer, RuntimeSocket,
+        websocket::{self, CLOSE_NORMAL, Heard, Say, Socket},
+    },
     telemetry::clock,
 };
 
@@ -155,8 +153,7 @@ pub(super) async fn socket(dialer: &Dialer, url: &str, hold: Duration) -> Findin
         }
         tokio::time::sleep(TALKS_EVERY.min(left)).await;
     }
-    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    drop(socket.send(Message::Close(Some(close))).await);
+    drop(websocket::send(&mut socket, Say::Close(CLOSE_NORMAL)).await);
     let seconds = hold.as_secs();
     Finding::well(
         "socket",
@@ -179,26 +176,18 @@ async fn open(dialer: &Dialer, url: &str) -> Result<RuntimeSocket, DialError> {
 /// Says something, and waits for it to come back; or how the socket ended.
 async fn talk(socket: &mut RuntimeSocket) -> Result<(), String> {
     let said = format!("{{\"event\":\"mark\",\"mark\":{{\"name\":\"{:0>160}\"}}}}", "doctor");
-    let sent = socket.send(Message::text(said.clone())).await;
-    sent.map_err(|error| error.to_string())?;
+    let ended = || "the connection ended".to_owned();
+    websocket::send(socket, Say::Text(&said)).await.map_err(|_| ended())?;
     let answer = timeout(ECHO_MAX, async {
-        while let Some(message) = socket.next().await {
-            match message {
-                Ok(Message::Text(text)) if *text == said => return Ok(()),
-                Ok(Message::Text(_)) => {
-                    return Err("what came back is not what was said".to_owned());
-                }
-                Ok(Message::Close(frame)) => {
-                    let code = frame.map_or(1005, |frame| u16::from(frame.code));
-                    return Err(format!("closed with {code}"));
-                }
-                Ok(
-                    Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_),
-                ) => {}
-                Err(error) => return Err(error.to_string()),
+        loop {
+            match websocket::hear(socket).await {
+                Heard::Text if socket.text() == said => return Ok(()),
+                Heard::Text => return Err("what came back is not what was said".to_owned()),
+                Heard::Close(code) => return Err(format!("closed with {}", code.unwrap_or(1005))),
+                Heard::Over | Heard::Lost(_) => return Err(ended()),
+                Heard::Binary | Heard::Alive => {}
             }
         }
-        Err("the connection ended".to_owned())
     });
     answer.await.unwrap_or_else(|_| Err("nothing came back".to_owned()))
 }

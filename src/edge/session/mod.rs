@@ -4,23 +4,24 @@
 //! One task carries a call: it writes what the bridge holds, reads what may be read, and wakes when
 //! the liveness says so. It may begin before the carrier's socket is there: then runtimes are
 //! opened ahead, and until it comes nothing about the call changes but what was tried. It knows no
-//! HTTP; the carrier's side is any stream and sink of websocket messages. What the carrier is told
+//! HTTP; the carrier's side is any socket of messages. What the carrier is told
 //! next is left in the live call for `/resume`.
 
 mod arriving;
 mod parting;
+mod reading;
+mod watch;
 mod writing;
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use tokio::time::{Sleep, sleep};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use self::watch::Watch;
 use super::comfort::Comfort;
 use super::prewarm::Expected;
 use super::report::{self, End, Relay, Report};
@@ -32,10 +33,15 @@ use crate::domain::{AgentId, Target, UnixMillis};
 use crate::media::bridge::{Bridge, Counts, FromCarrier, FromRuntime};
 use crate::media::liveness::{Due, Liveness};
 use crate::media::messages::Start;
+use crate::runtime::websocket::{CLOSE_NORMAL, Heard, Socket};
 use crate::runtime::{
     Context, Dial, DialError, Dialer, RuntimeHandle, RuntimeSocket, Sources, Transcript,
 };
 use crate::telemetry::{clock, metrics};
+
+/// Messages that are read before the first of them is written: a crowded process finds several of a
+/// call when its turn comes.
+const READ_AT_ONCE_MAX: usize = 8;
 
 /// What a session needs besides its call.
 #[derive(Clone)]
@@ -100,10 +106,10 @@ enum Leg {
 enum Event {
     /// The carrier's socket; `None`: it does not come any more.
     Arrived(Option<Arrival>),
-    Carrier(Option<Message>),
+    Carrier(Heard),
     Dialed(Result<RuntimeSocket, DialError>),
     Ready,
-    Runtime(Option<Message>),
+    Runtime(Heard),
     Timer,
     Wanted(Wanted),
     /// The call is over.
@@ -113,7 +119,7 @@ enum Event {
 struct Session<'w> {
     carrier: Carrier,
     leg: Leg,
-    bridge: Bridge<Utf8Bytes>,
+    bridge: Bridge,
     liveness: Liveness,
     sleep: Pin<Box<Sleep>>,
     /// What times of day are counted from.
@@ -132,6 +138,8 @@ struct Session<'w> {
     flush: Flush,
     /// The carrier takes nothing more for now, so the runtime is not read.
     is_blocked: bool,
+    /// Messages of the runtime that were read since the last write.
+    read_in_turn: usize,
     ping_due: bool,
     /// The runtime cannot be written to any more.
     is_deaf: bool,
@@ -184,6 +192,7 @@ impl<'w> Session<'w> {
             attempt_at: clock::now(),
             flush: Flush::default(),
             is_blocked: false,
+            read_in_turn: 0,
             ping_due: false,
             is_deaf: false,
             is_over: false,
@@ -199,22 +208,42 @@ impl<'w> Session<'w> {
         let call = Arc::clone(&self.call);
         let mut wanted = std::pin::pin!(call.wanted());
         let mut over = std::pin::pin!(call.over());
+        let mut watch = Watch::default();
         let mut end = self.advance(self.place);
         while end.is_none() {
-            let is_expecting = self.is_expecting();
-            let event = tokio::select! {
-                biased;
-                what = wanted.as_mut() => {
-                    wanted.set(call.wanted());
-                    Event::Wanted(what)
+            end = poll_fn(|cx| {
+                // What is wanted of the call is looked at when there is news of it, and not with
+                // every frame.
+                let seen = call.news();
+                if watch.has_news(seen, cx) {
+                    if let Poll::Ready(what) = wanted.as_mut().poll(cx) {
+                        wanted.set(call.wanted());
+                        watch = Watch::default();
+                        return Poll::Ready(self.handle(Event::Wanted(what)));
+                    }
+                    // With a carrier's socket, its own end is waited for a moment.
+                    if self.is_expecting() && over.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(self.handle(Event::Over));
+                    }
                 }
-                // With a carrier's socket, its own end is waited for a moment.
-                () = over.as_mut(), if is_expecting => Event::Over,
-                event = std::future::poll_fn(|cx| self.poll(cx)) => event,
-            };
-            end = self.handle(event);
+                self.carry_on(cx)
+            })
+            .await;
         }
         self.finish(end.unwrap_or(End::CarrierGone)).await
+    }
+
+    /// Carries frames as long as there are any. It returns when the call ends, and when what is
+    /// waited for besides has changed.
+    fn carry_on(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<End>> {
+        loop {
+            let event = ready!(self.poll(cx));
+            let has_arrived = matches!(event, Event::Arrived(_));
+            let end = self.handle(event);
+            if end.is_some() || has_arrived {
+                return Poll::Ready(end);
+            }
+        }
     }
 
     fn now(&self) -> Duration {
@@ -270,47 +299,27 @@ impl<'w> Session<'w> {
         (self.place..len).find(|&place| !self.call.target(place).is_media()).unwrap_or(len)
     }
 
-    /// Writes what can be written, then reads one thing, or wakes.
+    /// Reads one thing, or writes what has come of that, or wakes. What has been read already goes
+    /// before writing, so that it leaves in one write.
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Event> {
-        if self.write_to_carrier(cx).is_err() {
-            return Poll::Ready(Event::Carrier(None));
-        }
-        if !self.is_deaf {
-            // What it said before it stopped listening, a close above all, is still to be read.
-            self.is_deaf = self.write_to_runtime(cx).is_err();
-        }
-        match &mut self.carrier {
-            Carrier::Expected(expected) => {
-                if let Poll::Ready(arrived) = expected.poll(cx) {
-                    return Poll::Ready(Event::Arrived(arrived));
-                }
+        loop {
+            let is_drained = self.read_in_turn < READ_AT_ONCE_MAX;
+            if is_drained && let Poll::Ready(event) = self.poll_read(cx) {
+                self.read_in_turn += 1;
+                return Poll::Ready(event);
             }
-            Carrier::Here(socket) => {
-                if let Poll::Ready(read) = socket.poll_next_unpin(cx) {
-                    return Poll::Ready(Event::Carrier(read.and_then(Result::ok)));
-                }
+            let may_read = self.may_read_runtime();
+            if self.write_to_carrier(cx).is_err() {
+                return Poll::Ready(Event::Carrier(Heard::Over));
             }
-        }
-        match &mut self.leg {
-            Leg::None | Leg::HungUp => {}
-            Leg::Dialing(handle) => {
-                if let Poll::Ready(dialed) = Pin::new(handle).poll(cx) {
-                    return Poll::Ready(Event::Dialed(dialed));
-                }
+            if !self.is_deaf {
+                // What it said before it stopped listening, a close above all, is still to be read.
+                self.is_deaf = self.write_to_runtime(cx).is_err();
             }
-            Leg::Connected(_) => {
-                let context = self.context.as_mut().map(|context| context.poll_ready(cx));
-                let transcript = self.transcript.as_mut().map(|said| said.poll_ready(cx));
-                if [context, transcript].into_iter().flatten().all(|poll| poll.is_ready()) {
-                    return Poll::Ready(Event::Ready);
-                }
-            }
-            Leg::Open(socket) => {
-                if self.bridge.may_read_runtime()
-                    && let Poll::Ready(read) = socket.poll_next_unpin(cx)
-                {
-                    return Poll::Ready(Event::Runtime(read.and_then(Result::ok)));
-                }
+            self.read_in_turn = 0;
+            // What was not read because something waited to be written is read now.
+            if is_drained && (may_read || !self.may_read_runtime()) {
+                break;
             }
         }
         let Some(at) = self.liveness.wake_at() else { return Poll::Pending };
@@ -333,19 +342,7 @@ impl<'w> Session<'w> {
             }
             Event::Wanted(Wanted::Keys) => self.pass_keys(),
             Event::Wanted(_) if self.is_expecting() => self.call_off(),
-            Event::Carrier(Some(Message::Text(text))) => match self.bridge.from_carrier(text) {
-                FromCarrier::Audio => {
-                    if matches!(self.leg, Leg::Open(_)) {
-                        self.to_runtime.read();
-                    }
-                    None
-                }
-                FromCarrier::Other => None,
-                FromCarrier::Stop => Some(End::CarrierStopped),
-                FromCarrier::Overrun => self.lose("overrun", None, self.now()),
-            },
-            Event::Carrier(None | Some(Message::Close(_))) => Some(End::CarrierGone),
-            Event::Carrier(Some(_)) => None,
+            Event::Carrier(heard) => self.hear_carrier(heard),
             Event::Dialed(Ok(socket)) => {
                 self.leg = Leg::Connected(socket);
                 None
@@ -355,7 +352,7 @@ impl<'w> Session<'w> {
                 self.advance(self.place + 1)
             }
             Event::Ready => self.join(),
-            Event::Runtime(message) => self.hear(message),
+            Event::Runtime(heard) => self.hear_runtime(heard),
             Event::Timer => self.wake(),
             Event::Wanted(Wanted::HangUp(by)) => Some(End::HungUp(by)),
             Event::Wanted(Wanted::At(place)) => self.move_to(place),
@@ -388,26 +385,47 @@ impl<'w> Session<'w> {
         None
     }
 
-    fn hear(&mut self, message: Option<Message>) -> Option<End> {
+    fn hear_carrier(&mut self, heard: Heard) -> Option<End> {
+        let (Heard::Text, Carrier::Here(socket)) = (heard, &self.carrier) else {
+            let is_gone = matches!(heard, Heard::Close(_) | Heard::Over | Heard::Lost(_));
+            return is_gone.then_some(End::CarrierGone);
+        };
+        match self.bridge.from_carrier(socket.text()) {
+            FromCarrier::Audio => {
+                if matches!(self.leg, Leg::Open(_)) {
+                    self.to_runtime.read();
+                }
+                None
+            }
+            FromCarrier::Other => None,
+            FromCarrier::Stop => Some(End::CarrierStopped),
+            FromCarrier::Overrun => self.lose("overrun", None, self.now()),
+        }
+    }
+
+    fn hear_runtime(&mut self, heard: Heard) -> Option<End> {
         let now = self.now();
         self.liveness.alive(now);
-        match message {
-            Some(Message::Text(text)) => {
+        match (heard, &self.leg) {
+            (Heard::Text, Leg::Open(socket)) => {
+                let what = self.bridge.from_runtime(socket.text());
                 // What is held is neither timed nor heard yet.
-                if self.bridge.from_runtime(text) == FromRuntime::Audio && !self.is_expecting() {
+                if what == FromRuntime::Audio && !self.is_expecting() {
                     self.to_carrier.read();
                     self.liveness.heard();
                 }
                 None
             }
-            Some(Message::Close(frame)) => match frame.map(|frame| frame.code) {
-                // Without a code (1005) is how some libraries close when they are asked to close
-                // and nothing else; what crashes sends no close frame at all.
-                None | Some(CloseCode::Normal) => self.hung_up(),
-                Some(code) => self.lose("closed", Some(code.into()), now),
-            },
-            None => self.lose("lost", Some(1006), now),
-            Some(_) => None,
+            // Without a code (1005) is how some libraries close when they are asked to close and
+            // nothing else; what crashes sends no close frame at all.
+            (Heard::Close(None | Some(CLOSE_NORMAL)), _) => self.hung_up(),
+            (Heard::Close(code), _) => self.lose("closed", code, now),
+            (Heard::Over, _) => self.lose("lost", Some(1006), now),
+            (Heard::Lost(since), _) => {
+                let since = since.saturating_duration_since(self.origin);
+                self.lose("stalled", None, since)
+            }
+            (Heard::Text | Heard::Binary | Heard::Alive, _) => None,
         }
     }
 

@@ -4,8 +4,6 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Carrier, Leg, Session};
 use crate::calls::{Event as CallEvent, MediaState, Resume};
@@ -13,6 +11,7 @@ use crate::domain::{CallEnd, TargetTried};
 use crate::edge::report::{self, End, Relay, Report};
 use crate::edge::socket::farewell;
 use crate::edge::voice::Voice;
+use crate::runtime::websocket::{CLOSE_AWAY, CLOSE_NORMAL};
 use crate::telemetry::{clock, metrics};
 
 impl Session<'_> {
@@ -45,17 +44,17 @@ impl Session<'_> {
             Leg::Open(_) => self.tried("moved", None),
         }
         let stop = self.bridge.stop();
-        self.leave(vec![stop], CloseCode::Normal);
+        self.leave(vec![stop], CLOSE_NORMAL);
         self.liveness.moved(self.now());
         self.advance(place)
     }
 
     /// Leaves the runtime, politely where it still listens.
     pub(super) fn part(&mut self) {
-        self.leave(Vec::new(), CloseCode::Away);
+        self.leave(Vec::new(), CLOSE_AWAY);
     }
 
-    fn leave(&mut self, last: Vec<Utf8Bytes>, code: CloseCode) {
+    fn leave(&mut self, last: Vec<String>, code: u16) {
         let (socket, last) = match std::mem::replace(&mut self.leg, Leg::None).looked_at() {
             Leg::None | Leg::Dialing(_) | Leg::HungUp => return,
             // It has been told nothing yet.
@@ -116,20 +115,23 @@ impl Session<'_> {
         bridge.end_comfort();
         bridge.carrier_gone();
         // Who has closed itself is heard out; to the other side we say good-bye.
-        let code_unless = |closed: End| (end != closed).then_some(CloseCode::Normal);
-        let for_runtime: Vec<_> = std::iter::from_fn(|| bridge.next_for_runtime()).collect();
+        let code_unless = |closed: End| (end != closed).then_some(CLOSE_NORMAL);
+        let left = |text: &str| text.to_owned();
+        let for_runtime: Vec<_> =
+            std::iter::from_fn(|| bridge.next_for_runtime().map(left)).collect();
         let parted = async {
             match leg.looked_at() {
                 Leg::None | Leg::Dialing(_) | Leg::HungUp => {}
                 Leg::Connected(socket) => {
-                    farewell(socket, Vec::new(), Some(CloseCode::Normal)).await;
+                    farewell(socket, Vec::new(), Some(CLOSE_NORMAL)).await;
                 }
                 Leg::Open(socket) => farewell(socket, for_runtime, code_unless(End::Agent)).await,
             }
         };
         match carrier {
             Carrier::Here(socket) => {
-                let for_carrier = std::iter::from_fn(|| bridge.next_for_carrier()).collect();
+                let for_carrier =
+                    std::iter::from_fn(|| bridge.next_for_carrier().map(left)).collect();
                 let closed = farewell(socket, for_carrier, code_unless(End::CarrierGone));
                 tokio::join!(closed, parted);
             }

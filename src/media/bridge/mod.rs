@@ -9,9 +9,11 @@
 //!
 //! It never decodes, fills or paces audio, and it knows no socket and no clock.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::messages::{self, Malformed, Message, Start};
+use super::texts::Texts;
 
 /// One second of 20 ms frames. Past that the agent hears the past, so the oldest frame goes.
 pub const FRAMES_QUEUED_MAX: usize = 50;
@@ -34,20 +36,15 @@ pub const HELD_LEN_MAX: usize = 256 * 1024;
 /// What a held message takes besides its text, so that many small ones count for what they are.
 const HELD_OVERHEAD_LEN: usize = 64;
 
-/// A text that came from a socket, or that we wrote.
-pub trait Frame: AsRef<str> + From<String> {}
-
-impl<T: AsRef<str> + From<String>> Frame for T {}
-
 /// Two legs of a call, joined.
 #[derive(Debug)]
-pub struct Bridge<F> {
+pub struct Bridge {
     start: Start,
     /// The stream's id as the runtime knows it.
     runtime_sid: String,
-    to_runtime: VecDeque<Queued<F>>,
+    to_runtime: Texts<What>,
     audio_queued: usize,
-    to_carrier: VecDeque<Queued<F>>,
+    to_carrier: Texts<What>,
     /// The length of what waits for the carrier's stream to begin; `None` once it has.
     held_len: Option<usize>,
     marks: VecDeque<PendingMark>,
@@ -61,12 +58,6 @@ pub struct Bridge<F> {
     counts: Counts,
 }
 
-#[derive(Debug)]
-struct Queued<F> {
-    frame: F,
-    what: What,
-}
-
 /// What a queued message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
@@ -78,9 +69,9 @@ enum What {
     Control,
 }
 
-impl<F> Queued<F> {
-    fn is_audio(&self) -> bool {
-        self.what == What::Audio
+impl What {
+    fn is_audio(self) -> bool {
+        self == Self::Audio
     }
 }
 
@@ -139,7 +130,7 @@ pub enum FromRuntime {
     Other,
 }
 
-impl<F: Frame> Bridge<F> {
+impl Bridge {
     /// A carrier's leg whose stream has not begun; nobody is joined to it yet. `start` is what it
     /// goes by until then.
     #[must_use]
@@ -147,9 +138,9 @@ impl<F: Frame> Bridge<F> {
         Self {
             runtime_sid: start.stream_sid.clone(),
             start,
-            to_runtime: VecDeque::new(),
+            to_runtime: Texts::default(),
             audio_queued: 0,
-            to_carrier: VecDeque::new(),
+            to_carrier: Texts::default(),
             held_len: Some(0),
             marks: VecDeque::new(),
             runtimes: 0,
@@ -183,12 +174,8 @@ impl<F: Frame> Bridge<F> {
             // What waited for a runtime that never came is given this one's name for the stream.
             rename(&mut self.to_runtime, &self.runtime_sid);
         }
-        let mut text = String::with_capacity(512);
-        messages::write_start(&mut text, start);
-        self.to_runtime.push_front(Queued { frame: text.into(), what: What::Control });
-        let mut text = String::with_capacity(64);
-        messages::write_connected(&mut text);
-        self.to_runtime.push_front(Queued { frame: text.into(), what: What::Control });
+        self.to_runtime.push_front(What::Control, |out| messages::write_start(out, start));
+        self.to_runtime.push_front(What::Control, messages::write_connected);
     }
 
     /// Parts from a runtime that had been joined. What it said and was not yet played is cleared at
@@ -202,45 +189,52 @@ impl<F: Frame> Bridge<F> {
         } else {
             self.say_clear();
         }
-        self.to_runtime.retain(|queued| {
-            queued.is_audio()
-                || messages::parse(queued.frame.as_ref()).is_ok_and(|envelope| {
+        self.to_runtime.retain(|text, what| {
+            what.is_audio()
+                || messages::parse(text).is_ok_and(|envelope| {
                     matches!(envelope.message, Message::Dtmf(_) | Message::Stop)
                 })
         });
     }
 
     /// Takes what the carrier said.
-    pub fn from_carrier(&mut self, frame: F) -> FromCarrier {
-        if let Some(media) = messages::media(frame.as_ref()) {
+    pub fn from_carrier(&mut self, text: &str) -> FromCarrier {
+        if let Some(media) = messages::media(text) {
             self.counts.from_carrier += 1;
             self.last_sequence = media.sequence.unwrap_or(self.last_sequence);
             if let (Some(last), Some(chunk)) = (self.last_chunk, media.chunk) {
                 self.counts.gaps += chunk.saturating_sub(last + 1);
             }
             self.last_chunk = media.chunk.or(self.last_chunk);
-            let renamed = (media.stream_sid() != self.runtime_sid)
-                .then(|| media.with_stream_sid(&self.runtime_sid).into());
-            self.queue_audio(renamed.unwrap_or(frame));
+            self.make_room_for_audio();
+            let sid = &self.runtime_sid;
+            self.to_runtime.push(What::Audio, |out| {
+                if media.stream_sid() == sid {
+                    out.push_str(text);
+                } else {
+                    media.write_as(out, sid);
+                }
+            });
             return FromCarrier::Audio;
         }
-        let Ok(envelope) = messages::parse(frame.as_ref()) else {
+        let Ok(envelope) = messages::parse(text) else {
             self.counts.from_carrier_ignored += 1;
             return FromCarrier::Other;
         };
         match envelope.message {
             Message::Media(_) => {
                 self.counts.from_carrier += 1;
-                if let Some(frame) = self.named_for_runtime(frame) {
-                    self.queue_audio(frame);
+                if let Some(text) = self.named_for_runtime(text) {
+                    self.make_room_for_audio();
+                    self.to_runtime.push(What::Audio, |out| out.push_str(&text));
                 }
                 FromCarrier::Audio
             }
             Message::Mark(name) if self.is_forgotten(&name) => FromCarrier::Other,
-            Message::Dtmf(_) | Message::Mark(_) | Message::Unknown => self.queue_control(frame),
+            Message::Dtmf(_) | Message::Mark(_) | Message::Unknown => self.queue_control(text),
             Message::Stop => {
                 self.has_stopped = true;
-                self.queue_control(frame);
+                self.queue_control(text);
                 FromCarrier::Stop
             }
             Message::Connected | Message::Start(_) | Message::Clear => {
@@ -255,25 +249,25 @@ impl<F: Frame> Bridge<F> {
         let mut text = String::with_capacity(160);
         let (sid, sequence) = (&self.start.stream_sid, self.last_sequence + 1);
         messages::write_dtmf(&mut text, sid, sequence, key.encode_utf8(&mut [0; 4]));
-        self.from_carrier(text.into());
+        self.from_carrier(&text);
     }
 
     /// The carrier has gone: the runtime is told, unless the carrier has done so itself.
     pub fn carrier_gone(&mut self) {
         if !self.has_stopped {
             self.has_stopped = true;
-            let frame = self.stop();
-            self.to_runtime.push_back(Queued { frame, what: What::Control });
+            let text = self.stop();
+            self.to_runtime.push(What::Control, |out| out.push_str(&text));
         }
     }
 
     /// What tells the runtime that the stream is over for it.
     #[must_use]
-    pub fn stop(&self) -> F {
+    pub fn stop(&self) -> String {
         let mut text = String::with_capacity(160);
         let start = Start { stream_sid: self.runtime_sid.clone(), ..self.start.clone_identity() };
         messages::write_stop(&mut text, &start, self.last_sequence + 1);
-        text.into()
+        text
     }
 
     /// Plays a tone to the carrier until a runtime says something, or [`Self::end_comfort`]: these
@@ -285,17 +279,15 @@ impl<F: Frame> Bridge<F> {
         }
         self.is_comforting = true;
         for payload in payloads {
-            let mut text = String::with_capacity(96 + payload.len());
-            messages::write_audio(&mut text, &self.start.stream_sid, payload);
-            self.say(text.into(), What::Comfort);
+            let sid = &self.start.stream_sid;
+            self.to_carrier.push(What::Comfort, |out| messages::write_audio(out, sid, payload));
         }
     }
 
     /// Tells the runtime that a machine answered, and records now.
     pub fn tell_recording(&mut self) {
-        let mut text = String::with_capacity(128);
-        messages::write_voicemail(&mut text, &self.runtime_sid);
-        self.to_runtime.push_back(Queued { frame: text.into(), what: What::Control });
+        let sid = &self.runtime_sid;
+        self.to_runtime.push(What::Control, |out| messages::write_voicemail(out, sid));
     }
 
     /// Ends the tone, if one plays.
@@ -310,37 +302,37 @@ impl<F: Frame> Bridge<F> {
         if !std::mem::take(&mut self.is_comforting) {
             return false;
         }
-        self.to_carrier.retain(|queued| queued.what != What::Comfort);
+        self.to_carrier.retain(|_, what| what != What::Comfort);
         true
     }
 
     /// Takes what the runtime said.
-    pub fn from_runtime(&mut self, frame: F) -> FromRuntime {
+    pub fn from_runtime(&mut self, text: &str) -> FromRuntime {
         self.end_comfort();
-        if let Some(media) = messages::media(frame.as_ref()) {
-            let renamed = (media.stream_sid() != self.start.stream_sid)
-                .then(|| media.with_stream_sid(&self.start.stream_sid).into());
-            self.say(renamed.unwrap_or(frame), What::Audio);
+        if let Some(media) = messages::media(text) {
+            self.say(What::Audio, |out, sid| {
+                if media.stream_sid() == sid {
+                    out.push_str(text);
+                } else {
+                    media.write_as(out, sid);
+                }
+            });
             return FromRuntime::Audio;
         }
-        let sid = &self.start.stream_sid;
-        let mut text = String::new();
-        match messages::parse(frame.as_ref())
-            .map(|envelope| (envelope.message, envelope.stream_sid))
-        {
+        match messages::parse(text).map(|envelope| (envelope.message, envelope.stream_sid)) {
             Ok((Message::Media(payload), _)) => {
-                messages::write_audio(&mut text, sid, &payload);
-                self.say(text.into(), What::Audio);
+                self.say(What::Audio, |out, sid| messages::write_audio(out, sid, &payload));
                 return FromRuntime::Audio;
             }
             Ok((Message::Mark(name), found)) => {
                 self.counts.marks_set += 1;
-                if found == *sid {
-                    self.say(frame, What::Control);
-                } else {
-                    messages::write_mark(&mut text, sid, None, &name);
-                    self.say(text.into(), What::Control);
-                }
+                self.say(What::Control, |out, sid| {
+                    if found == sid {
+                        out.push_str(text);
+                    } else {
+                        messages::write_mark(out, sid, None, &name);
+                    }
+                });
                 if self.marks.len() == MARKS_PENDING_MAX {
                     self.marks.pop_front();
                 }
@@ -363,7 +355,13 @@ impl<F: Frame> Bridge<F> {
     /// Whether audio waits for the carrier.
     #[must_use]
     pub fn has_audio_for_carrier(&self) -> bool {
-        self.to_carrier.iter().any(Queued::is_audio)
+        self.to_carrier.iter().any(|(_, what)| what.is_audio())
+    }
+
+    /// Whether something waits for the carrier that may go to it.
+    #[must_use]
+    pub fn has_for_carrier(&self) -> bool {
+        self.held_len.is_none() && !self.to_carrier.is_empty()
     }
 
     /// Whether something waits for the runtime.
@@ -373,24 +371,24 @@ impl<F: Frame> Bridge<F> {
     }
 
     /// The next message for the carrier; none before its stream begins.
-    pub fn next_for_carrier(&mut self) -> Option<F> {
+    pub fn next_for_carrier(&mut self) -> Option<&str> {
         if self.held_len.is_some() {
             return None;
         }
-        let queued = self.to_carrier.pop_front()?;
-        self.counts.to_carrier += u64::from(queued.is_audio());
-        self.counts.comfort += u64::from(queued.what == What::Comfort);
-        Some(queued.frame)
+        let (text, what) = self.to_carrier.pop()?;
+        self.counts.to_carrier += u64::from(what.is_audio());
+        self.counts.comfort += u64::from(what == What::Comfort);
+        Some(text)
     }
 
     /// The next message for the runtime.
-    pub fn next_for_runtime(&mut self) -> Option<F> {
-        let queued = self.to_runtime.pop_front()?;
-        if queued.is_audio() {
+    pub fn next_for_runtime(&mut self) -> Option<&str> {
+        let (text, what) = self.to_runtime.pop()?;
+        if what.is_audio() {
             self.audio_queued -= 1;
             self.counts.to_runtime += 1;
         }
-        Some(queued.frame)
+        Some(text)
     }
 
     /// What has gone through so far.
@@ -400,41 +398,39 @@ impl<F: Frame> Bridge<F> {
     }
 
     fn say_clear(&mut self) {
-        let mut text = String::with_capacity(96);
-        messages::write_clear(&mut text, &self.start.stream_sid);
-        self.say(text.into(), What::Control);
+        self.say(What::Control, messages::write_clear);
     }
 
-    fn say(&mut self, frame: F, what: What) {
-        if let Some(held_len) = &mut self.held_len {
-            *held_len += frame.as_ref().len() + HELD_OVERHEAD_LEN;
-        }
-        self.to_carrier.push_back(Queued { frame, what });
+    /// Queues for the carrier what `write` writes, given its name for the stream.
+    fn say(&mut self, what: What, write: impl FnOnce(&mut String, &str)) {
+        let Self { start, held_len, to_carrier, .. } = self;
+        to_carrier.push(what, |out| {
+            write(out, &start.stream_sid);
+            if let Some(held_len) = held_len {
+                *held_len += out.len() + HELD_OVERHEAD_LEN;
+            }
+        });
     }
 
     /// The runtime takes back what it said. Its marks come back from the carrier all the same.
     fn clear_held(&mut self) {
-        self.to_carrier.retain(|queued| !queued.is_audio());
-        let len = |queued: &Queued<F>| queued.frame.as_ref().len() + HELD_OVERHEAD_LEN;
-        self.held_len = Some(self.to_carrier.iter().map(len).sum());
+        self.to_carrier.retain(|_, what| !what.is_audio());
+        let held = self.to_carrier.iter().map(|(text, _)| text.len() + HELD_OVERHEAD_LEN);
+        self.held_len = Some(held.sum());
     }
 
-    fn queue_audio(&mut self, frame: F) {
-        if self.audio_queued == FRAMES_QUEUED_MAX {
-            let oldest = self.to_runtime.iter().position(Queued::is_audio);
-            if let Some(oldest) = oldest {
-                self.to_runtime.remove(oldest);
-                self.audio_queued -= 1;
-                self.counts.overflow += 1;
-            }
+    /// One more frame of audio is about to wait for the runtime.
+    fn make_room_for_audio(&mut self) {
+        if self.audio_queued == FRAMES_QUEUED_MAX && self.to_runtime.remove_first(What::is_audio) {
+            self.audio_queued -= 1;
+            self.counts.overflow += 1;
         }
         self.audio_queued += 1;
-        self.to_runtime.push_back(Queued { frame, what: What::Audio });
     }
 
-    fn queue_control(&mut self, frame: F) -> FromCarrier {
-        let Some(frame) = self.named_for_runtime(frame) else { return FromCarrier::Other };
-        self.to_runtime.push_back(Queued { frame, what: What::Control });
+    fn queue_control(&mut self, text: &str) -> FromCarrier {
+        let Some(text) = self.named_for_runtime(text) else { return FromCarrier::Other };
+        self.to_runtime.push(What::Control, |out| out.push_str(&text));
         if self.to_runtime.len() - self.audio_queued > CONTROLS_QUEUED_MAX {
             FromCarrier::Overrun
         } else {
@@ -442,16 +438,16 @@ impl<F: Frame> Bridge<F> {
         }
     }
 
-    /// The frame under the runtime's name for the stream.
-    fn named_for_runtime(&mut self, frame: F) -> Option<F> {
+    /// The message under the runtime's name for the stream.
+    fn named_for_runtime<'a>(&mut self, text: &'a str) -> Option<Cow<'a, str>> {
         if self.runtime_sid == self.start.stream_sid {
-            return Some(frame);
+            return Some(Cow::Borrowed(text));
         }
-        let renamed = messages::with_stream_sid(frame.as_ref(), &self.runtime_sid);
+        let renamed = messages::with_stream_sid(text, &self.runtime_sid);
         if renamed.is_err() {
             self.counts.from_carrier_ignored += 1;
         }
-        renamed.ok().map(F::from)
+        renamed.ok().map(Cow::Owned)
     }
 
     /// A mark comes back: whether the runtime that sent it is gone. Marks of one name come back in
@@ -467,17 +463,15 @@ impl<F: Frame> Bridge<F> {
 }
 
 /// Gives what is queued another name for the stream.
-fn rename<F: Frame>(queue: &mut VecDeque<Queued<F>>, stream_sid: &str) {
-    for queued in queue {
-        let text = queued.frame.as_ref();
-        let renamed = match messages::media(text) {
-            Some(media) => Ok(media.with_stream_sid(stream_sid)),
-            None => messages::with_stream_sid(text, stream_sid),
-        };
-        if let Ok(text) = renamed {
-            queued.frame = text.into();
+fn rename(queue: &mut Texts<What>, stream_sid: &str) {
+    queue.rewrite(|text| match messages::media(text) {
+        Some(media) => {
+            let mut out = String::new();
+            media.write_as(&mut out, stream_sid);
+            Some(out)
         }
-    }
+        None => messages::with_stream_sid(text, stream_sid).ok(),
+    });
 }
 
 impl Start {

@@ -1,6 +1,5 @@
 //! What a carrier sends, in order and numbered.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use super::Counts;
 use crate::domain::MediaFormat;
 use crate::media::framing::{Audio, Framing, Payload};
 use crate::media::messages;
+use crate::media::texts::Texts;
 use crate::media::transcode::Transcoder;
 
 /// Pieces that are held back while an earlier one is missing: 60 ms. Carriers that may send out of
@@ -33,6 +33,9 @@ pub(super) struct Inbound {
     is_swapped: bool,
     /// Where the carrier sends something else.
     transcoder: Option<Transcoder>,
+    payload: String,
+    audio: Vec<u8>,
+    coded: Vec<u8>,
     held_max: usize,
     stream_sid: String,
     /// The carrier's number of the piece that comes next; none before the first.
@@ -61,6 +64,9 @@ impl Inbound {
             format,
             is_swapped,
             transcoder: (from != format).then_some(transcoder),
+            payload: String::new(),
+            audio: Vec::new(),
+            coded: Vec::new(),
             held_max: if framing.is_reordered() { HELD_MAX } else { 0 },
             stream_sid,
             next: None,
@@ -83,24 +89,37 @@ impl Inbound {
     /// Takes a piece.
     pub(super) fn audio(
         &mut self,
-        audio: Audio<'_>,
+        audio: &Audio<'_>,
         now: Duration,
         counts: &mut Counts,
-        out: &mut VecDeque<String>,
+        out: &mut Texts<()>,
     ) {
-        let chunk = audio.chunk;
-        let Some(payload) = self.base64(audio.payload) else {
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        if self.write_base64(&audio.payload, &mut payload) {
+            self.take(&payload, audio.chunk, now, counts, out);
+        } else {
             counts.from_carrier_ignored += 1;
-            return;
-        };
+        }
+        self.payload = payload;
+    }
+
+    fn take(
+        &mut self,
+        payload: &str,
+        chunk: Option<u64>,
+        now: Duration,
+        counts: &mut Counts,
+        out: &mut Texts<()>,
+    ) {
         let Some(chunk) = chunk.filter(|_| self.repeated_in_a_row < REPEATED_MAX) else {
-            return self.emit(&payload, 0, out);
+            return self.emit(payload, 0, out);
         };
         let next = self.next.unwrap_or_else(|| self.first(chunk));
         if chunk.abs_diff(next) > NUMBERS_APART_MAX {
             self.flush(out);
             self.next = Some(chunk.saturating_add(1));
-            return self.emit(&payload, 0, out);
+            return self.emit(payload, 0, out);
         }
         self.next = Some(next);
         if chunk < next || self.held.iter().any(|(held, _)| *held == chunk) {
@@ -114,11 +133,11 @@ impl Inbound {
         self.repeated_in_a_row = 0;
         if chunk == next && self.held.is_empty() {
             self.next = Some(chunk.saturating_add(1));
-            return self.emit(&payload, 0, out);
+            return self.emit(payload, 0, out);
         }
         let place = self.held.partition_point(|(held, _)| *held < chunk);
         counts.reordered += u64::from(place < self.held.len());
-        self.held.insert(place, (chunk, payload.into_owned()));
+        self.held.insert(place, (chunk, payload.to_owned()));
         self.held_until.get_or_insert(now + HELD_FOR_MAX);
         self.release(self.held_max, out);
     }
@@ -129,14 +148,14 @@ impl Inbound {
     }
 
     /// Waits no longer for what is missing, if it is time.
-    pub(super) fn due(&mut self, now: Duration, out: &mut VecDeque<String>) {
+    pub(super) fn due(&mut self, now: Duration, out: &mut Texts<()>) {
         if self.held_until.is_some_and(|until| until <= now) {
             self.flush(out);
         }
     }
 
     /// Waits no longer for what is missing.
-    pub(super) fn flush(&mut self, out: &mut VecDeque<String>) {
+    pub(super) fn flush(&mut self, out: &mut Texts<()>) {
         self.release(0, out);
     }
 
@@ -146,7 +165,7 @@ impl Inbound {
     }
 
     /// Passes on what is in order, and what more than `held_max` wait behind.
-    fn release(&mut self, held_max: usize, out: &mut VecDeque<String>) {
+    fn release(&mut self, held_max: usize, out: &mut Texts<()>) {
         while let Some((chunk, _)) = self.held.front() {
             let skipped = chunk.saturating_sub(self.next.unwrap_or(*chunk));
             if skipped > 0 && self.held.len() <= held_max {
@@ -160,40 +179,54 @@ impl Inbound {
         self.held_until = None;
     }
 
-    /// The audio in base64, if it is any.
-    fn base64<'a>(&self, payload: Payload<'a>) -> Option<Cow<'a, str>> {
-        let encoded = |mut bytes: Vec<u8>| {
-            swap(&mut bytes);
-            Cow::Owned(STANDARD.encode_to_string(bytes))
-        };
-        match payload {
-            Payload::Base64(text) if self.is_swapped => {
-                STANDARD.decode_to_vec(text.as_bytes()).ok().map(encoded)
-            }
-            Payload::Base64(text) => STANDARD.check(text.as_bytes()).is_ok().then_some(text),
-            Payload::Bytes(bytes) if self.is_swapped => Some(encoded(bytes.into_owned())),
-            Payload::Bytes(bytes) => Some(Cow::Owned(STANDARD.encode_to_string(bytes))),
+    /// Writes the audio in base64; whether it is any.
+    fn write_base64(&mut self, payload: &Payload<'_>, out: &mut String) -> bool {
+        if !self.is_swapped {
+            payload.write_base64(out);
+            return match payload {
+                Payload::Base64(text) => STANDARD.check(text.as_bytes()).is_ok(),
+                Payload::Bytes(_) => true,
+            };
         }
+        self.audio.clear();
+        match payload {
+            Payload::Base64(text) => {
+                if STANDARD.decode_append(text.as_bytes(), &mut self.audio).is_err() {
+                    return false;
+                }
+            }
+            Payload::Bytes(bytes) => self.audio.extend_from_slice(bytes),
+        }
+        swap(&mut self.audio);
+        STANDARD.encode_append(&self.audio, out);
+        true
     }
 
     /// Passes a piece on, after `skipped` that never came.
-    fn emit(&mut self, payload: &str, skipped: u64, out: &mut VecDeque<String>) {
-        let transcoded = self.transcoder.as_mut().map(|transcoder| {
-            let audio = STANDARD.decode_to_vec(payload).unwrap_or_default();
-            let mut coded = Vec::with_capacity(audio.len() * 2);
-            transcoder.push(&audio, &mut coded);
-            STANDARD.encode_to_string(coded)
-        });
-        let payload = transcoded.as_deref().unwrap_or(payload);
-        let len = decoded_len(payload);
+    fn emit(&mut self, payload: &str, skipped: u64, out: &mut Texts<()>) {
+        let len = match &mut self.transcoder {
+            Some(transcoder) => {
+                self.audio.clear();
+                self.coded.clear();
+                // It has been looked at: it is base64.
+                let _ = STANDARD.decode_append(payload, &mut self.audio);
+                transcoder.push(&self.audio, &mut self.coded);
+                self.coded.len()
+            }
+            None => decoded_len(payload),
+        };
         self.chunk += 1 + skipped;
         self.bytes += self.last_len * usize::try_from(skipped).unwrap_or_default();
         let at = self.format.length_of(self.bytes).as_millis();
         let place = (self.chunk, u64::try_from(at).unwrap_or(u64::MAX));
         let sequence = self.next_sequence();
-        let mut text = String::with_capacity(payload.len() + 200);
-        messages::write_media(&mut text, &self.stream_sid, sequence, place, payload);
-        out.push_back(text);
+        let Self { stream_sid, transcoder, coded, .. } = self;
+        out.push((), |out| {
+            messages::write_media_of(out, stream_sid, sequence, place, |out| match transcoder {
+                Some(_) => STANDARD.encode_append(coded, out),
+                None => out.push_str(payload),
+            });
+        });
         self.bytes += len;
         self.last_len = len;
     }

@@ -15,13 +15,13 @@ mod inbound;
 mod outbound;
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::inbound::Inbound;
 use self::outbound::Outbound;
 use super::framing::{Frame, Framing, Heard};
 use super::messages::{self, Malformed, Message, Start};
+use super::texts::Texts;
 use crate::domain::{ByteOrder, Codec, MediaFormat};
 
 /// A carrier's leg.
@@ -31,7 +31,7 @@ pub struct CarrierLeg {
     start: Start,
     inbound: Inbound,
     outbound: Outbound,
-    for_bridge: VecDeque<String>,
+    for_bridge: Texts<()>,
     counts: Counts,
 }
 
@@ -73,7 +73,7 @@ impl CarrierLeg {
         let sid = start.stream_sid.clone();
         let inbound = Inbound::new(format, is_swapped(format), &*framing, sid)?;
         let outbound = Outbound::new(&*framing, is_swapped(framing.outbound_format()), stream);
-        let (for_bridge, counts) = (VecDeque::new(), Counts::default());
+        let (for_bridge, counts) = (Texts::default(), Counts::default());
         Some(Self { framing, start, inbound, outbound, for_bridge, counts })
     }
 
@@ -82,13 +82,13 @@ impl CarrierLeg {
     pub fn read<'a>(&mut self, frame: &'a Frame<'_>, now: Duration) -> Option<Cow<'a, str>> {
         let Self { inbound, for_bridge: out, counts, .. } = self;
         match self.framing.read(frame) {
-            Ok(Heard::Audio(audio)) => inbound.audio(audio, now, counts, out),
+            Ok(Heard::Audio(audio)) => inbound.audio(&audio, now, counts, out),
             Ok(Heard::Dtmf(digit)) => {
                 let sequence = inbound.next_sequence();
-                let mut text = String::with_capacity(160);
                 let sid = &self.start.stream_sid;
-                messages::write_dtmf(&mut text, sid, sequence, digit.encode_utf8(&mut [0; 4]));
-                out.push_back(text);
+                out.push((), |out| {
+                    messages::write_dtmf(out, sid, sequence, digit.encode_utf8(&mut [0; 4]));
+                });
             }
             Ok(Heard::Mark(name)) => {
                 self.outbound.played(&name);
@@ -96,9 +96,8 @@ impl CarrierLeg {
             }
             Ok(Heard::Stopped) => {
                 inbound.flush(out);
-                let mut text = String::with_capacity(160);
-                messages::write_stop(&mut text, &self.start, inbound.next_sequence());
-                out.push_back(text);
+                let sequence = inbound.next_sequence();
+                out.push((), |out| messages::write_stop(out, &self.start, sequence));
             }
             Ok(Heard::Failed(words)) => {
                 counts.failed += 1;
@@ -112,9 +111,15 @@ impl CarrierLeg {
         None
     }
 
-    /// The next message for the bridge.
-    pub fn next_for_bridge(&mut self) -> Option<String> {
-        self.for_bridge.pop_front()
+    /// Goes on to the next message for the bridge; whether there is one.
+    pub fn next_for_bridge(&mut self) -> bool {
+        self.for_bridge.pop().is_some()
+    }
+
+    /// The message for the bridge.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.for_bridge.taken()
     }
 
     /// Whether more may come from the bridge: what waits for the carrier is within its limit.
@@ -147,11 +152,11 @@ impl CarrierLeg {
         }
     }
 
-    /// The next message that the carrier is to be sent by now.
-    pub fn next_for_carrier(&mut self, now: Duration) -> Option<Frame<'static>> {
-        let frame = self.outbound.next(&*self.framing, now, &mut self.counts);
+    /// The next message that the carrier is to be sent by now; lent until the next is asked for.
+    pub fn next_for_carrier(&mut self, now: Duration) -> Option<Frame<'_>> {
+        let is_next = self.outbound.advance(&*self.framing, now, &mut self.counts);
         self.give_marks_back(now);
-        frame
+        is_next.then(|| self.outbound.said())
     }
 
     /// Does what is due besides sending.
@@ -180,10 +185,9 @@ impl CarrierLeg {
 
     fn give_marks_back(&mut self, now: Duration) {
         while let Some(name) = self.outbound.next_mark(now) {
-            let mut text = String::with_capacity(name.len() + 128);
             let sequence = self.inbound.next_sequence();
-            messages::write_mark(&mut text, &self.start.stream_sid, Some(sequence), &name);
-            self.for_bridge.push_back(text);
+            let sid = &self.start.stream_sid;
+            self.for_bridge.push((), |out| messages::write_mark(out, sid, Some(sequence), &name));
         }
     }
 }

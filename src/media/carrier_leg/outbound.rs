@@ -9,7 +9,8 @@ use base64_simd::STANDARD;
 use super::Counts;
 use super::inbound::{decoded_len, swap};
 use crate::domain::MediaFormat;
-use crate::media::framing::{Frame, Framing, Payload, Piece, Said};
+use crate::media::framing::{Frame, Framing, Payload, Piece, Said, Shape};
+use crate::media::lent;
 use crate::media::playout::Playout;
 
 /// How much audio may wait. A runtime sends an utterance as fast as it is made, and must still be
@@ -43,7 +44,9 @@ pub(super) struct Outbound {
     marks_queued: usize,
     /// Marks that were set after the rest.
     after_rest: VecDeque<String>,
-    clears: VecDeque<Frame<'static>>,
+    clear: Option<Written>,
+    /// What was sent last.
+    said: Written,
     playout: Playout,
     sent: VecDeque<SentMark>,
     /// Marks that are to come back at once.
@@ -63,8 +66,14 @@ struct Sizes {
 }
 
 enum Queued {
-    Audio { frame: Frame<'static>, length: Duration },
+    Audio { written: Written, length: Duration },
     Mark(String),
+}
+
+/// A message as it is sent.
+struct Written {
+    bytes: Vec<u8>,
+    shape: Shape,
 }
 
 struct SentMark {
@@ -114,7 +123,8 @@ impl Outbound {
             queued: Duration::ZERO,
             marks_queued: 0,
             after_rest: VecDeque::new(),
-            clears: VecDeque::new(),
+            clear: None,
+            said: Written { bytes: Vec::new(), shape: Shape::Text },
             playout: Playout::default(),
             sent: VecDeque::new(),
             played: VecDeque::new(),
@@ -187,9 +197,8 @@ impl Outbound {
         self.queued = Duration::ZERO;
         self.marks_queued = 0;
         // One is as good as two: nothing was sent between them.
-        self.clears.clear();
-        if let Some(frame) = framing.write(&Said::Clear, &self.stream) {
-            self.clears.push_back(frame);
+        self.clear = self.write(&Said::Clear, framing);
+        if self.clear.is_some() {
             self.playout.forget(now);
         }
     }
@@ -212,14 +221,36 @@ impl Outbound {
         self.played.pop_front()
     }
 
-    /// The next message that is to be sent by now.
-    pub(super) fn next(
+    /// Goes on to the next message that is to be sent by now; whether there is one.
+    pub(super) fn advance(
         &mut self,
         framing: &dyn Framing,
         now: Duration,
         counts: &mut Counts,
-    ) -> Option<Frame<'static>> {
-        if let Some(clear) = self.clears.pop_front() {
+    ) -> bool {
+        lent::give_back(std::mem::take(&mut self.said.bytes));
+        let next = self.next_written(framing, now, counts);
+        let is_next = next.is_some();
+        next.into_iter().for_each(|written| self.said = written);
+        is_next
+    }
+
+    /// The message.
+    pub(super) fn said(&self) -> Frame<'_> {
+        let Written { bytes, shape } = &self.said;
+        match shape {
+            Shape::Text => Frame::Text(String::from_utf8_lossy(bytes)),
+            Shape::Binary => Frame::Binary(Cow::Borrowed(bytes)),
+        }
+    }
+
+    fn next_written(
+        &mut self,
+        framing: &dyn Framing,
+        now: Duration,
+        counts: &mut Counts,
+    ) -> Option<Written> {
+        if let Some(clear) = self.clear.take() {
             return Some(clear);
         }
         loop {
@@ -228,20 +259,30 @@ impl Outbound {
             }
             match self.queue.pop_front() {
                 None => self.fill(framing, counts),
-                Some(Queued::Audio { frame, length }) => {
+                Some(Queued::Audio { written, length }) => {
                     self.queued -= length;
                     self.playout.add(length, now);
                     counts.sent += 1;
-                    return Some(frame);
+                    return Some(written);
                 }
                 Some(Queued::Mark(name)) => {
                     self.marks_queued -= 1;
-                    if let Some(frame) = self.send_mark(name, framing) {
-                        return Some(frame);
+                    if let Some(written) = self.send_mark(name, framing) {
+                        return Some(written);
                     }
                 }
             }
         }
+    }
+
+    /// Writes a message, in memory that is lent.
+    fn write(&self, said: &Said<'_>, framing: &dyn Framing) -> Option<Written> {
+        let mut bytes = lent::take();
+        if let Some(shape) = framing.write_into(said, &self.stream, &mut bytes) {
+            return Some(Written { bytes, shape });
+        }
+        lent::give_back(bytes);
+        None
     }
 
     /// When there is a mark to give back.
@@ -254,7 +295,7 @@ impl Outbound {
 
     /// When the next of what waits is to be sent.
     pub(super) fn send_at(&self) -> Option<Duration> {
-        if !self.clears.is_empty() {
+        if self.clear.is_some() {
             return Some(Duration::ZERO);
         }
         match self.queue.front() {
@@ -302,28 +343,28 @@ impl Outbound {
         framing: &dyn Framing,
         counts: &mut Counts,
     ) {
-        let Some(frame) = framing.write(&Said::Audio(payload), &self.stream) else {
+        let Some(written) = self.write(&Said::Audio(payload), framing) else {
             counts.to_carrier_ignored += 1;
             return;
         };
         let length = self.format.length_of(len);
         self.queued += length;
-        self.queue.push_back(Queued::Audio { frame, length });
+        self.queue.push_back(Queued::Audio { written, length });
     }
 
     /// Sends a mark after what was sent, or leaves it to the clock.
-    fn send_mark(&mut self, name: String, framing: &dyn Framing) -> Option<Frame<'static>> {
+    fn send_mark(&mut self, name: String, framing: &dyn Framing) -> Option<Written> {
         self.last_mark += 1;
         let id = self.last_mark;
-        let frame = self
-            .has_marks
-            .then(|| framing.write(&Said::Mark(&id.to_string()), &self.stream))
-            .flatten();
-        let at = frame.is_none().then(|| self.playout.until());
+        let written = match self.has_marks {
+            true => self.write(&Said::Mark(&id.to_string()), framing),
+            false => None,
+        };
+        let at = written.is_none().then(|| self.playout.until());
         self.sent.push_back(SentMark { id, name, at });
         if self.sent.len() > MARKS_SENT_MAX {
             self.played.extend(self.sent.pop_front().map(|mark| mark.name));
         }
-        frame
+        written
     }
 }

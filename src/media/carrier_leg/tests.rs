@@ -1,10 +1,12 @@
 //! What a leg keeps of every call, whatever the carrier's way: the tests' carriers speak in words
 //! and play what they are sent.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::framing::{Audio, Payload, Piece, Said};
+use crate::media::framing::{Audio, Payload, Piece, Said, Shape, write_text};
 
 const SID: &str = "MZ1";
 
@@ -78,7 +80,7 @@ impl Framing for Style {
         })
     }
 
-    fn write(&self, said: &Said<'_>, stream: &str) -> Option<Frame<'static>> {
+    fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape> {
         let text = match said {
             Said::Audio(payload) => {
                 let bytes = match payload {
@@ -86,7 +88,8 @@ impl Framing for Style {
                     Payload::Bytes(bytes) => bytes.to_vec(),
                 };
                 if self.is_binary {
-                    return Some(Frame::Binary(Cow::Owned(bytes)));
+                    out.extend(bytes);
+                    return Some(Shape::Binary);
                 }
                 format!("audio {stream} {}", base64_simd::STANDARD.encode_to_string(bytes))
             }
@@ -96,7 +99,7 @@ impl Framing for Style {
             }
             Said::Clear => self.can_clear.then(|| "clear".to_owned())?,
         };
-        Some(Frame::Text(Cow::Owned(text)))
+        Some(write_text(out, |out| out.push_str(&text)))
     }
 
     fn outbound_format(&self) -> MediaFormat {
@@ -157,8 +160,15 @@ fn clear() -> String {
     written(|out| messages::write_clear(out, SID))
 }
 
+fn owned(frame: Frame<'_>) -> Frame<'static> {
+    match frame {
+        Frame::Text(text) => Frame::Text(Cow::Owned(text.into_owned())),
+        Frame::Binary(bytes) => Frame::Binary(Cow::Owned(bytes.into_owned())),
+    }
+}
+
 fn for_bridge(leg: &mut CarrierLeg) -> Vec<String> {
-    std::iter::from_fn(|| leg.next_for_bridge()).collect()
+    std::iter::from_fn(|| leg.next_for_bridge().then(|| leg.text().to_owned())).collect()
 }
 
 /// The carrier's numbers and times of what has come, by ours.
@@ -253,7 +263,7 @@ impl Player {
     fn settle(&mut self) {
         loop {
             self.leg.due(self.now);
-            while let Some(frame) = self.leg.next_for_carrier(self.now) {
+            while let Some(frame) = self.leg.next_for_carrier(self.now).map(owned) {
                 self.take(frame);
             }
             let due = self.marks.iter().position(|(_, at)| *at <= self.now);
@@ -530,7 +540,8 @@ fn an_hour_passes_in_no_time() {
             player.say(&mark("said"));
         }
         player.leg.read(&text(&format!("audio {} {piece}", chunk + 1)), player.now);
-        let frame = player.leg.next_for_bridge().unwrap();
+        assert!(player.leg.next_for_bridge());
+        let frame = player.leg.text().to_owned();
         let media = messages::media(&frame).unwrap();
         assert_eq!((media.chunk, media.timestamp_ms), (Some(chunk + 1), Some(chunk * 20)));
         heard += 1;

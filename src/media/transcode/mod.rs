@@ -8,12 +8,12 @@
 //! It frames nothing and keeps no time.
 
 mod resample;
+mod tables;
 
 use std::time::Duration;
 
-use audio_codec_algorithms::{decode_alaw, decode_ulaw, encode_alaw, encode_ulaw};
-
 use self::resample::Resampler;
+use self::tables::{ALAW, ULAW};
 use crate::domain::{Codec, MediaFormat};
 
 /// One direction of a stream.
@@ -41,8 +41,8 @@ impl Transcoder {
     pub fn push(&mut self, audio: &[u8], out: &mut Vec<u8>) {
         self.samples.clear();
         match self.from {
-            Codec::Pcmu => self.samples.extend(audio.iter().map(|&byte| decode_ulaw(byte))),
-            Codec::Pcma => self.samples.extend(audio.iter().map(|&byte| decode_alaw(byte))),
+            Codec::Pcmu => ULAW.decode(audio, &mut self.samples),
+            Codec::Pcma => ALAW.decode(audio, &mut self.samples),
             Codec::L16 => self.read_linear(audio),
         }
         if let Some(resampler) = &mut self.resampler {
@@ -99,9 +99,14 @@ impl Transcoder {
 
 fn encode(to: Codec, samples: &[i16], out: &mut Vec<u8>) {
     match to {
-        Codec::Pcmu => out.extend(samples.iter().map(|&sample| encode_ulaw(sample))),
-        Codec::Pcma => out.extend(samples.iter().map(|&sample| encode_alaw(sample))),
-        Codec::L16 => out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes())),
+        Codec::Pcmu => ULAW.encode(samples, out),
+        Codec::Pcma => ALAW.encode(samples, out),
+        Codec::L16 => {
+            let start = out.len();
+            out.resize(start + samples.len() * 2, 0);
+            let pairs = out.get_mut(start..).unwrap_or_default().as_chunks_mut().0;
+            pairs.iter_mut().zip(samples).for_each(|(pair, sample)| *pair = sample.to_le_bytes());
+        }
     }
 }
 
