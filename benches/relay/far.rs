@@ -1,0 +1,358 @@
+//! Both far ends of every call, in a process of their own with one thread: carriers that speak 50
+//! times a second, and runtimes that answer each frame with one. Told by lines what to do; each is
+//! answered by a line of JSON.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use serde_json::{Value, json};
+use switchback::telemetry::clock;
+
+use crate::common::Sample;
+use crate::frames::{self, Frames};
+use crate::sockets;
+use crate::ways::Way;
+
+const FRAMES_A_SECOND: u32 = 50;
+
+/// A frame that is so late is not sent: the call's next one is due.
+const LATE_MAX: Duration = Duration::from_millis(20);
+
+/// One call's two ends.
+struct Call {
+    way: Way,
+    carrier: End,
+    /// None where it shares a socket with others.
+    runtime: Option<End>,
+    speech: Vec<u8>,
+    reply: Vec<u8>,
+    /// When the frames were sent that have not been answered.
+    sent: VecDeque<Instant>,
+}
+
+struct End {
+    socket: TcpStream,
+    frames: Frames,
+    /// What the socket did not take.
+    pending: Vec<u8>,
+}
+
+impl End {
+    fn new(socket: std::net::TcpStream, poll: &Poll, token: usize, frames: Frames) -> Self {
+        socket.set_nonblocking(true).unwrap();
+        let mut socket = TcpStream::from_std(socket);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(&mut socket, Token(token), interest).unwrap();
+        Self { socket, frames, pending: Vec::new() }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        if !self.pending.is_empty() {
+            return self.pending.extend(bytes);
+        }
+        match self.socket.write(bytes) {
+            Ok(written) => self.pending.extend(&bytes[written..]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.pending.extend(bytes),
+            Err(error) => panic!("a call was cut: {error}"),
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.pending.is_empty() {
+            let pending = std::mem::take(&mut self.pending);
+            self.say(&pending);
+        }
+    }
+
+    /// Takes what has come.
+    fn hear(&mut self, buffer: &mut [u8], mut each: impl FnMut(u8, &[u8])) {
+        loop {
+            match self.socket.read(buffer) {
+                Ok(0) => panic!("a call was ended"),
+                Ok(read) => {
+                    self.frames.take(&buffer[..read], &mut each);
+                    if read < buffer.len() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => panic!("a call was cut: {error}"),
+            }
+        }
+    }
+}
+
+/// A socket of many calls: what each is answered, by its number there.
+struct Link {
+    end: End,
+    replies: HashMap<u32, Vec<u8>>,
+    out: Vec<u8>,
+}
+
+/// Where links' tokens begin.
+const LINKS: usize = 1 << 32;
+
+struct Far {
+    poll: Poll,
+    events: Events,
+    listener: TcpListener,
+    calls: Vec<Option<Call>>,
+    links: Vec<Link>,
+    buffer: Vec<u8>,
+    round_trips_us: Vec<f64>,
+}
+
+/// Serves the process that started this one.
+pub(crate) fn serve() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    println!("{}", json!({ "runtime": listener.local_addr().unwrap() }));
+    let mut far = Far {
+        poll: Poll::new().unwrap(),
+        events: Events::with_capacity(4096),
+        listener,
+        calls: Vec::new(),
+        links: Vec::new(),
+        buffer: vec![0; 64 * 1024],
+        round_trips_us: Vec::with_capacity(1 << 20),
+    };
+    let (told, telling) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            told.send(serde_json::from_str::<Value>(&line.unwrap()).unwrap()).unwrap();
+        }
+    });
+    loop {
+        match telling.try_recv() {
+            Ok(told) => {
+                let way = Way::named(told["way"].as_str().unwrap());
+                let answer = match told["do"].as_str().unwrap() {
+                    "open" => far.open(way, &told),
+                    "close" => far.close(way),
+                    _ => far.run(way, &told),
+                };
+                println!("{answer}");
+            }
+            // Pings are answered whatever else is done.
+            Err(std::sync::mpsc::TryRecvError::Empty) => far.hear(Duration::from_millis(5)),
+            Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
+        }
+    }
+}
+
+impl Far {
+    /// Opens calls.
+    fn open(&mut self, way: Way, told: &Value) -> Value {
+        let to: SocketAddr = told["to"].as_str().unwrap().parse().unwrap();
+        let count = told["calls"].as_u64().unwrap();
+        let mut http = (way != Way::Raw).then(|| sockets::connect(to));
+        for n in 0..count {
+            let (carrier, runtime, reply) = match &mut http {
+                None => {
+                    let carrier = sockets::connect(to);
+                    let (runtime, _) = self.listener.accept().unwrap();
+                    runtime.set_nodelay(true).unwrap();
+                    (carrier, Some(runtime), sockets::raw_reply())
+                }
+                Some(http) if way == Way::Linked => {
+                    let opening = sockets::ask(http, way, n);
+                    self.await_start(way);
+                    (opening.open(to), None, Vec::new())
+                }
+                Some(http) => {
+                    let carrier = sockets::ask(http, way, n).open(to);
+                    let (mut runtime, _) = self.listener.accept().unwrap();
+                    let stream = sockets::accept(&mut runtime);
+                    (carrier, Some(runtime), sockets::reply(way, &stream))
+                }
+            };
+            let token = self.calls.len() * 2;
+            let end = |socket, token| End::new(socket, &self.poll, token, Frames::begun());
+            self.calls.push(Some(Call {
+                way,
+                carrier: end(carrier, token),
+                runtime: runtime.map(|runtime| end(runtime, token + 1)),
+                speech: sockets::speech(way),
+                reply,
+                sent: VecDeque::with_capacity(64),
+            }));
+            self.hear(Duration::ZERO);
+        }
+        json!({ "calls": self.calls.len() })
+    }
+
+    /// Waits until one more call has begun on a link, which may have to be made first.
+    fn await_start(&mut self, way: Way) {
+        let begun = |links: &[Link]| links.iter().map(|link| link.replies.len()).sum::<usize>();
+        let before = begun(&self.links);
+        self.listener.set_nonblocking(true).unwrap();
+        while begun(&self.links) == before {
+            if let Ok((mut socket, _)) = self.listener.accept() {
+                socket.set_nonblocking(false).unwrap();
+                sockets::shake(&mut socket, "sec-websocket-protocol: switchback.link.v1\r\n");
+                let token = LINKS + self.links.len();
+                let end = End::new(socket, &self.poll, token, Frames::default());
+                self.links.push(Link { end, replies: HashMap::new(), out: Vec::new() });
+            }
+            self.hear_for(Duration::from_millis(1), way);
+        }
+        self.listener.set_nonblocking(false).unwrap();
+    }
+
+    /// Hangs up all calls of that way.
+    fn close(&mut self, way: Way) -> Value {
+        for call in &mut self.calls {
+            drop(call.take_if(|call| call.way == way));
+        }
+        if way == Way::Linked {
+            self.links.clear();
+        }
+        json!({})
+    }
+
+    /// Speaks in all calls of that way.
+    fn run(&mut self, way: Way, told: &Value) -> Value {
+        let lasts = Duration::from_secs_f64(told["seconds"].as_f64().unwrap());
+        let is_of = |call: &Option<Call>| call.as_ref().is_some_and(|call| call.way == way);
+        let calls: Vec<_> = (0..self.calls.len()).filter(|&n| is_of(&self.calls[n])).collect();
+        let count = u32::try_from(calls.len()).unwrap();
+        let apart = Duration::from_secs(1) / FRAMES_A_SECOND / count;
+        self.round_trips_us.clear();
+        let cpu = thread_cpu();
+        let began = clock::instant();
+        let (mut due, mut place, mut sent, mut late) = (began, 0, 0_u64, 0_u64);
+        while due < began + lasts {
+            let mut now = clock::instant();
+            while due <= now {
+                let call = self.calls[calls[place]].as_mut().unwrap();
+                place = (place + 1) % calls.len();
+                if now - due > LATE_MAX || !call.carrier.pending.is_empty() {
+                    late += 1;
+                } else {
+                    call.sent.push_back(now);
+                    call.carrier.say(&call.speech);
+                    sent += 1;
+                    now = clock::instant();
+                }
+                due += apart;
+            }
+            self.hear(due.saturating_duration_since(now));
+        }
+        let took = began.elapsed();
+        let cpu = thread_cpu() - cpu;
+        let heard = self.round_trips_us.len();
+        // What is still on its way comes, and is no part of it.
+        let until = clock::instant() + Duration::from_millis(300);
+        while clock::instant() < until {
+            self.hear(Duration::from_millis(10));
+        }
+        let lost = sent - self.round_trips_us.len() as u64;
+        self.calls.iter_mut().flatten().for_each(|call| call.sent.clear());
+        let trips = Sample::of(std::mem::take(&mut self.round_trips_us));
+        let answer = json!({
+            "sent": sent, "heard": heard, "late": late, "lost": lost,
+            "seconds": took.as_secs_f64(), "busy": cpu.as_secs_f64() / took.as_secs_f64(),
+            "p50_us": trips.at(0.5), "p99_us": trips.at(0.99), "p999_us": trips.at(0.999),
+        });
+        self.round_trips_us = Vec::with_capacity(1 << 20);
+        answer
+    }
+
+    fn hear(&mut self, within: Duration) {
+        self.hear_for(within, Way::Linked);
+    }
+
+    /// Hears and answers what has come, or comes within that time; calls that begin on a link are
+    /// of that way.
+    fn hear_for(&mut self, within: Duration, way: Way) {
+        // The kernel counts in milliseconds, and rounds up: less than one is not slept.
+        let within = Duration::from_millis(u64::try_from(within.as_millis()).unwrap());
+        self.poll.poll(&mut self.events, Some(within)).unwrap();
+        for event in &self.events {
+            let Token(token) = event.token();
+            if token >= LINKS {
+                let Some(link) = self.links.get_mut(token - LINKS) else { continue };
+                if event.is_writable() {
+                    link.end.flush();
+                }
+                if event.is_readable() {
+                    link.answer(way, &mut self.buffer);
+                }
+                continue;
+            }
+            let Some(call) = &mut self.calls[token / 2] else { continue };
+            let is_carrier = token % 2 == 0;
+            let runtime = call.runtime.as_mut();
+            let end = if is_carrier { &mut call.carrier } else { runtime.unwrap() };
+            if event.is_writable() {
+                end.flush();
+            }
+            if !event.is_readable() {
+                continue;
+            }
+            let (mut audio, mut pings) = (0, 0);
+            end.hear(&mut self.buffer, |opcode, payload| {
+                audio += u32::from(frames::is_audio(opcode, payload.len()));
+                pings += u32::from(opcode == frames::PING);
+            });
+            for _ in 0..pings {
+                end.say(&frames::plain(frames::PONG, &[]));
+            }
+            for _ in 0..audio {
+                if is_carrier {
+                    let sent = call.sent.pop_front();
+                    let took = sent.map(|sent| sent.elapsed().as_nanos() as f64 / 1000.0);
+                    self.round_trips_us.extend(took);
+                } else {
+                    call.runtime.as_mut().unwrap().say(&call.reply);
+                }
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Answers what has come for its calls, all in one message.
+    fn answer(&mut self, way: Way, buffer: &mut [u8]) {
+        let Self { end, replies, out } = self;
+        let mut pings = 0;
+        end.hear(buffer, |opcode, payload| {
+            pings += u32::from(opcode == frames::PING);
+            let lines = payload.split(|byte| *byte == b'\n').filter(|_| opcode == frames::TEXT);
+            for line in lines.filter(|line| !line.is_empty()) {
+                let blank = line.iter().position(|byte| *byte == b' ').unwrap();
+                let (number, said) = (&line[..blank], &line[blank + 1..]);
+                let number: u32 = std::str::from_utf8(number).unwrap().parse().unwrap();
+                match replies.get(&number) {
+                    Some(reply) if said.len() >= 250 => out.extend(reply),
+                    Some(_) => {}
+                    None if said.starts_with(b"open") => {
+                        out.extend(format!("{number} accept\n").into_bytes());
+                    }
+                    None => {
+                        let stream = sockets::stream_of(said);
+                        let said = stream.map(|stream| sockets::said(way, &stream));
+                        let reply = said.map(|said| format!("{number} {said}\n").into_bytes());
+                        replies.extend(reply.map(|reply| (number, reply)));
+                    }
+                }
+            }
+        });
+        for _ in 0..pings {
+            end.say(&frames::plain(frames::PONG, &[]));
+        }
+        if !out.is_empty() {
+            end.say(&frames::plain(frames::TEXT, out));
+            out.clear();
+        }
+    }
+}
+
+/// The processor time of this thread.
+fn thread_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+}
