@@ -2,9 +2,9 @@
 //! whole daemon and, in the same run, through a relay of bytes that does nothing else.
 //!
 //! `cargo bench --bench relay`: so many calls of each way, in turns; `-- --scale` instead: one way
-//! over more and more calls; `-- --boot`: how much sooner a caller is spoken to by a runtime that was
-//! opened ahead; `-- --json` prints one JSON object. The daemon and the raw relay have
-//! one worker thread each, whose processor time the kernel counts; carriers and runtimes are
+//! over more and more calls; `-- --boot`: how much sooner a caller is spoken to by a runtime that
+//! was opened ahead; `-- --json` prints one JSON object. The daemon and the raw relay have one
+//! worker thread each, whose processor time the kernel counts; carriers and runtimes are
 //! another process with one thread. Where that thread is busy all the time, it and not the relay is
 //! what cannot go on, and latencies are its own.
 

@@ -149,9 +149,9 @@ pub trait Framing: Send + Sync {
     /// It is nothing that the carrier's documentation describes.
     fn read<'a>(&self, frame: &'a Frame<'_>) -> Result<Heard<'a>, Malformed>;
 
-    /// Writes a message about the stream into memory that has nothing in it. None where the carrier
-    /// knows no such thing: a mark is then given back by the clock, and what is cleared is forgotten
-    /// here.
+    /// Writes a message about the stream into memory that has nothing in it. None where the
+    /// carrier knows no such thing: a mark is then given back by the clock, and what is cleared is
+    /// forgotten here.
     fn write_into(&self, said: &Said<'_>, stream: &str, out: &mut Vec<u8>) -> Option<Shape>;
 
     /// The same, into memory of its own.

@@ -267,7 +267,7 @@ async fn an_ordinary_runtime_declines_a_link() {
 
 #[tokio::test]
 async fn a_call_that_is_said_too_much_is_closed_and_a_slow_one_stops_no_other() {
-    // Call 1 is talked at without a pause as far as its credit goes, call 2 beyond it, call 3 echoes.
+    // Call 1 is talked at as far as its credit goes, call 2 beyond it, call 3 echoes.
     let (url, _) = links(|mut link| async move {
         let mut said = String::new();
         messages::write_audio(&mut said, STREAM, &payload(7));
