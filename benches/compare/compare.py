@@ -296,6 +296,11 @@ class Switchback(Server):
         self.start([self.stage.switchback, "serve", "--config", data / "switchback.toml",
                     "--data-dir", data], keys)
         wait_for_port(self.control, self.child)
+        # Its ports are bound before its index is filled; who asks meanwhile waits.
+        ready = http.client.HTTPConnection("127.0.0.1", admin, timeout=120)
+        ready.request("GET", "/readyz")
+        if ready.getresponse().status != 200:
+            raise RuntimeError("it is not ready")
         self.admin = admin
         self.part()
 

@@ -29,7 +29,9 @@ MEASUREMENTS = {
     "cold": bench("cold", "10000000"),
     "webhook": bench("webhook", "--contacts", "1000000"),
     "webhook_scale": bench("webhook", "--scale"),
-    "webhook_slow": bench("webhook", "--slow", "20000"),
+    "webhook_parts": bench("webhook", "--parts", "--contacts", "1000000"),
+    "webhook_tls": bench("webhook", "--tls"),
+    "webhook_slow": bench("webhook", "--slow", "11000"),
     "relay": bench("relay"),
     "relay_scale": bench("relay", "--scale"),
     "control": bench("control"),
@@ -60,6 +62,11 @@ def revision() -> str:
     return subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def built() -> dict[str, str]:
+    """What cargo was told to build otherwise than Cargo.toml says."""
+    return {name: told for name, told in os.environ.items() if name.startswith("CARGO_PROFILE_")}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benches/performance/run.sh")
     parser.add_argument("--only", default="", help=f"some of {', '.join(MEASUREMENTS)}")
@@ -82,7 +89,7 @@ def main() -> int:
             failed.append(name)
             continue
         kept[name] = {"at": time.strftime("%Y-%m-%d"), "revision": revision(),
-                      "machine": machine(), "seconds": round(time.monotonic() - began),
+                      "machine": machine(), "built": built(), "seconds": round(time.monotonic() - began),
                       "command": " ".join(MEASUREMENTS[name]), "figures": figures}
         FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     drawn = plots.draw(kept, DOCS)

@@ -38,6 +38,7 @@ def commands(kept: dict, names: list[str]) -> str:
     told = []
     for name in names:
         if entry := kept.get(name):
+            otherwise = "".join(f", {name}={value}" for name, value in entry["built"].items())
             told.append(f"`{entry['command']}` ({entry['at']}, {entry['revision']}, "
-                        f"{entry['seconds']} s, {entry['machine']})")
+                        f"{entry['seconds']} s, {entry['machine']}{otherwise})")
     return "Measured by " + "; ".join(told) + "." if told else "Not measured yet."

@@ -55,10 +55,10 @@ def applying(axes, figures):
 
 
 def webhook(axes, figures):
-    steps = figures["webhook_scale"]["scale"]
-    connections = [step["connections"] for step in steps]
-    for name, label in [("bare", "bare hyper, a constant"), ("daemon", "switchback")]:
-        rates = [step[name]["requests_per_second"] / 1000 for step in steps]
+    rows = figures["webhook_scale"]["rows"]
+    connections = [row["connections"] for row in rows]
+    for name, label in [("bare_", "bare hyper, a constant"), ("", "switchback")]:
+        rates = [row[f"{name}requests_per_second"] / 1000 for row in rows]
         axes.plot(connections, rates, marker="o", label=label)
     axes.set(xscale="log", ylim=(0, None), xlabel="connections", ylabel="thousand requests/s")
 
