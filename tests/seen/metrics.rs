@@ -6,7 +6,7 @@ use serde_json::json;
 use switchback::{
     domain::{CallStatus, CarrierId, Direction, OrphanCause, PurgeKind, RouteReason},
     telemetry::metrics::{
-        CommandFate, DeliveryFate, EventOutcome, MediaChange, MediaDirection, Prewarm,
+        CommandFate, DeliveryFate, EdgeRefusal, EventOutcome, MediaChange, MediaDirection, Prewarm,
         SnapshotFate, WebhookKind, WebhookOutcome,
     },
 };
@@ -60,6 +60,7 @@ fn words(metric: &str, label: &str) -> Vec<&'static str> {
         of.iter().map(|one| word(*one)).collect()
     }
     match (metric.strip_prefix("switchback_").unwrap(), label) {
+        ("edge_refused_total", "cause") => all(EdgeRefusal::ALL, EdgeRefusal::as_str),
         ("snapshots_total", "fate") => all(SnapshotFate::ALL, SnapshotFate::as_str),
         (_, "carrier") => all(CarrierId::ALL, CarrierId::as_str),
         (_, "account") => vec!["main"],
