@@ -37,7 +37,8 @@ pub(crate) fn start(worker: &'static str, prewarm: bool, runtime: SocketAddr) ->
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("switchback.toml");
     let config = format!(
-        "edge = {{ listen = \"127.0.0.1:0\", public_url = \"https://{HOST}\" }}\n\
+        "edge = {{ listen = \"127.0.0.1:0\", public_url = \"https://{HOST}\", workers = 1, \
+         connections_per_address = 20000 }}\n\
          control = {{ listen = \"127.0.0.1:0\" }}\nadmin = {{ listen = \"127.0.0.1:0\" }}\n\
          runtime = {{ prewarm = {prewarm} }}\n{}",
         ways::configured()
