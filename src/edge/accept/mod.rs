@@ -3,11 +3,11 @@
 //!
 //! | limit | at it |
 //! |---|---|
-//! | [`CONNECTIONS_MAX`] speak HTTP at once, fewer where the process may open fewer files | the next waits in the kernel's backlog |
+//! | `CONNECTIONS_MAX` speak HTTP at once, fewer where the process may open fewer files | the next waits in the kernel's backlog |
 //! | [`Settings::per_address_max`] of them from one address (IPv6: one /64), trusted proxies excepted | closed at once |
 //! | [`Times::handshake`] for TLS | closed |
 //! | [`Times::head`] from a request's first byte to its headers' end; of a new connection, from its accept | closed |
-//! | [`HEAD_BYTES_MAX`] of request line and headers | 431 |
+//! | `HEAD_BYTES_MAX` of request line and headers | 431 |
 //! | body bytes and time, which `edge/webhook.rs` has | 413, 408 |
 //! | [`Times::idle`] of quiet between requests | closed: nothing is lost |
 //! | [`Times::answer`] from a request's headers to the end of its answer | closed |
