@@ -58,7 +58,8 @@ impl<'a> Media<'a> {
     }
 }
 
-/// Reads a frame of audio. `None` is anything else, or one spelled so that only [`parse`](super::parse) can tell.
+/// Reads a frame of audio. `None` is anything else, or one spelled so that only
+/// [`parse`](super::parse) can tell.
 #[must_use]
 pub fn media(text: &str) -> Option<Media<'_>> {
     let (mut is_media, mut stream_sid, mut payload) = (false, None, None);
