@@ -24,7 +24,12 @@ RECORD = HERE / "record.json"
 
 # Shares by which a count may differ from the record: hashes are keyed afresh in every process, so
 # the tables' look-ups are never quite the same.
-TOLERANCE = {"instructions": 0.02, "allocations": 0.01}
+TOLERANCE = {"instructions": 0.02, "allocations": 0.02}
+# The table's segments grow when chance fills them, so what a thousand touches cost differs more: 4 %
+# and 22 allocations between two runs.
+GROWING = {"apply/touch": {"instructions": 0.15, "allocations": 1.0}}
+# By so many any count may differ.
+FEW = 10
 
 
 def target() -> Path:
@@ -80,8 +85,9 @@ def new(metrics: dict) -> int:
     return both["Int"]
 
 
-def differs(name: str, now: int, then: int) -> bool:
-    return abs(now - then) > then * TOLERANCE[name]
+def differs(path: str, name: str, now: int, then: int) -> bool:
+    share = GROWING.get(path, TOLERANCE)[name]
+    return abs(now - then) > max(then * share, FEW)
 
 
 def main() -> int:
@@ -103,7 +109,7 @@ def main() -> int:
             then = recorded.get(path, {}).get(name)
             change = "new" if then is None else f"{(now - then) / then:+.1%}" if then else ""
             told += f"{now:14,} {change:8}"
-            if then is None or differs(name, now, then):
+            if then is None or differs(path, name, now, then):
                 wrong.append(path)
         if not asked.json:
             print(told)
