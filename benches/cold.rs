@@ -21,8 +21,8 @@
 #[expect(dead_code, reason = "the other benches use the rest")]
 mod common;
 #[expect(dead_code, reason = "the webhook's bench uses the rest")]
-#[path = "webhook/daemon.rs"]
-mod daemon;
+#[path = "webhook/installation.rs"]
+mod installation;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -118,15 +118,16 @@ fn print(told: &Value) {
 struct Bench {
     folder: PathBuf,
     port: u16,
-    calls: daemon::Calls,
+    calls: installation::Calls,
 }
 
 impl Bench {
     fn new(folder: &Path, contacts: u64) -> Self {
         fs::create_dir_all(folder).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        fs::write(folder.join("switchback.toml"), daemon::config(port)).unwrap();
-        let bench = Self { folder: folder.to_owned(), port, calls: daemon::Calls::new(contacts) };
+        fs::write(folder.join("switchback.toml"), installation::config(port)).unwrap();
+        let bench =
+            Self { folder: folder.to_owned(), port, calls: installation::Calls::new(contacts) };
         if !bench.database().exists() {
             fill(&bench.database(), contacts);
         }
@@ -248,7 +249,7 @@ fn fill(path: &Path, contacts: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (store, feed) = Store::open(&Settings::at(path)).unwrap();
     drop(feed);
-    let made = runtime.block_on(store.write(Actor::default(), daemon::installation)).unwrap();
+    let made = runtime.block_on(store.write(Actor::default(), installation::installation)).unwrap();
     let (tenant, sources) = made.value;
     store.close();
     // In the order of the table and its index: ids go by the number.
@@ -262,7 +263,7 @@ fn fill(path: &Path, contacts: u64) {
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut insert = file.prepare(sql).unwrap();
     for (id, n) in (0_u128..).zip(people) {
-        let TouchRecord { touch, .. } = daemon::touch(n, tenant, &sources);
+        let TouchRecord { touch, .. } = installation::touch(n, tenant, &sources);
         insert
             .execute(rusqlite::params![
                 touch.tenant.0.as_bytes(),

@@ -12,7 +12,7 @@ use switchback::telemetry::clock;
 use crate::common::Sample;
 use crate::frames::{self, Frames};
 use crate::ways::Way;
-use crate::{daemon, sockets};
+use crate::{installation, sockets};
 
 /// What the runtime needs from `start` to its first words.
 const BOOT: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ const CALLS: u64 = 5;
 
 /// Both ways.
 pub(crate) fn measure() -> Value {
-    let (with, without) = (first_audio_ms("ahead", true), first_audio_ms("late", false));
+    let (with, without) = (first_audio_ms(true), first_audio_ms(false));
     let earlier = (without.at(0.5) - with.at(0.5)) / (SET_UP.as_secs_f64() * 1000.0);
     json!({
         "bench": "boot", "calls": CALLS, "boot_ms": BOOT.as_secs_f64() * 1000.0,
@@ -38,10 +38,10 @@ fn spread(sample: &Sample) -> [f64; 3] {
     [0.5, 0.0, 1.0].map(|share| sample.at(share).round())
 }
 
-fn first_audio_ms(worker: &'static str, prewarm: bool) -> Sample {
+fn first_audio_ms(prewarm: bool) -> Sample {
     let way = Way::Renamed;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let daemon = daemon::start(worker, prewarm, listener.local_addr().unwrap());
+    let daemon = installation::start(prewarm, listener.local_addr().unwrap());
     thread::spawn(move || {
         for socket in listener.incoming() {
             let mut socket = socket.unwrap();

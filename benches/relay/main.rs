@@ -21,11 +21,13 @@ mod boot;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/daemon.rs"]
 mod daemon;
 mod far;
 mod frames;
 #[path = "../common/heap.rs"]
 mod heap;
+mod installation;
 mod raw;
 mod sockets;
 mod ways;
@@ -162,13 +164,14 @@ fn run(far: &mut Far, way: Way, seconds: f64) -> Round {
     }
 }
 
-/// The processor time of this process's threads of that name; of a daemon, also of the edge's
-/// worker, which carries the calls. Only one daemon is up at a time.
+/// The processor time of the raw relay's thread, or of the edge's worker, which carries a daemon's
+/// calls. Only one daemon is up at a time.
 fn threads_cpu(name: &str) -> Duration {
+    let worker = if name == Way::Raw.name() { name } else { WORKER };
     let of_task = |task: fs::DirEntry| {
         let comm = fs::read_to_string(task.path().join("comm")).ok()?;
         let time = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        (comm.trim_end() == name || name != Way::Raw.name() && comm.trim_end() == WORKER)
+        (comm.trim_end() == worker)
             .then(|| time.split(' ').next()?.parse().ok().map(Duration::from_nanos))?
     };
     fs::read_dir("/proc/self/task").unwrap().filter_map(|task| of_task(task.unwrap())).sum()
@@ -182,7 +185,7 @@ fn side_by_side(calls: u64) -> Value {
     let raw_heap = open(&mut far, Way::Raw, raw, calls);
     let mut ways = serde_json::Map::new();
     for way in Way::OF_DAEMONS {
-        let daemon = daemon::start(way.name(), way != Way::Passed, far.runtime);
+        let daemon = installation::start(way != Way::Passed, far.runtime);
         // Its caches and tables are there.
         open(&mut far, way, daemon.edge, calls / 4 + 1);
         let heap = open(&mut far, way, daemon.edge, calls);
@@ -230,7 +233,7 @@ fn scale(max: u64) -> Value {
     for calls in SCALE.into_iter().filter(|&calls| calls <= max) {
         let mut far = Far::start();
         let raw = raw::start(far.runtime);
-        let daemon = daemon::start(Way::Renamed.name(), true, far.runtime);
+        let daemon = installation::start(true, far.runtime);
         let mut step = json!({ "calls": calls });
         for (way, to) in [(Way::Raw, raw), (Way::Renamed, daemon.edge)] {
             let heap = open(&mut far, way, to, calls);

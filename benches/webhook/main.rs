@@ -24,18 +24,22 @@ mod carrier;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/daemon.rs"]
 mod daemon;
+mod installation;
 mod parts;
 mod slow;
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use carrier::Manner;
 use common::Sample;
+use daemon::{BEHIND, Daemon};
 use serde_json::{Value, json};
-use switchback::telemetry::clock;
+use switchback::telemetry::{clock, metrics};
 
 /// The program's own: see `src/main.rs`.
 #[global_allocator]
@@ -85,11 +89,33 @@ fn main() {
     }
 }
 
+/// Starts a daemon over so many contacts. Where a pair of certificate and key is given, carriers
+/// come by TLS.
+fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
+    let configure = |folder: &Path| {
+        let tls = tls.map_or("", |(cert, key)| {
+            fs::write(folder.join("cert.pem"), cert).unwrap();
+            fs::write(folder.join("key.pem"), key).unwrap();
+            "[edge.tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
+        });
+        installation::config(0) + tls
+    };
+    daemon::start(configure, |store| installation::fill(store, contacts))
+}
+
+/// How many call rows a full queue has dropped, of all daemons together.
+fn rows_dropped() -> u64 {
+    let rendered = metrics::render();
+    let mut lines = rendered.lines();
+    let dropped = lines.find_map(|line| line.strip_prefix("switchback_journal_dropped_total "));
+    dropped.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
 /// Both in turns.
 fn beside_bare(contacts: u64) -> Value {
-    let daemon = daemon::start(contacts, None);
+    let daemon = start(contacts, None);
     let bare = bare::start();
-    let mut calls = daemon::Calls::new(contacts);
+    let mut calls = installation::Calls::new(contacts);
     let mut rounds = Vec::new();
     let manner = Manner::of(carrier::CONNECTIONS);
     // The first round warms caches, allocators and connections up.
@@ -103,16 +129,17 @@ fn beside_bare(contacts: u64) -> Value {
             rounds.push(both);
         }
     }
-    let store = threads_cpu("store-writer") + threads_cpu("behind");
-    let dropped = daemon.stop();
+    let store = threads_cpu("store-writer") + threads_cpu(BEHIND);
+    let dropped = rows_dropped();
+    daemon.stop();
     report(&rounds, contacts, dropped, store)
 }
 
 /// The same over few connections and many; medians of three rounds.
 fn over_connections(contacts: u64) -> Value {
-    let daemon = daemon::start(contacts, None);
+    let daemon = start(contacts, None);
     let bare = bare::start();
-    let mut calls = daemon::Calls::new(contacts);
+    let mut calls = installation::Calls::new(contacts);
     let mut rows = Vec::new();
     for connections in [1, 8, 64, 256, 1000] {
         let manner = Manner::of(connections);
@@ -135,7 +162,8 @@ fn over_connections(contacts: u64) -> Value {
             "p99_us": of(&|both| both.1.p99_us),
         }));
     }
-    let dropped = daemon.stop();
+    let dropped = rows_dropped();
+    daemon.stop();
     json!({ "bench": "webhook --scale", "contacts": contacts, "rows": rows, "rows_dropped": dropped })
 }
 
@@ -144,8 +172,8 @@ fn with_and_without_tls(contacts: u64) -> Value {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let trusted = made.cert.der().clone();
     let pair = (made.cert.pem(), made.signing_key.serialize_pem());
-    let (plain, secured) = (daemon::start(contacts, None), daemon::start(contacts, Some(pair)));
-    let mut calls = daemon::Calls::new(contacts);
+    let (plain, secured) = (start(contacts, None), start(contacts, Some(pair)));
+    let mut calls = installation::Calls::new(contacts);
     let manner = Manner::of(carrier::CONNECTIONS);
     let by_tls = Manner { tls: Some(trusted), ..manner.clone() };
     let mut rounds = Vec::new();
@@ -178,8 +206,8 @@ fn with_and_without_tls(contacts: u64) -> Value {
 /// Honest webhooks at a steady rate, alone and beside slow clients, in turns.
 fn beside_slow_clients(contacts: u64, count: usize) -> Value {
     const RATE: u32 = 1000;
-    let daemon = daemon::start(contacts, None);
-    let mut calls = daemon::Calls::new(contacts);
+    let daemon = start(contacts, None);
+    let mut calls = installation::Calls::new(contacts);
     let manner = Manner { per_second: Some(RATE), ..Manner::of(8) };
     let mut ask = |seconds: usize| {
         let requests = calls.take(seconds * RATE as usize);

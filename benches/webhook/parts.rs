@@ -18,7 +18,7 @@ use switchback::routing::decide;
 use switchback::telemetry::clock;
 
 use crate::common::{self, NOW, Sample, Seeded};
-use crate::daemon::{self, FORM, PUBLIC_URL, TOKEN};
+use crate::installation::{self, FORM, PUBLIC_URL, TOKEN};
 
 const REQUESTS: usize = 4000;
 const ROUNDS: usize = 15;
@@ -40,7 +40,7 @@ pub(crate) fn measure(contacts: u64) -> Value {
         let touches = (first..contacts.min(first + 1000)).flat_map(common::touches).collect();
         writer.apply(&[Delta::Touches(touches)]);
     }
-    let account = Account { id: common::ACCOUNT, ..daemon::account() };
+    let account = Account { id: common::ACCOUNT, ..installation::account() };
     let mut seeded = Seeded(3);
     let made: Vec<_> =
         (0..REQUESTS as u64).map(|n| make(n, &account, seeded.below(contacts))).collect();

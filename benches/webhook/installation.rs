@@ -1,16 +1,10 @@
-//! The daemon with a tenant's agents, numbers and contacts in its store, and the signed webhooks of
-//! those contacts' return calls.
+//! What the daemon has in its store: a tenant's agents, numbers and contacts; and the signed
+//! webhooks of those contacts' return calls.
 
-use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
 
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
-use switchback::app::{Bound, StopSwitch};
 use switchback::carriers::{CarrierId, Request, room};
-use switchback::config::Config;
 use switchback::domain::{
     Account, AccountApi, AccountId, AccountOrigin, AgentId, AgentState, Direction, E164, NumberId,
     Outcome, Secret, Target, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
@@ -18,8 +12,7 @@ use switchback::domain::{
 use switchback::store::{
     Actor, CallbackChange, NewAgent, NewNumber, Role, Settings, Sharing, Store, Tx, WriteError,
 };
-use switchback::telemetry::{clock, metrics};
-use tempfile::TempDir;
+use switchback::telemetry::clock;
 use uuid::Uuid;
 
 use crate::common::{Seeded, person};
@@ -33,61 +26,6 @@ const CALLBACK_AGENTS: u64 = 50;
 const NUMBERS_AN_AGENT: u64 = 20;
 pub(crate) const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
 
-/// A daemon with one thread for carriers; what it does behind the answer has another.
-pub(crate) struct Daemon {
-    pub(crate) edge: SocketAddr,
-    switch: StopSwitch,
-    thread: JoinHandle<()>,
-    _folder: TempDir,
-}
-
-impl Daemon {
-    /// Stops it; how many call rows its full queue dropped.
-    pub(crate) fn stop(self) -> u64 {
-        let rendered = metrics::render();
-        let dropped = rendered
-            .lines()
-            .find_map(|line| line.strip_prefix("switchback_journal_dropped_total ")?.parse().ok());
-        self.switch.press();
-        self.switch.press();
-        self.thread.join().unwrap();
-        dropped.unwrap_or(0)
-    }
-}
-
-/// Fills a store and starts a daemon over it, as `serve` would but for its one worker.
-/// Where a pair of certificate and key is given, carriers come by TLS.
-pub(crate) fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("switchback.toml");
-    let tls = tls.map_or("", |(cert, key)| {
-        fs::write(folder.path().join("cert.pem"), cert).unwrap();
-        fs::write(folder.path().join("key.pem"), key).unwrap();
-        "[edge.tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n"
-    });
-    fs::write(&file, config(0) + tls).unwrap();
-    let config = Config::load(Some(&file), folder.path(), &|_| None).unwrap();
-    fill(&config.store_path, contacts);
-    let (switch, stop) = StopSwitch::new();
-    let (ready, bound) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("behind")
-            .enable_all()
-            .build()
-            .unwrap();
-        let served = runtime.spawn(async move {
-            let bound = Bound::bind(config).await.unwrap();
-            ready.send(bound.addresses().edge).unwrap();
-            bound.serve(stop).await;
-        });
-        runtime.block_on(served).unwrap();
-    });
-    Daemon { edge: bound.recv().unwrap(), switch, thread, _folder: folder }
-}
-
 /// A configuration whose carriers' side listens on a port, with one thread.
 pub(crate) fn config(port: u16) -> String {
     format!(
@@ -100,7 +38,8 @@ pub(crate) fn config(port: u16) -> String {
     )
 }
 
-fn fill(path: &Path, contacts: u64) {
+/// Puts it and so many contacts into a store.
+pub(crate) fn fill(path: &Path, contacts: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (store, feed) = Store::open(&Settings::at(path)).unwrap();
     drop(feed);
