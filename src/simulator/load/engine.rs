@@ -237,6 +237,7 @@ impl Worker {
             // There are no more requests.
             () = async { while tasks.join_next().await.is_some() {} } => Ok(()),
         };
+        self.settle(&tasks).await;
         let ended = self.elapsed();
         let busy = self.busy(ended);
         self.is_over.set(true);
@@ -281,12 +282,18 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
         }
-        timer.until(self.start + plan.length()).await?;
+        timer.until(self.start + plan.length()).await
+    }
+
+    /// Lets those go that were due before the end, while there is somebody to send them.
+    async fn settle(&self, tasks: &JoinSet<()>) {
         let grace = clock::instant() + GRACE;
-        while self.taken.get() < self.released.get() && clock::instant() < grace {
+        while self.taken.get() < self.released.get()
+            && !tasks.is_empty()
+            && clock::instant() < grace
+        {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        Ok(())
     }
 
     fn next_time(&self) -> (u64, Option<Duration>) {

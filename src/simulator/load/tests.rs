@@ -121,8 +121,8 @@ fn a_rate_that_nobody_can_keep_is_the_generators_own() {
 #[test]
 fn a_closed_loop_asks_as_fast_as_it_is_answered() {
     let tally = load(server(NEVER, OK), Pace::Closed, 4, 300);
-    assert!(tally.answered > 300 && tally.failures() == 0, "{}", tally.answered);
-    assert!(tally.rate() > 1000.0 && tally.connections == 4, "{}", tally.rate());
+    assert!(tally.answered > 60 && tally.failures() == 0, "{}", tally.answered);
+    assert!(tally.rate() > 200.0 && tally.connections == 4, "{}", tally.rate());
 }
 
 #[test]
