@@ -1,6 +1,6 @@
 //! Speaks to a running daemon.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use reqwest::{Method, RequestBuilder};
 use serde::Serialize;
@@ -19,6 +19,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(50);
 
 /// How long a stream may last before it is opened anew.
 const STREAM_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Rows of one page of a list.
+const PAGE: u32 = 100;
 
 /// Asks a running daemon.
 pub(crate) struct Client<'a> {
@@ -56,6 +59,26 @@ impl<'a> Client<'a> {
             request = request.json(body);
         }
         self.answer(request)
+    }
+
+    /// Reads a list page by page, until it ends or `take` wants no more.
+    pub(crate) fn each(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&Value) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let mut query = vec![("limit", PAGE.to_string())];
+        loop {
+            let page = self.ask(Method::GET, path, &query, None)?;
+            let rows = list(&page);
+            if rows.iter().any(|row| take(row).is_break()) {
+                return Ok(());
+            }
+            let has_more = page.get("has_more") == Some(&Value::Bool(true));
+            let Some(last) = rows.last().filter(|_| has_more) else { return Ok(()) };
+            query.truncate(1);
+            query.push(("starting_after", text(last, "id").to_owned()));
+        }
     }
 
     /// Posts JSON objects, one a line.

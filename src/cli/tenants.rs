@@ -1,12 +1,17 @@
 //! `tenants`: who shares the installation. For operators.
 
-use std::process::ExitCode;
+use std::{ops::ControlFlow, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Daemon, Failure, client::Client, keys::list, out};
+use super::{
+    Daemon, Failure,
+    client::{Client, text},
+    keys::list,
+    out,
+};
 
 /// Makes, lists and removes tenants.
 #[derive(Debug, Args)]
@@ -76,22 +81,13 @@ impl Tenants {
 
 /// The id of the tenant of that name or id.
 fn find(client: &Client<'_>, named: &str) -> Result<String, Failure> {
-    let mut query = vec![("limit", "100".to_owned())];
-    loop {
-        let page = client.ask(Method::GET, PATH, &query, None)?;
-        let tenants = page.get("data").and_then(Value::as_array);
-        let tenants = tenants.map(Vec::as_slice).unwrap_or_default();
-        let text = |tenant: &Value, field| tenant.get(field)?.as_str().map(str::to_owned);
-        let found = tenants
-            .iter()
-            .find(|tenant| ["name", "id"].iter().any(|by| tenant.get(by) == Some(&json!(named))));
-        if let Some(id) = found.and_then(|tenant| text(tenant, "id")) {
-            return Ok(id);
+    let mut found = None;
+    client.each(PATH, |tenant| {
+        if ["name", "id"].iter().any(|by| text(tenant, by) == named) {
+            found = Some(text(tenant, "id").to_owned());
+            return ControlFlow::Break(());
         }
-        let last = tenants.last().filter(|_| page.get("has_more") == Some(&json!(true)));
-        match last.and_then(|tenant| text(tenant, "id")) {
-            Some(last) => query = vec![("limit", "100".to_owned()), ("starting_after", last)],
-            None => return Err(Failure::Refused(format!("there is no tenant {named}"))),
-        }
-    }
+        ControlFlow::Continue(())
+    })?;
+    found.ok_or_else(|| Failure::Refused(format!("there is no tenant {named}")))
 }

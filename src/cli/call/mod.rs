@@ -4,6 +4,7 @@
 mod words;
 
 use std::{
+    ops::ControlFlow,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, mpsc},
@@ -35,9 +36,6 @@ const STAYS: Duration = Duration::from_secs(2);
 
 /// How long the daemon may take to write a call's row.
 const ROW_WAIT: Duration = Duration::from_secs(2);
-
-/// Numbers of one page of the list.
-const NUMBERS: u32 = 100;
 
 /// Plays a simulated carrier call into the running daemon and its runtimes.
 #[derive(Debug, Args)]
@@ -298,20 +296,12 @@ impl Call {
             _ => {}
         }
         let mut held: Vec<String> = Vec::new();
-        let mut query = vec![("limit", NUMBERS.to_string())];
-        loop {
-            let page = client.ask(Method::GET, "/v1/numbers", &query, None)?;
-            let of = list(&page).iter().filter(|number| text(number, "e164") == self.to);
-            held.extend(of.map(|number| text(number, "account").to_owned()));
-            let last = list(&page).last().map(|number| text(number, "id").to_owned());
-            query.truncate(1);
-            match last {
-                Some(last) if page.get("has_more") == Some(&Value::Bool(true)) => {
-                    query.push(("starting_after", last));
-                }
-                _ => break,
+        client.each("/v1/numbers", |number| {
+            if text(number, "e164") == self.to {
+                held.push(text(number, "account").to_owned());
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         match &held[..] {
             [only] => Ok(only.clone()),
             _ => Err(Failure::Usage(format!(

@@ -1,6 +1,9 @@
 //! Routes: is there anybody for every number, and a way to everybody?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 use reqwest::Method;
 use serde_json::Value;
@@ -172,22 +175,12 @@ fn targets(agent: &Value) -> impl Iterator<Item = &str> {
     targets.into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// A list, page by page.
+/// A list, as far as it is looked at.
 fn all(client: &Client<'_>, path: &str) -> Result<Vec<Value>, Failure> {
-    let mut found: Vec<Value> = Vec::new();
-    let mut query = vec![("limit", "100".to_owned())];
-    loop {
-        let page = client.ask(Method::GET, path, &query, None)?;
-        found.extend(list(&page).iter().cloned());
-        let last = list(&page).last().map(|row| text(row, "id").to_owned());
-        query.truncate(1);
-        match last {
-            Some(last)
-                if page.get("has_more") == Some(&Value::Bool(true)) && found.len() < ROWS_MAX =>
-            {
-                query.push(("starting_after", last));
-            }
-            _ => return Ok(found),
-        }
-    }
+    let mut found = Vec::new();
+    client.each(path, |row| {
+        found.push(row.clone());
+        if found.len() < ROWS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
 }

@@ -1,11 +1,10 @@
 //! Whose carriers call, and who signs for them: accounts of a running daemon, of a configuration
 //! file, or one that is spelled out.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use clap::Args;
 use reqwest::Method;
-use serde_json::Value;
 
 use super::{
     super::{
@@ -24,9 +23,6 @@ use crate::{
         load::{Caller, Pairs, Span},
     },
 };
-
-/// Numbers of one page of the list.
-const PAGE: u32 = 100;
 
 /// Numbers of an account that calls go to: more would not make a call different.
 const NUMBERS_MAX: usize = 1000;
@@ -250,24 +246,16 @@ fn reach(signed: &str, media: &str, to: &str) -> Reach {
 /// The numbers of the tenant at that account.
 fn known_numbers(tenant: &Client<'_>, account: &str) -> Result<Vec<Span>, String> {
     let mut known = Vec::new();
-    let mut query = vec![("limit", PAGE.to_string())];
-    while known.len() < NUMBERS_MAX {
-        let page = tenant.ask(Method::GET, "/v1/numbers", &query, None);
-        let page = page.map_err(|failure| match failure {
-            Failure::Refused(text) | Failure::Usage(text) => {
-                format!("say who is called (--to), or give a tenant's key (--key): {text}")
-            }
-        })?;
-        let of = list(&page).iter().filter(|number| text(number, "account") == account);
-        known.extend(of.filter_map(|number| Span::parse(text(number, "e164")).ok()));
-        let last = list(&page).last().map(|number| text(number, "id").to_owned());
-        query.truncate(1);
-        match last {
-            Some(last) if page.get("has_more") == Some(&Value::Bool(true)) => {
-                query.push(("starting_after", last));
-            }
-            _ => break,
+    let listed = tenant.each("/v1/numbers", |number| {
+        if text(number, "account") == account {
+            known.extend(Span::parse(text(number, "e164")));
         }
-    }
+        if known.len() < NUMBERS_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    listed.map_err(|failure| match failure {
+        Failure::Refused(text) | Failure::Usage(text) => {
+            format!("say who is called (--to), or give a tenant's key (--key): {text}")
+        }
+    })?;
     Ok(known)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
+
 use crate::simulator::load::Tally;
 
 /// A limit.
@@ -47,15 +49,16 @@ pub(super) fn broken(limits: &[Limit], tally: &Tally) -> Vec<String> {
     if share > errors.unwrap_or(0.0) {
         broken.push(format!("{} of {all} requests failed", tally.failures()));
     }
-    for limit in limits {
-        let Limit::Latency(share, most) = limit else { continue };
-        let is = Duration::from_micros(tally.latency.value_at_quantile(*share));
-        if is > *most {
-            let percent = share * 100.0;
-            broken.push(format!("p{percent} is {is:?}, over {most:?}"));
-        }
-    }
+    broken.extend(limits.iter().filter_map(|limit| exceeded(*limit, &tally.latency)));
     broken
+}
+
+/// A limit on latency that was not kept, in words.
+pub(super) fn exceeded(limit: Limit, latency: &Histogram<u64>) -> Option<String> {
+    let Limit::Latency(share, most) = limit else { return None };
+    let is = Duration::from_micros(latency.value_at_quantile(share));
+    let percent = share * 100.0;
+    (is > most).then(|| format!("p{percent} is {is:?}, over {most:?}"))
 }
 
 #[cfg(test)]

@@ -1,15 +1,12 @@
 //! `load media`: calls that are talked over, and their echo.
 
 use std::{
-    fs,
     net::SocketAddr,
-    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Duration,
 };
 
@@ -17,20 +14,16 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::{
-    super::{Failure, import::progress, out},
+    super::Failure,
     accounts::Accounts,
     args::{Numbers, duration, some_duration},
-    limits::{Limit, limit},
+    limits::{Limit, exceeded, limit},
+    output::{Output, Text},
     page,
-    report::{SHARES, kept_up, percentiles, rounded, shown, words},
+    report::{generator, percentiles, rows, verdict, words},
     shape::{count, hear_ctrl_c, threads},
 };
-use crate::simulator::load::{self, Busy, Live, Pace, Sound, Suspicion, TalkSettings};
-
-/// How often a person is told.
-const GLANCE: Duration = Duration::from_millis(200);
-
-const TALKING: &str = "{wide_bar} {elapsed}, {msg}";
+use crate::simulator::load::{self, Live, Pace, Sound, Suspicion, TalkSettings};
 
 /// Calls that are talked over.
 #[derive(Debug, Args)]
@@ -64,12 +57,8 @@ pub(super) struct Media {
     /// Another seed makes another choice of callers
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Write a page with plots, which needs nothing else
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-    /// Print JSON, for scripts
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Every one is a socket.
@@ -79,6 +68,7 @@ fn calls(text: &str) -> Result<usize, String> {
 
 impl Media {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
+        self.output.check()?;
         let (to, callers) = self.accounts.callers(&self.numbers)?;
         let calls = load::Calls::new(callers, self.seed).map_err(Failure::Usage)?;
         if let Some(place) = &self.echo {
@@ -95,43 +85,17 @@ impl Media {
         };
         let (live, was_stopped) = (Arc::new(Live::default()), Arc::new(AtomicBool::new(false)));
         hear_ctrl_c(Arc::clone(&live), Arc::clone(&was_stopped))?;
-        let sound = self.watch(settings, &Arc::new(calls), &live)?;
+        let (length, calls) = (settings.ramp + settings.steady, Arc::new(calls));
+        let talk = || load::talk(settings, &calls, &live);
+        let sound = self.output.watch(length, "calls", &live, talk)?;
         let told = Told {
             to: &to,
             media: &self,
             sound: &sound,
             was_stopped: was_stopped.load(Ordering::Relaxed),
         };
-        told.tell()
-    }
-
-    fn watch(
-        &self,
-        settings: TalkSettings,
-        calls: &Arc<load::Calls>,
-        live: &Arc<Live>,
-    ) -> Result<Sound, Failure> {
-        let length = settings.ramp + settings.steady;
-        let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let bar = progress(Some(millis), !self.json, TALKING);
-        let talked = thread::scope(|scope| {
-            let talking = scope.spawn(|| load::talk(settings, calls, live));
-            while !talking.is_finished() {
-                let passed = u64::try_from(bar.elapsed().as_millis()).unwrap_or(u64::MAX);
-                bar.set_position(passed.min(millis));
-                let count = |of: &std::sync::atomic::AtomicU64| of.load(Ordering::Relaxed);
-                bar.set_message(format!(
-                    "{} calls, {} failed",
-                    count(&live.sent),
-                    count(&live.failed)
-                ));
-                thread::sleep(GLANCE.min(length));
-            }
-            talking.join()
-        });
-        bar.finish_and_clear();
-        let lost = |_| Failure::Refused("the generator has failed".to_owned());
-        talked.map_err(lost)?.map_err(Failure::Refused)
+        let broken = told.broken();
+        self.output.tell(&told.text(&broken), &told.plots(), &told.json(&broken), &broken)
     }
 }
 
@@ -144,25 +108,6 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn tell(&self) -> Result<ExitCode, Failure> {
-        let broken = self.broken();
-        if self.media.json {
-            out::json(&self.json(&broken));
-        } else {
-            self.print(&broken);
-        }
-        if let Some(path) = &self.media.report {
-            let written = fs::write(path, self.page(&broken));
-            written.map_err(|error| {
-                Failure::Refused(format!("cannot write {}: {error}", path.display()))
-            })?;
-            if !self.media.json {
-                out::line(&format!("written to {}", path.display()));
-            }
-        }
-        Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-    }
-
     fn broken(&self) -> Vec<String> {
         let sound = self.sound;
         let mut broken = Vec::new();
@@ -174,19 +119,10 @@ impl Told<'_> {
             broken.push(format!("{} of {} calls failed", sound.failures(), sound.begun));
         }
         for limit in &self.media.fail_over {
-            match limit {
-                Limit::Latency(share, most) => {
-                    let is = Duration::from_micros(sound.latency.value_at_quantile(*share));
-                    if is > *most {
-                        broken.push(format!("p{} is {is:?}, over {most:?}", share * 100.0));
-                    }
-                }
-                Limit::Errors(most) => {
-                    let share = sound.lost() as f64 / sound.said.max(1) as f64;
-                    if share > *most {
-                        broken.push(format!("{} of {} frames are lost", sound.lost(), sound.said));
-                    }
-                }
+            broken.extend(exceeded(*limit, &sound.latency));
+            let share = sound.lost() as f64 / sound.said.max(1) as f64;
+            if matches!(limit, Limit::Errors(most) if share > *most) {
+                broken.push(format!("{} of {} frames are lost", sound.lost(), sound.said));
             }
         }
         broken
@@ -228,45 +164,29 @@ impl Told<'_> {
         let failed = sound.failed.iter().map(|(what, count)| format!("failed: {count} {what}"));
         let mut lines: Vec<String> = failed.collect();
         lines.extend(sound.told.iter().map(|told| format!("  {told}")));
-        let suspicions = self.suspicions();
-        if suspicions.is_empty() {
-            let late = shown(sound.lateness.value_at_quantile(0.99));
-            lines.push(kept_up(&late, &sound.threads));
-        } else {
-            lines.push(
-                "THE GENERATOR WAS THE BOTTLENECK; these are not the server's limits:".into(),
-            );
-            lines.extend(suspicions.iter().map(|words| format!("  {words}")));
-        }
+        lines.extend(verdict(&self.suspicions(), Some(&sound.lateness), &sound.threads));
         lines.extend(broken.iter().map(|words| format!("not kept: {words}")));
         lines
     }
 
-    const COLUMNS: [&'static str; 5] =
-        ["", "frame there and back", "jitter", "webhook to first echo", "webhook to answer"];
-
-    fn rows(&self) -> Vec<Vec<String>> {
+    fn text(&self, broken: &[String]) -> Text {
         let Sound { latency, jitter, first, answer, .. } = self.sound;
-        let row = |(name, share): &(&str, f64)| {
-            let at = [latency, jitter, first, answer]
-                .map(|histogram| shown(histogram.value_at_quantile(*share)));
-            std::iter::once((*name).to_owned()).chain(at).collect()
-        };
-        SHARES.iter().map(row).collect()
+        Text {
+            title: self.title(),
+            counts: self.counts(),
+            columns: &[
+                "",
+                "frame there and back",
+                "jitter",
+                "webhook to first echo",
+                "webhook to answer",
+            ],
+            rows: rows(&[latency, jitter, first, answer]),
+            remarks: self.remarks(broken),
+        }
     }
 
-    fn print(&self, broken: &[String]) {
-        out::line(&self.title());
-        out::line(&self.counts());
-        out::line("");
-        let mut rows = vec![Self::COLUMNS.map(str::to_owned).to_vec()];
-        rows.extend(self.rows());
-        out::table(&rows);
-        out::line("");
-        self.remarks(broken).iter().for_each(|line| out::line(line));
-    }
-
-    fn page(&self, broken: &[String]) -> String {
+    fn plots(&self) -> String {
         let sound = self.sound;
         let plots = [
             page::by_percentile(&[
@@ -279,24 +199,13 @@ impl Told<'_> {
                 &sound.course.iter().map(|second| &second.latency).collect::<Vec<_>>(),
             ),
         ];
-        let text = page::Text {
-            title: self.title(),
-            counts: self.counts(),
-            columns: &Self::COLUMNS,
-            rows: self.rows(),
-            remarks: self.remarks(broken),
-        };
-        page::page(&text, &plots.concat())
+        plots.concat()
     }
 
     fn json(&self, broken: &[String]) -> Value {
         let sound = self.sound;
         let errors: Map<String, Value> =
             sound.failed.iter().map(|(what, count)| ((*what).to_owned(), json!(count))).collect();
-        let of_threads = |of: fn(&Busy) -> f64| -> Vec<f64> {
-            sound.threads.iter().map(|busy| rounded(of(busy))).collect()
-        };
-        let why = self.suspicions();
         let course: Vec<Value> = (0..)
             .zip(&sound.course)
             .map(|(at, second): (u64, _)| {
@@ -325,13 +234,7 @@ impl Told<'_> {
             "jitter_us": percentiles(&sound.jitter),
             "first_echo_us": percentiles(&sound.first),
             "answer_us": percentiles(&sound.answer),
-            "generator": {
-                "was_bottleneck": !why.is_empty(),
-                "why": why,
-                "lateness_us": percentiles(&sound.lateness),
-                "cpu_share": of_threads(Busy::share),
-                "cpu_waited_share": of_threads(Busy::waited_share),
-            },
+            "generator": generator(&self.suspicions(), &sound.lateness, &sound.threads),
             "course": course,
             "is_ok": broken.is_empty(),
             "not_kept": broken,

@@ -6,6 +6,7 @@ mod args;
 mod calls;
 mod limits;
 mod media;
+mod output;
 mod page;
 mod plot;
 mod report;

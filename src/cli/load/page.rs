@@ -5,8 +5,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::{
+    output::Text,
     plot::{Line, Plot, Scale},
-    report::Told,
 };
 use crate::simulator::load::Tally;
 
@@ -26,17 +26,8 @@ const RED: &str = "#cf222e";
 /// Nines of the last percentile that is drawn: past what was counted there is nothing to draw.
 const NINES_MAX: f64 = 5.0;
 
-/// What is written on a page.
-pub(super) struct Text<'a> {
-    pub(super) title: String,
-    pub(super) counts: String,
-    pub(super) columns: &'a [&'a str],
-    pub(super) rows: Vec<Vec<String>>,
-    pub(super) remarks: Vec<String>,
-}
-
 /// The page.
-pub(super) fn page(text: &Text<'_>, plots: &str) -> String {
+pub(super) fn page(text: &Text, plots: &str) -> String {
     let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| {
         let cells: String = cells.map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect();
         format!("<tr>{cells}</tr>")
@@ -61,28 +52,6 @@ pub(super) fn page(text: &Text<'_>, plots: &str) -> String {
          <style>{STYLE}</style><h1>{title}</h1><p>{counts}</p>\
          <table>{head}{rows}</table>{remarks}{plots}</html>\n"
     )
-}
-
-/// The page of a run of requests.
-pub(super) fn of_requests(told: &Told<'_>, broken: &[String]) -> String {
-    let tally = told.tally;
-    let moments: Vec<_> = tally.course.iter().map(|moment| &moment.latency).collect();
-    let plots = [
-        by_percentile(&[
-            ("from when it was due", BLUE, &tally.latency),
-            ("from when it was sent", GREY, &tally.service),
-        ]),
-        latency_over_time("Latency over time, by when a request was due", tally.step, &moments),
-        rate_over_time(tally),
-    ];
-    let text = Text {
-        title: told.title(),
-        counts: told.counts(),
-        columns: &Told::COLUMNS,
-        rows: told.rows(),
-        remarks: told.remarks(broken),
-    };
-    page(&text, &plots.concat())
 }
 
 /// Latency by percentile; every nine is as wide as the one before.
@@ -142,7 +111,7 @@ pub(super) fn latency_over_time(
     plot.svg()
 }
 
-fn rate_over_time(tally: &Tally) -> String {
+pub(super) fn rate_over_time(tally: &Tally) -> String {
     let (step, count) = (tally.step.as_secs_f64(), tally.course.len());
     let points = |of: fn(&crate::simulator::load::Moment) -> u64| {
         let drawn = middles(count).zip(&tally.course);

@@ -5,11 +5,11 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 
-use super::{super::out, shape::Run};
+use super::{output::Text, page, shape::Run};
 use crate::simulator::load::{Busy, Pace, Plan, Suspicion, Tally};
 
 /// The rows of the table.
-pub(super) const SHARES: [(&str, f64); 9] = [
+const SHARES: [(&str, f64); 9] = [
     ("p50", 0.5),
     ("p75", 0.75),
     ("p90", 0.9),
@@ -33,13 +33,13 @@ pub(super) struct Told<'a> {
 
 impl Told<'_> {
     /// Why the figures may be the generator's own, in words.
-    pub(super) fn suspicions(&self) -> Vec<String> {
+    fn suspicions(&self) -> Vec<String> {
         let found = Suspicion::of(self.tally, self.plan.pace);
         found.into_iter().map(|suspicion| words(suspicion, self.plan.pace)).collect()
     }
 
     /// How it was asked for, in a line.
-    pub(super) fn title(&self) -> String {
+    fn title(&self) -> String {
         let Run { what, to, .. } = self.run;
         let shape = |name: &str| self.shape.get(name).cloned().unwrap_or_default();
         let rate = match self.plan.pace {
@@ -56,7 +56,7 @@ impl Told<'_> {
     }
 
     /// The counts, in a line.
-    pub(super) fn counts(&self) -> String {
+    fn counts(&self) -> String {
         let tally = self.tally;
         let mut line = format!(
             "{} sent, {} answered as they should be ({:.1} a second for {:.1} s), {} failed",
@@ -73,7 +73,7 @@ impl Told<'_> {
     }
 
     /// What is to be said beside the table.
-    pub(super) fn remarks(&self, broken: &[String]) -> Vec<String> {
+    fn remarks(&self, broken: &[String]) -> Vec<String> {
         let tally = self.tally;
         let mut lines = Vec::new();
         for (mishap, count) in &tally.failed {
@@ -87,54 +87,50 @@ impl Told<'_> {
                 tally.queued, tally.sent
             ));
         }
-        let suspicions = self.suspicions();
-        if suspicions.is_empty() {
-            let late = match self.plan.pace {
-                Pace::Open(_) => shown(tally.lateness.value_at_quantile(0.99)),
-                Pace::Closed => String::new(),
-            };
-            lines.push(kept_up(&late, &tally.threads));
-        } else {
-            lines.push(
-                "THE GENERATOR WAS THE BOTTLENECK; these are not the server's limits:".into(),
-            );
-            lines.extend(suspicions.iter().map(|words| format!("  {words}")));
-        }
+        // Without times of their own, requests cannot be late.
+        let lateness = match self.plan.pace {
+            Pace::Open(_) => Some(&tally.lateness),
+            Pace::Closed => None,
+        };
+        lines.extend(verdict(&self.suspicions(), lateness, &tally.threads));
         lines.extend(broken.iter().map(|words| format!("not kept: {words}")));
         lines
     }
 
-    pub(super) const COLUMNS: [&'static str; 3] =
-        ["latency", "from when it was due", "from when it was sent"];
-
-    pub(super) fn rows(&self) -> Vec<Vec<String>> {
-        let Tally { latency, service, .. } = self.tally;
-        let row = |(name, share): &(&str, f64)| {
-            let at = [latency, service].map(|of| shown(of.value_at_quantile(*share)));
-            std::iter::once((*name).to_owned()).chain(at).collect()
-        };
-        SHARES.iter().map(row).collect()
+    pub(super) fn text(&self, broken: &[String]) -> Text {
+        Text {
+            title: self.title(),
+            counts: self.counts(),
+            columns: &["latency", "from when it was due", "from when it was sent"],
+            rows: rows(&[&self.tally.latency, &self.tally.service]),
+            remarks: self.remarks(broken),
+        }
     }
 
-    pub(super) fn print(&self, broken: &[String]) {
-        out::line(&self.title());
-        out::line(&self.counts());
-        out::line("");
-        let mut rows = vec![Self::COLUMNS.map(str::to_owned).to_vec()];
-        rows.extend(self.rows());
-        out::table(&rows);
-        out::line("");
-        self.remarks(broken).iter().for_each(|line| out::line(line));
+    pub(super) fn plots(&self) -> String {
+        let Tally { latency, service, step, course, .. } = self.tally;
+        let moments: Vec<_> = course.iter().map(|moment| &moment.latency).collect();
+        let plots = [
+            page::by_percentile(&[
+                ("from when it was due", page::BLUE, latency),
+                ("from when it was sent", page::GREY, service),
+            ]),
+            page::latency_over_time(
+                "Latency over time, by when a request was due",
+                *step,
+                &moments,
+            ),
+            page::rate_over_time(self.tally),
+        ];
+        plots.concat()
     }
 
     pub(super) fn json(&self, broken: &[String]) -> Value {
         let tally = self.tally;
         let errors: Map<String, Value> =
             tally.failed.iter().map(|(mishap, count)| (mishap.name(), json!(count))).collect();
-        let of_threads = |of: fn(&Busy) -> f64| -> Vec<f64> {
-            tally.threads.iter().map(|busy| rounded(of(busy))).collect()
-        };
-        let why = self.suspicions();
+        let mut generator = generator(&self.suspicions(), &tally.lateness, &tally.threads);
+        generator.insert("waited_for_signing".to_owned(), json!(tally.waited_for_signing));
         json!({
             "load": self.run.what,
             "to": self.run.to,
@@ -152,14 +148,7 @@ impl Told<'_> {
             "service_us": percentiles(&tally.service),
             "waited_for_a_connection": tally.queued,
             "connections_made": tally.connections,
-            "generator": {
-                "was_bottleneck": !why.is_empty(),
-                "why": why,
-                "lateness_us": percentiles(&tally.lateness),
-                "cpu_share": of_threads(Busy::share),
-                "cpu_waited_share": of_threads(Busy::waited_share),
-                "waited_for_signing": tally.waited_for_signing,
-            },
+            "generator": generator,
             "course": self.course(),
             "is_ok": broken.is_empty(),
             "not_kept": broken,
@@ -215,22 +204,59 @@ pub(super) fn percentiles(histogram: &Histogram<u64>) -> Value {
     Value::Object(all)
 }
 
-pub(super) fn rounded(value: f64) -> f64 {
+fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// That the generator is above suspicion; how late it sent, where that can be said.
-pub(super) fn kept_up(late: &str, threads: &[Busy]) -> String {
-    let busiest = threads.iter().map(Busy::share).fold(0.0, f64::max) * 100.0;
-    let late = match late {
-        "" => String::new(),
-        late => format!("99 % were sent within {late} of their time, and "),
+/// The table: each of these at every share.
+pub(super) fn rows(of: &[&Histogram<u64>]) -> Vec<Vec<String>> {
+    let row = |(name, share): &(&str, f64)| {
+        let at = of.iter().map(|histogram| shown(histogram.value_at_quantile(*share)));
+        std::iter::once((*name).to_owned()).chain(at).collect()
     };
-    format!("The generator kept up: {late}its busiest thread ran {busiest:.0} % of the time.")
+    SHARES.iter().map(row).collect()
+}
+
+/// Whose limits the figures show: what is suspected of the generator, or that it kept up, and how
+/// late it sent.
+pub(super) fn verdict(
+    suspicions: &[String],
+    lateness: Option<&Histogram<u64>>,
+    threads: &[Busy],
+) -> Vec<String> {
+    if suspicions.is_empty() {
+        let late = lateness.map(|of| shown(of.value_at_quantile(0.99)));
+        let late = late.map(|late| format!("99 % were sent within {late} of their time, and "));
+        let busiest = threads.iter().map(Busy::share).fold(0.0, f64::max) * 100.0;
+        return vec![format!(
+            "The generator kept up: {}its busiest thread ran {busiest:.0} % of the time.",
+            late.unwrap_or_default()
+        )];
+    }
+    let heading = "THE GENERATOR WAS THE BOTTLENECK; these are not the server's limits:";
+    let why = suspicions.iter().map(|words| format!("  {words}"));
+    std::iter::once(heading.to_owned()).chain(why).collect()
+}
+
+/// The same, for scripts.
+pub(super) fn generator(
+    why: &[String],
+    lateness: &Histogram<u64>,
+    threads: &[Busy],
+) -> Map<String, Value> {
+    let of_threads =
+        |of: fn(&Busy) -> f64| -> Value { threads.iter().map(|busy| rounded(of(busy))).collect() };
+    Map::from_iter([
+        ("was_bottleneck".to_owned(), json!(!why.is_empty())),
+        ("why".to_owned(), json!(why)),
+        ("lateness_us".to_owned(), percentiles(lateness)),
+        ("cpu_share".to_owned(), of_threads(Busy::share)),
+        ("cpu_waited_share".to_owned(), of_threads(Busy::waited_share)),
+    ])
 }
 
 /// Microseconds, in the unit that suits them.
-pub(super) fn shown(micros: u64) -> String {
+fn shown(micros: u64) -> String {
     let duration = Duration::from_micros(micros);
     match micros {
         0..1_000 => format!("{micros} µs"),

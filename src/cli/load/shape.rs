@@ -2,8 +2,6 @@
 //! its progress.
 
 use std::{
-    fs,
-    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -14,21 +12,17 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::{
-    super::{Failure, import::progress, out},
+    super::{Failure, import::progress},
     args::{duration, pace, some_duration},
     limits::{Limit, broken, limit},
-    page, report,
+    output::Output,
+    report::Told,
 };
 use crate::simulator::load::{self, Check, Feed, Live, Maker, Pace, Place, Plan, Source, Tally};
 
-/// How often a person is told.
-const GLANCE: Duration = Duration::from_millis(200);
-
-const SENDING: &str = "{wide_bar} {elapsed}, {msg}";
 const SIGNING: &str = "{wide_bar} {pos}/{len} signed, {elapsed}";
 
 /// What a run over HTTP has.
@@ -63,12 +57,8 @@ pub(super) struct Shape {
     /// many may fail: errors=0.1%
     #[arg(long, value_name = "LIMIT", value_parser = limit)]
     fail_over: Vec<Limit>,
-    /// Write a page with plots, which needs nothing else
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
-    /// Print JSON, for scripts
-    #[arg(long)]
-    pub(super) json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) fn count(text: &str, most: usize) -> Result<usize, String> {
@@ -122,12 +112,7 @@ impl Shape {
             let message = "not one request comes in that time: raise --rate or --duration";
             return Err(Failure::Usage(message.to_owned()));
         }
-        if let Some(path) = &self.report {
-            // A path that cannot be written is better known before than after.
-            fs::write(path, "").map_err(|error| {
-                Failure::Usage(format!("cannot write {}: {error}", path.display()))
-            })?;
-        }
+        self.output.check()?;
         let settings = load::Settings {
             plan,
             place: Place::of(&run.to).map_err(Failure::Usage)?,
@@ -164,7 +149,7 @@ impl Shape {
     ) {
         let ahead = u64::try_from(self.ahead).unwrap_or(u64::MAX);
         let wanted = self.plan().count().map_or(ahead, |count| count.min(ahead));
-        let bar = progress(Some(wanted), !self.json, SIGNING);
+        let bar = progress(Some(wanted), !self.output.json, SIGNING);
         let ready = || sources.iter().map(|source| source.len()).sum::<usize>();
         while u64::try_from(ready()).unwrap_or(0) < wanted
             && !feeder.is_finished()
@@ -176,48 +161,20 @@ impl Shape {
         bar.finish_and_clear();
     }
 
-    /// Runs it on threads of its own, and shows how far it is.
     fn watch(
         &self,
         settings: &load::Settings,
         sources: Vec<Source>,
         live: &Arc<Live>,
     ) -> Result<Tally, Failure> {
-        let length = settings.plan.length();
-        let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let bar = progress(Some(millis), !self.json, SENDING);
-        let running = thread::scope(|scope| {
-            let running = scope.spawn(|| load::run(settings, sources, live));
-            while !running.is_finished() {
-                glance(&bar, live);
-                thread::sleep(GLANCE.min(length));
-            }
-            running.join()
-        });
-        bar.finish_and_clear();
-        let lost = |_| Failure::Refused("the generator has failed".to_owned());
-        running.map_err(lost)?.map_err(Failure::Refused)
+        let run = || load::run(settings, sources, live);
+        self.output.watch(settings.plan.length(), "sent", live, run)
     }
 
     fn tell(&self, run: &Run, tally: &Tally, was_stopped: bool) -> Result<ExitCode, Failure> {
         let broken = broken(&self.fail_over, tally);
-        let told = report::Told { run, plan: self.plan(), shape: self.shown(), tally, was_stopped };
-        let value = told.json(&broken);
-        if self.json {
-            out::json(&value);
-        } else {
-            told.print(&broken);
-        }
-        if let Some(path) = &self.report {
-            let written = fs::write(path, page::of_requests(&told, &broken));
-            written.map_err(|error| {
-                Failure::Refused(format!("cannot write {}: {error}", path.display()))
-            })?;
-            if !self.json {
-                out::line(&format!("written to {}", path.display()));
-            }
-        }
-        Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        let told = Told { run, plan: self.plan(), shape: self.shown(), tally, was_stopped };
+        self.output.tell(&told.text(&broken), &told.plots(), &told.json(&broken), &broken)
     }
 
     /// What was asked for, as the report repeats it.
@@ -230,13 +187,6 @@ impl Shape {
             "ramp_s": self.ramp.as_secs_f64(), "connections": self.connections,
             "threads": self.threads, "timeout_s": self.timeout.as_secs_f64() })
     }
-}
-
-fn glance(bar: &ProgressBar, live: &Live) {
-    let millis = u64::try_from(bar.elapsed().as_millis()).unwrap_or(u64::MAX);
-    bar.set_position(bar.length().map_or(millis, |length| millis.min(length)));
-    let (sent, failed) = (live.sent.load(Ordering::Relaxed), live.failed.load(Ordering::Relaxed));
-    bar.set_message(format!("{sent} sent, {failed} failed"));
 }
 
 /// Whether who makes the requests has come to a good end.
