@@ -1,4 +1,4 @@
-//! The ceilings that `benches/compare/compare.py` measures beside the daemon, each a server on
+//! The ceilings that `benches/compare/run.sh` measures beside the daemon, each a server on
 //! one thread: `bare` is hyper alone, which parses the form by the usual library and answers a
 //! constant; `relay` joins a carrier's media socket to a runtime's, message by message, by
 //! tokio-tungstenite as it comes.

@@ -1,0 +1,114 @@
+"""The daemon, filled through its own public API."""
+
+import http.client
+import json
+import shutil
+import time
+
+from server import (
+    ACCOUNT_SID, BUILD, FIRST_CONTACT, FIRST_NUMBER, NUMBERS, PUBLIC_URL, TOKEN, Server, free_port,
+    wait_for_port,
+)
+
+KEY = "sk_compare_0123456789abcdef0123456789abcdef"
+OPERATOR_KEY = "op_compare_0123456789abcdef0123456789abcdef"
+
+
+class Switchback(Server):
+    name, title = "switchback", "switchback"
+    keepers = ("store-writer", "index-writer")
+
+    def begin(self):
+        data = self.stage.folder / "switchback"
+        filled = BUILD / f"filled-{self.stage.contacts}"
+        if filled.exists():
+            shutil.copytree(filled, data)
+            self.serve(data)
+            return
+        data.mkdir()
+        self.serve(data)
+        self.fill()
+        # What was written in a hurry is put in order by a start; and the next run begins there.
+        self.stop()
+        shutil.copytree(data, BUILD / "filling")
+        (BUILD / "filling").rename(filled)
+        self.serve(data)
+
+    def serve(self, data):
+        self.control, admin = free_port(), free_port()
+        (data / "switchback.toml").write_text(
+            f"""[edge]
+            listen = "127.0.0.1:{self.port}"
+            public_url = "{PUBLIC_URL}"
+            [control]
+            listen = "127.0.0.1:{self.control}"
+            [admin]
+            listen = "127.0.0.1:{admin}"
+            [runtime]
+            prewarm = false
+            [telemetry]
+            log_filter = "warn"
+            [[carrier_accounts]]
+            name = "main"
+            kind = "twilio"
+            account_id = "{ACCOUNT_SID}"
+            secrets = ["{TOKEN}"]
+            """
+        )
+        keys = {"SWITCHBACK_BOOTSTRAP_KEY": KEY, "SWITCHBACK_OPERATOR_KEY": OPERATOR_KEY}
+        self.start([self.stage.switchback, "serve", "--config", data / "switchback.toml",
+                    "--data-dir", data], keys)
+        wait_for_port(self.control, self.child)
+        # Its ports are bound before its index is filled; who asks meanwhile waits.
+        ready = http.client.HTTPConnection("127.0.0.1", admin, timeout=120)
+        ready.request("GET", "/readyz")
+        if ready.getresponse().status != 200:
+            raise RuntimeError("it is not ready")
+        self.admin = admin
+        self.part()
+
+    def rows_dropped(self):
+        """Call rows that its full queue dropped: the store cannot follow for ever."""
+        link = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=10)
+        link.request("GET", "/metrics")
+        for line in link.getresponse().read().decode().splitlines():
+            if line.startswith("switchback_journal_dropped_total"):
+                return int(float(line.rsplit(" ", 1)[1]))
+        return 0
+
+    def ask(self, method, path, body, kind="application/json"):
+        link = http.client.HTTPConnection("127.0.0.1", self.control, timeout=120)
+        headers = {"authorization": f"Bearer {KEY}", "content-type": kind}
+        link.request(method, path, body if isinstance(body, bytes) else json.dumps(body), headers)
+        answer = link.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{path}: {answer.status} {text[:300]!r}")
+        return json.loads(text)
+
+    def fill(self):
+        """Through the public API: numbers, two sources, their callback agent, everybody's touch."""
+        numbers = []
+        for n in range(NUMBERS):
+            number = {"e164": f"+{FIRST_NUMBER + n}", "account": "main"}
+            numbers.append(self.ask("POST", "/switchback/v1/numbers", number)["id"])
+        sources = [
+            self.ask("POST", "/v1/agents", {"name": name, "type": "outbound"})["id"]
+            for name in ("first", "second")
+        ]
+        desk = {"name": "return desk", "type": "inbound", "number_ids": numbers,
+                "targets": ["wss://bot.example.com/{agent_id}"]}
+        desk = self.ask("POST", "/v1/agents", desk)["id"]
+        self.ask("POST", f"/api/v1/agents/{desk}/callback", {"source_agent_ids": sources})
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3600))
+        for start in range(0, self.stage.contacts, 10_000):
+            lines = [
+                json.dumps({"id": f"compare-{n}", "source_agent_id": sources[n % 2],
+                            "contact": f"+{FIRST_CONTACT + n}", "at": at, "outcome": "no_answer",
+                            "caller_id": f"+{FIRST_NUMBER + n % NUMBERS}"})
+                for n in range(start, min(start + 10_000, self.stage.contacts))
+            ]
+            body = "\n".join(lines).encode()
+            merged = self.ask("POST", "/switchback/v1/touches", body, "application/x-ndjson")
+            if merged["accepted"] != len(lines):
+                raise RuntimeError(f"touches: {merged}")
