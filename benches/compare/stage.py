@@ -131,9 +131,8 @@ def built_servers():
     if os.environ.get("COMPARE_BUILT"):
         return pathlib.Path(os.environ["COMPARE_BUILT"])
     say("building ...")
-    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
     made = subprocess.run(
-        ["cargo", "bench", "--locked", "--bench", "servers", "--no-run",
+        ["cargo", "build", "--release", "--locked", "--bin", "switchback", "--bench", "servers",
          "--message-format=json"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     for line in made.stdout.splitlines():

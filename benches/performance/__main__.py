@@ -36,7 +36,6 @@ MEASUREMENTS = {
     "relay_scale": bench("relay", "--scale"),
     "control": bench("control"),
     "proofs": ["benches/performance/proofs.py"],
-    "counts": ["benches/counts/check.py", "--json"],
     "compare": ["benches/compare/run.sh", "--json"],
 }
 

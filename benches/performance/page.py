@@ -1,6 +1,11 @@
 """The page: every row of the targets with what was measured beside it."""
 
+import json
+from pathlib import Path
+
 from rows import SECTIONS
+
+RECORD = Path(__file__).resolve().parent.parent / "counts" / "record.json"
 
 HEAD = """# How fast it is
 
@@ -11,6 +16,17 @@ machine's, and show the order of size only. `benches/performance/run.sh` measure
 writes this page; each section names the command that measures it alone. A row says **met** or **not
 met**; where it is not, what was found to be the reason stands under the table.
 """
+
+COUNTS = """
+## What CI holds
+
+Instructions and allocations of the hot paths: `benches/counts/record.json`, counted by
+`benches/counts/check.py`. A change that costs more fails until it says so by changing the record. A
+webhook, a frame or an answer is counted over a hundred of them, decisions and touches over a
+thousand.
+
+| path | instructions | allocations |
+|---|---|---|"""
 
 
 def written(kept: dict, drawn: dict[str, str]) -> str:
@@ -31,6 +47,9 @@ def written(kept: dict, drawn: dict[str, str]) -> str:
             if name in drawn:
                 text.append(f"\n![{drawn[name]}](performance/{name}.svg)")
         text.append("\n" + commands(kept, section.measured_by))
+    text.append(COUNTS)
+    for path, counts in sorted(json.loads(RECORD.read_text()).items()):
+        text.append(f"| {path} | {counts['instructions']:,} | {counts['allocations']:,} |")
     return "\n".join(text).rstrip() + "\n"
 
 

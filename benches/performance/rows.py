@@ -335,13 +335,4 @@ CONTROL = Section(
     ],
 )
 
-COUNTS = Section(
-    "What CI holds",
-    "Instructions and allocations of the hot paths, each done a hundred times (decisions and touches "
-    "a thousand): `benches/counts/record.json`. A change that costs 2 % more fails until it says so "
-    "by changing the record.",
-    ["counts"],
-    [],
-)
-
-SECTIONS = [DECISION, WEBHOOK, MEDIA, CONTROL, COUNTS]
+SECTIONS = [DECISION, WEBHOOK, MEDIA, CONTROL]
