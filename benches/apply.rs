@@ -1,5 +1,5 @@
 //! How fast the log reaches the index: `cargo bench --bench apply`, with `-- --json` one JSON line.
-//! Readers decide on the other cores meanwhile. Last, a start from a store's file.
+//! Readers decide on the other cores meanwhile.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,30 +11,22 @@
 #[expect(dead_code, reason = "the other benches use the rest")]
 mod common;
 
-use std::collections::HashMap;
-use std::fs;
 use std::hint::black_box;
 use std::iter;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use common::{NOW, Sample, Seeded};
 use serde_json::{Value, json};
-use switchback::domain::{
-    InboundCall, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
-};
+use switchback::domain::{Agent, InboundCall, UnixMillis};
 use switchback::index::{Delta, Index, Writer};
 use switchback::replica::feed::{Frame, Request};
 use switchback::replica::follower::Follower;
 use switchback::replica::log::{Cursor, Entry, Stream};
 use switchback::replica::wire;
 use switchback::routing::decide;
-use switchback::store::{Actor, Settings, Store};
-use switchback::sync::local;
 use switchback::telemetry::clock;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 const CONTACTS: u64 = 1_000_000;
@@ -42,8 +34,6 @@ const TOUCHES: usize = 300_000;
 const CONTROL_ROWS: usize = 40_000;
 /// A measurement ends here, done or not.
 const LONGEST: Duration = Duration::from_secs(3);
-const STORED_TOUCHES: usize = 1_000_000;
-const STORED_A_WRITE: usize = 10_000;
 
 fn main() {
     let as_json = std::env::args().any(|argument| argument == "--json");
@@ -53,6 +43,7 @@ fn main() {
         ("touches, 1 an entry", touches(1)),
         ("touches, 256 an entry", touches(256)),
         ("agents, 1 an entry", control(|delta| matches!(delta, Delta::Agent(_)))),
+        ("agents' roles, 1 an entry", roles()),
         ("numbers, 1 an entry", control(|delta| matches!(delta, Delta::Number(_)))),
     ] {
         let is_small = deltas.iter().all(|delta| things(delta) == 1);
@@ -62,16 +53,10 @@ fn main() {
         }
         rows.push(bench.applied(what, &deltas));
     }
-    drop(bench);
-    let doublings = [7_168, 14_336].map(doubling);
-    let load = cold_load();
     if as_json {
-        println!(
-            "{}",
-            json!({ "bench": "apply", "rows": rows, "doubling": doublings, "cold_load": load })
-        );
+        println!("{}", json!({ "bench": "apply", "rows": rows }));
     } else {
-        print(&rows, &doublings, &load);
+        print(&rows);
     }
 }
 
@@ -239,6 +224,17 @@ fn control(is_wanted: impl Fn(&Delta) -> bool) -> Vec<Delta> {
     iter::repeat_with(any).take(CONTROL_ROWS).collect()
 }
 
+/// Callback agents who take their role anew each time: the twenty numbers that each owns follow.
+fn roles() -> Vec<Delta> {
+    let mut rows = control(|delta| matches!(delta, Delta::Agent(of) if of.callback.is_some()));
+    for (n, row) in rows.iter_mut().enumerate() {
+        if let Delta::Agent(Agent { callback: Some(callback), .. }) = row {
+            callback.since = n as u64;
+        }
+    }
+    rows
+}
+
 fn things(delta: &Delta) -> usize {
     if let Delta::Touches(touches) = delta { touches.len() } else { 1 }
 }
@@ -251,81 +247,7 @@ fn row(what: &str, how: &str, entries: f64, things: f64, readers: &Sample) -> Va
     })
 }
 
-/// The pause of who wants a shard of the touch table while it doubles: the same algorithm, key and
-/// place over one shard's worth, which readers wait for.
-fn doubling(len: usize) -> Value {
-    type Shard = HashMap<(u32, u64), [u64; 5], foldhash::fast::RandomState>;
-    let once = |_| {
-        let mut shard = Shard::default();
-        let mut seeded = Seeded(5);
-        let mut key = || (1, seeded.next());
-        while shard.len() < len {
-            shard.insert(key(), [1; 5]);
-        }
-        assert_eq!(shard.len(), shard.capacity(), "full: the next one doubles it");
-        let start = clock::instant();
-        shard.insert(key(), [1; 5]);
-        black_box(&shard);
-        start.elapsed().as_nanos() as f64 / 1000.0
-    };
-    let pauses = Sample::of((0..100).map(once).collect());
-    json!({ "contacts_a_shard": len, "p50_us": pauses.at(0.5), "p99_us": pauses.at(0.99) })
-}
-
-/// A start from a store's file: until both streams' snapshots are in the index.
-fn cold_load() -> Value {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("switchback.db");
-    fill(&path);
-    let start = clock::instant();
-    let bytes = fs::read(&path).unwrap().len();
-    let reading = start.elapsed().as_secs_f64();
-
-    let start = clock::instant();
-    let (store, feed) = Store::open(&Settings::at(&path)).unwrap();
-    let (index, writer) = Index::new(None);
-    let applied = local::follow(feed, index.clone(), writer).unwrap();
-    let loading = start.elapsed().as_secs_f64();
-    let contacts = index.view().counts().contacts;
-    drop(applied);
-    store.close();
-    json!({
-        "touches": STORED_TOUCHES, "contacts": contacts, "file_mib": bytes >> 20,
-        "reading_seconds": reading, "seconds": loading,
-        "touches_per_second": (STORED_TOUCHES as f64 / loading).round(),
-    })
-}
-
-/// A store with a million touches, its log trimmed as it is after a day.
-fn fill(path: &Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (store, feed) = Store::open(&Settings::at(path)).unwrap();
-    drop(feed);
-    let tenant = runtime
-        .block_on(store.write(Actor::default(), |tx| Ok(tx.create_tenant("default")?.tenant.id)));
-    let tenant = tenant.unwrap().value;
-    // Retention goes by the clock: the touches are of the last 20 days.
-    let shift = clock::now().seconds().0 - NOW;
-    let mut all: Vec<_> = (0..).flat_map(common::touches).take(STORED_TOUCHES).collect();
-    // In the order of the tables: only the start is measured, not the way there.
-    all.sort_unstable_by_key(|touch| touch.contact.as_u64());
-    let mut all = (0..).zip(all).map(|(n, touch)| stored(touch, n, tenant, shift));
-    for _ in 0..STORED_TOUCHES / STORED_A_WRITE {
-        let some = all.by_ref().take(STORED_A_WRITE).collect();
-        let merged = store.write(Actor::default(), move |tx| tx.merge_touches(tenant, some));
-        assert_eq!(runtime.block_on(merged).unwrap().value.accepted, STORED_A_WRITE as u64);
-    }
-    store.close();
-    let file = rusqlite::Connection::open(path).unwrap();
-    file.execute_batch("DELETE FROM log; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-}
-
-fn stored(touch: Touch, n: u128, tenant: TenantId, shift: u64) -> TouchRecord {
-    let (id, at) = (TouchId(Uuid::from_u128(n)), UnixSeconds(touch.at.0 + shift));
-    TouchRecord { touch: Touch { id, tenant, at, ..touch }, external_id: None, call: None }
-}
-
-fn print(rows: &[Value], doublings: &[Value], load: &Value) {
+fn print(rows: &[Value]) {
     println!(
         "{CONTACTS} contacts, readers on every core but one; a decision's p50 and p99 in ns\n"
     );
@@ -343,23 +265,4 @@ fn print(rows: &[Value], doublings: &[Value], load: &Value) {
             number("reader_p99_ns"),
         );
     }
-    println!();
-    for shard in doublings {
-        println!(
-            "a shard of {} contacts doubles in {:.0} us (p99 {:.0} us)",
-            shard["contacts_a_shard"],
-            shard["p50_us"].as_f64().unwrap_or_default(),
-            shard["p99_us"].as_f64().unwrap_or_default(),
-        );
-    }
-    println!(
-        "\na start with {} touches of {} contacts: {:.2} s, {} touches/s; reading the file's {} MiB \
-         once: {:.2} s",
-        load["touches"],
-        load["contacts"],
-        load["seconds"].as_f64().unwrap_or_default(),
-        load["touches_per_second"],
-        load["file_mib"],
-        load["reading_seconds"].as_f64().unwrap_or_default(),
-    );
 }

@@ -46,23 +46,51 @@ pub struct Names {
 }
 
 /// What a number is known by: the same E.164 may exist at two accounts.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NumberKey {
-    pub(super) e164: E164,
-    pub(super) account: Option<AccountId>,
+    e164: E164,
+    /// The account's id as an integer; zero, which no account has, where there is none.
+    account: u128,
 }
 
 impl Hash for NumberKey {
-    /// As integers, which costs less than by bytes.
+    /// As one integer, which is hashed by one multiplication. Accounts' ids are made here, of
+    /// random bits or of a digest: who may choose numbers cannot have many meet in one.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.e164.as_u64());
-        state.write_u128(self.account.map_or(0, |account| account.0.as_u128()));
+        let Self { e164, account } = self;
+        state.write_u64(e164.as_u64() ^ (account >> 64) as u64 ^ *account as u64);
     }
 }
 
 impl NumberKey {
+    #[inline]
+    pub(super) const fn new(e164: E164, account: Option<AccountId>) -> Self {
+        let account = match account {
+            Some(AccountId(id)) => u128::from_ne_bytes(*id.as_bytes()),
+            None => 0,
+        };
+        Self { e164, account }
+    }
+
     const fn of(number: &Number) -> Self {
-        Self { e164: number.e164, account: number.account }
+        Self::new(number.e164, number.account)
+    }
+}
+
+/// A number that a tenant has, at whatever account.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct OwnKey {
+    tenant: TenantSlot,
+    e164: E164,
+}
+
+impl Hash for OwnKey {
+    /// As one integer too: a slot's lower bits lie above the number's fifty.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.e164.as_u64() ^ u64::from(self.tenant.0).rotate_right(14));
     }
 }
 
@@ -79,6 +107,22 @@ pub struct NumberEntry {
     /// Its live owners that hold the callback role: the one that has held it longest first, then
     /// the lower id.
     pub callback_agents: SmallVec<[AgentSlot; 4]>,
+}
+
+/// What a number knows of an agent that owns it and is in business.
+#[derive(PartialEq, Eq)]
+struct Role {
+    tenant: TenantId,
+    /// Since when it holds the callback role, if it does.
+    callback_since: Option<u64>,
+}
+
+impl Role {
+    fn of(agent: &Agent) -> Option<Self> {
+        let answers = agent.is_live() && agent.direction == Direction::Inbound;
+        let callback_since = agent.callback.as_ref().map(|callback| callback.since);
+        answers.then_some(Self { tenant: agent.tenant, callback_since })
+    }
 }
 
 #[derive(Clone, Default)]
@@ -100,7 +144,7 @@ pub(super) struct Directory {
     numbers: HashMap<NumberKey, NumberEntry>,
     number_keys: HashMap<NumberId, NumberKey>,
     /// At how many accounts a tenant has a number.
-    own_numbers: HashMap<(TenantSlot, E164), u32>,
+    own_numbers: HashMap<OwnKey, u32>,
     media_keys: Arc<[MediaKey]>,
 }
 
@@ -146,7 +190,7 @@ impl Directory {
     }
 
     pub(super) fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
-        self.own_numbers.contains_key(&(tenant, e164))
+        self.own_numbers.contains_key(&OwnKey { tenant, e164 })
     }
 
     pub(super) fn media_keys(&self) -> &[MediaKey] {
@@ -172,16 +216,18 @@ impl Directory {
     /// Applies changes, then works out anew what follows from them: within a list, a number may
     /// come before its owners.
     pub(super) fn apply(&mut self, changes: &[Change]) {
-        let mut stale = HashSet::default();
+        let mut stale = Vec::new();
         for change in changes {
             self.put(change, &mut stale);
         }
+        stale.sort_unstable();
+        stale.dedup();
         for key in stale {
             self.derive(&key);
         }
     }
 
-    fn put(&mut self, change: &Change, stale: &mut HashSet<NumberKey>) {
+    fn put(&mut self, change: &Change, stale: &mut Vec<NumberKey>) {
         match change {
             Change::Clear => self.clear(),
             Change::Tenant(tenant) => {
@@ -232,27 +278,27 @@ impl Directory {
         }
     }
 
-    fn put_agent(
-        &mut self,
-        id: AgentId,
-        agent: Option<&Arc<Agent>>,
-        stale: &mut HashSet<NumberKey>,
-    ) {
+    fn put_agent(&mut self, id: AgentId, agent: Option<&Arc<Agent>>, stale: &mut Vec<NumberKey>) {
         let listed = agent.and_then(|agent| agent.callback.as_ref());
-        let mut sources: Vec<_> = listed
+        let mut sources: SmallVec<[_; 8]> = listed
             .into_iter()
             .flat_map(|callback| &callback.sources)
             .map(|source| AgentSlot(self.agents.intern(*source)))
             .collect();
         sources.sort_unstable();
         if let Some(place) = self.agents.place(id) {
+            // Most changes of an agent leave alone what its numbers know of it.
+            if place.agent.as_deref().and_then(Role::of) != agent.and_then(|a| Role::of(a)) {
+                stale.extend(&place.owned);
+            }
             place.agent = agent.cloned();
-            place.sources = sources.into();
-            stale.extend(&place.owned);
+            if *place.sources != *sources {
+                place.sources = sources.as_slice().into();
+            }
         }
     }
 
-    fn put_number(&mut self, number: &Arc<Number>, stale: &mut HashSet<NumberKey>) {
+    fn put_number(&mut self, number: &Arc<Number>, stale: &mut Vec<NumberKey>) {
         let key = NumberKey::of(number);
         let tenant = TenantSlot(self.tenants.intern(number.tenant));
         if let Some(entry) = self.numbers.get_mut(&key)
@@ -268,7 +314,7 @@ impl Directory {
         if let Some(former) = self.numbers.get(&key).map(|entry| entry.number.id) {
             self.remove_number(former);
         }
-        *self.own_numbers.entry((tenant, number.e164)).or_default() += 1;
+        *self.own_numbers.entry(OwnKey { tenant, e164: number.e164 }).or_default() += 1;
         for owner in &number.owners {
             if let Some(place) = self.agents.place(owner.agent) {
                 place.owned.insert(key);
@@ -282,13 +328,13 @@ impl Directory {
             callback_agents: SmallVec::new(),
         };
         self.numbers.insert(key, entry);
-        stale.insert(key);
+        stale.push(key);
     }
 
     fn remove_number(&mut self, id: NumberId) {
         let Some(key) = self.number_keys.remove(&id) else { return };
         let Some(entry) = self.numbers.remove(&key) else { return };
-        let own = (entry.tenant, key.e164);
+        let own = OwnKey { tenant: entry.tenant, e164: key.e164 };
         if let Some(count) = self.own_numbers.get_mut(&own) {
             *count -= 1;
             if *count == 0 {
@@ -303,28 +349,23 @@ impl Directory {
     }
 
     fn derive(&mut self, key: &NumberKey) {
-        let Some(entry) = self.numbers.get(key) else { return };
+        let Self { numbers, agents, .. } = self;
+        let Some(entry) = numbers.get_mut(key) else { return };
         let number = &entry.number;
-        let live = |id| {
-            let slot = self.agent_slot(id)?;
-            let agent = self.agent(slot)?;
-            let answers = agent.is_live()
-                && agent.direction == Direction::Inbound
-                && agent.tenant == number.tenant;
-            answers.then_some((slot, agent))
+        let role = |id| {
+            let slot = agents.slot(id)?;
+            let role = Role::of(agents.get(slot)?.agent.as_ref()?)?;
+            (role.tenant == number.tenant).then_some((AgentSlot(slot), role))
         };
-        let default = default_agent(&number.owners, |id| live(id).is_some());
-        let default = default.and_then(|id| self.agent_slot(id));
+        let default = default_agent(&number.owners, |id| role(id).is_some());
+        entry.default_agent = default.and_then(|id| agents.slot(id)).map(AgentSlot);
         let mut callbacks: SmallVec<[_; 4]> = number
             .owners
             .iter()
-            .filter_map(|owner| live(owner.agent))
-            .filter_map(|(slot, agent)| Some((agent.callback.as_ref()?.since, agent.id, slot)))
+            .filter_map(|owner| Some((owner.agent, role(owner.agent)?)))
+            .filter_map(|(id, (slot, role))| Some((role.callback_since?, id, slot)))
             .collect();
         callbacks.sort_unstable();
-        if let Some(entry) = self.numbers.get_mut(key) {
-            entry.default_agent = default;
-            entry.callback_agents = callbacks.into_iter().map(|(_, _, slot)| slot).collect();
-        }
+        entry.callback_agents = callbacks.into_iter().map(|(_, _, slot)| slot).collect();
     }
 }

@@ -64,6 +64,7 @@ impl Index {
     /// What is known now. Hold it for one decision or one answer, not longer: it keeps the
     /// directory of that moment alive.
     #[must_use]
+    #[inline]
     pub fn view(&self) -> View<'_> {
         View::new(&self.shared)
     }

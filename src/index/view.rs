@@ -45,6 +45,7 @@ pub struct Counts {
 }
 
 impl<'i> View<'i> {
+    #[inline]
     pub(super) fn new(shared: &'i Shared) -> Self {
         Self { shared, directory: shared.directory.load() }
     }
@@ -129,6 +130,7 @@ impl<'i> View<'i> {
 
     /// What is tried for an agent: its targets, or the configured default target where it has none.
     #[must_use]
+    #[inline]
     pub fn targets<'v>(&'v self, agent: &'v Agent) -> &'v [Target] {
         if agent.targets.is_empty() {
             self.shared.default_target.as_slice()
@@ -139,30 +141,35 @@ impl<'i> View<'i> {
 
     /// The number at that account, with what follows from it.
     #[must_use]
+    #[inline]
     pub fn number_entry(&self, account: Option<AccountId>, e164: E164) -> Option<&NumberEntry> {
-        self.directory.number(&NumberKey { e164, account })
+        self.directory.number(&NumberKey::new(e164, account))
     }
 
     /// The tenant in that slot.
     #[must_use]
+    #[inline]
     pub fn tenant_at(&self, slot: TenantSlot) -> Option<&Arc<Tenant>> {
         self.directory.tenant(slot)
     }
 
     /// The agent in that slot; `None` where it is gone or not known yet.
     #[must_use]
+    #[inline]
     pub fn agent_at(&self, slot: AgentSlot) -> Option<&Arc<Agent>> {
         self.directory.agent(slot)
     }
 
     /// The source agents of the callback role of the agent in that slot, sorted.
     #[must_use]
+    #[inline]
     pub fn sources_at(&self, slot: AgentSlot) -> &[AgentSlot] {
         self.directory.sources(slot)
     }
 
     /// Whether the tenant has that number, at whatever account.
     #[must_use]
+    #[inline]
     pub fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
         self.directory.is_own_number(tenant, e164)
     }
@@ -191,6 +198,7 @@ impl<'i> View<'i> {
 
     /// A remembered touch, written out.
     #[must_use]
+    #[inline]
     pub fn touch(&self, tenant: TenantId, contact: E164, of: &RememberedTouch) -> Option<Touch> {
         Some(Touch {
             id: of.id,

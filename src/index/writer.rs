@@ -5,7 +5,6 @@
 //! never waits for a reader: if one still holds the spare copy when it is needed again, the spare
 //! is cloned.
 
-use std::mem;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -20,8 +19,8 @@ use crate::domain::Touch;
 /// Applies the log to an index. There is one for each index.
 pub struct Writer {
     shared: Arc<Shared>,
-    /// The copy that readers had before the last change.
-    spare: Arc<Directory>,
+    /// The copy that readers had before the last change; at first there was none.
+    spare: Option<Arc<Directory>>,
     /// What the spare copy has yet to see.
     behind: Vec<Change>,
     keeper: Keeper,
@@ -29,7 +28,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
-        Self { shared, spare: Arc::default(), behind: Vec::new(), keeper }
+        Self { shared, spare: None, behind: Vec::new(), keeper }
     }
 
     /// Gives slots out as they were where an image was made.
@@ -88,11 +87,11 @@ impl Writer {
         if changes.is_empty() {
             return;
         }
-        let spare = Arc::make_mut(&mut self.spare);
-        spare.apply(&mem::take(&mut self.behind));
+        let mut next = self.spare.take().unwrap_or_default();
+        let spare = Arc::make_mut(&mut next);
+        spare.apply(&self.behind);
         spare.apply(&changes);
-        let shown = mem::take(&mut self.spare);
-        self.spare = self.shared.directory.swap(shown);
+        self.spare = Some(self.shared.directory.swap(next));
         self.behind = changes;
     }
 

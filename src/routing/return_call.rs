@@ -18,6 +18,9 @@ const DAY_SECONDS: u64 = 86_400;
 /// What the best touch is best by: it showed the number that is called; then it is the newest.
 type Rank = (bool, (UnixSeconds, TouchId));
 
+/// Who takes a call, and where.
+type Taker<'v> = (&'v Arc<Agent>, &'v [Target]);
+
 /// Why a touch does not count for a callback agent.
 enum PassedOver {
     NotSource,
@@ -70,13 +73,13 @@ pub(super) fn decide<'v, R: Recorder>(
     if R::LISTENS {
         remembered.sort_unstable_by_key(|touch| Reverse(touch.rank()));
     }
-    let mut best: Option<(Rank, Role<'v>, RememberedTouch)> = None;
-    let others = case.entry.callback_agents.get(1..).unwrap_or_default();
-    let others = others.iter().filter_map(|slot| Role::at(case, *slot));
-    for role in first.into_iter().chain(others) {
-        let agent = role.agent;
+    let mut best: Option<(Rank, &RememberedTouch, Taker<'v>)> = None;
+    for (place, slot) in case.entry.callback_agents.iter().enumerate() {
+        let role = if place == 0 { first } else { Role::at(case, *slot) };
+        let Some(role) = role else { continue };
+        let Role { agent, targets, .. } = role;
         if !is_believed(case, agent, recorder)
-            || case.some_targets("callback", agent, role.targets, recorder).is_none()
+            || case.some_targets("callback", agent, targets, recorder).is_none()
         {
             continue;
         }
@@ -86,11 +89,11 @@ pub(super) fn decide<'v, R: Recorder>(
             let rank = (is_on_number(case, touch), touch.rank());
             // Among equals the first: it has held the role longest, or has the lower id.
             if judged.is_ok() && best.is_none_or(|(best, ..)| rank > best) {
-                best = Some((rank, role, *touch));
+                best = Some((rank, touch, (agent, targets)));
             }
         }
     }
-    let Some(((on_number, _), Role { agent, targets, .. }, touch)) = best else {
+    let Some(((on_number, _), touch, (agent, targets))) = best else {
         recorder.step("callback", "no_match", || {
             "no touch counts for a callback agent of this number".to_owned()
         });
@@ -99,9 +102,9 @@ pub(super) fn decide<'v, R: Recorder>(
     recorder.step("callback", "chosen", || {
         let which =
             if on_number { "the newest that showed the dialled number" } else { "the newest" };
-        format!("{} takes it: {} is {which}", Named(agent), told(case, &touch))
+        format!("{} takes it: {} is {which}", Named(agent), told(case, touch))
     });
-    let touch = case.view.touch(case.tenant.id, caller, &touch);
+    let touch = case.view.touch(case.tenant.id, caller, touch);
     Some(Decision { agent: Some(agent), touch, ..case.route(RouteReason::Callback, targets) })
 }
 

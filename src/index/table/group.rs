@@ -139,7 +139,7 @@ pub(super) struct Way {
 impl Way {
     /// By a hash of the number, and one of number and tenant.
     pub(super) const fn new(number: u64, contact: u64, groups: usize) -> Self {
-        let kind = (number & 3) as u32;
+        let kind = kind(number);
         let step = 1 + scaled(contact, groups.saturating_sub(1));
         Self { groups, home: home(number, groups), step, kind }
     }
@@ -155,6 +155,11 @@ impl Way {
             _ => place % self.groups,
         }
     }
+}
+
+/// Which of a home's four counts is of those with this hash of the number.
+const fn kind(number: u64) -> u32 {
+    (number & 3) as u32
 }
 
 /// The first group that is looked at, by a hash of the number.
@@ -222,40 +227,58 @@ impl<'t, W: Word> Extent<'t, W> {
         header(self.group(group).map_or(0, |[first, ..]| first.load(Acquire)))
     }
 
-    /// Every touch of a contact, with its place, as far as `take` wants them.
+    /// Every touch of a contact, with its place, as far as `take` wants them; by the hash of its
+    /// number, and by that of number and tenant where that is asked for.
     #[inline]
     pub(super) fn each_of(
         &self,
         key: ContactKey,
-        way: Way,
+        number: u64,
+        contact: impl FnOnce() -> u64,
         mut take: impl FnMut(Position, Entry) -> bool,
     ) {
-        let (low, high) = key_words(key);
-        for after in 0..self.groups {
-            let group = way.group(after);
-            let Some(words) = self.group(group) else { return };
-            let [first, keys @ ..] = words;
-            let header = header(first.load(Acquire));
-            let mut found = 0_u32;
-            for (slot, word) in keys.iter().take(SLOTS).enumerate() {
-                found |= u32::from(word.load(Relaxed) == low) << slot;
-            }
-            found &= header.taken();
-            while found != 0 {
-                let slot = found.trailing_zeros() as usize;
-                found &= found - 1;
-                if let Some((tenant, touch)) = touch(words, slot, key)
-                    && tenant == high
-                    && !take(Position { group, slot }, touch)
-                {
-                    return;
-                }
-            }
-            let is_over = if after == 0 { !header.is_left(way.kind) } else { !header.is_passed() };
-            if is_over {
-                return;
+        let Some(header) = self.each_in(home(number, self.groups), key, &mut take) else { return };
+        if !header.is_left(kind(number)) {
+            return;
+        }
+        let way = Way::new(number, contact(), self.groups);
+        for after in 1..self.groups {
+            match self.each_in(way.group(after), key, &mut take) {
+                Some(header) if header.is_passed() => {}
+                Some(_) | None => return,
             }
         }
+    }
+
+    /// Every touch of a contact in one group, and how that is headed; none once `take` wants no
+    /// more.
+    #[inline]
+    fn each_in(
+        &self,
+        group: usize,
+        key: ContactKey,
+        take: &mut impl FnMut(Position, Entry) -> bool,
+    ) -> Option<Header> {
+        let (low, high) = key_words(key);
+        let words = self.group(group)?;
+        let [first, keys @ ..] = words;
+        let header = header(first.load(Acquire));
+        let mut found = 0_u32;
+        for (slot, word) in keys.iter().take(SLOTS).enumerate() {
+            found |= u32::from(word.load(Relaxed) == low) << slot;
+        }
+        found &= header.taken();
+        while found != 0 {
+            let slot = found.trailing_zeros() as usize;
+            found &= found - 1;
+            if let Some((tenant, touch)) = touch(words, slot, key)
+                && tenant == high
+                && !take(Position { group, slot }, touch)
+            {
+                return None;
+            }
+        }
+        Some(header)
     }
 
     /// The touch at a place.

@@ -366,10 +366,15 @@ fn held<W: Word>(table: &Table<W>, key: ContactKey, hash: Hash) -> Held {
     let mut held = Held::new();
     let segment = table.segments.get(table.index(hash.number));
     if let Some(extent) = segment.and_then(|segment| table.extent(segment)) {
-        extent.each_of(key, hash.way(extent.groups), |at, entry| {
-            held.extend(table.touch(&entry).map(|touch| (at, touch)));
-            true
-        });
+        extent.each_of(
+            key,
+            hash.number,
+            || hash.contact,
+            |at, entry| {
+                held.extend(table.touch(&entry).map(|touch| (at, touch)));
+                true
+            },
+        );
     }
     held
 }

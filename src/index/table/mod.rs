@@ -144,13 +144,13 @@ impl<W: Word> Table<W> {
     /// Reads what is remembered of a contact, as of one moment; its number's hash is known.
     #[inline]
     pub(super) fn read(&self, key: ContactKey, number: u64, found: &mut Remembered) {
-        let hash = self.hash_with(key, number);
         let Some(segment) = self.segments.get(self.index(number)) else { return };
         loop {
             let version = segment.version.load(Acquire);
             found.clear();
             if let Some(extent) = self.extent(segment) {
-                extent.each_of(key, hash.way(extent.groups), |_, entry| {
+                let contact = || self.hash_with(key, number).contact;
+                extent.each_of(key, number, contact, |_, entry| {
                     if let Some(touch) = self.touch(&entry) {
                         found.push(touch);
                     }

@@ -262,11 +262,17 @@ fn one_person_of_many_tenants_makes_no_cluster() {
     for tenant in 0..5000 {
         let key = of(tenant);
         assert_eq!(table.get(key).len(), REMEMBERED_MAX);
-        let way = table.hash(key).way(extent.groups);
-        extent.each_of(key, way, |at, _| {
-            passed += extent.passed(way, at.group);
-            true
-        });
+        let hash = table.hash(key);
+        let way = hash.way(extent.groups);
+        extent.each_of(
+            key,
+            hash.number,
+            || hash.contact,
+            |at, _| {
+                passed += extent.passed(way, at.group);
+                true
+            },
+        );
     }
     let a_touch = passed / (5000 * REMEMBERED_MAX);
     assert!(a_touch < 12, "each touch lies {a_touch} groups from its home");
