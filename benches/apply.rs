@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use common::{NOW, Sample, Seeded};
 use serde_json::{Value, json};
-use switchback::domain::{Agent, InboundCall, UnixMillis};
+use switchback::domain::{Agent, InboundCall, Outcome, Touch, TouchId, UnixMillis, UnixSeconds};
 use switchback::index::{Delta, Index, Writer};
 use switchback::replica::feed::{Frame, Request};
 use switchback::replica::follower::Follower;
@@ -208,11 +208,18 @@ fn read<'c>(
     calls.take_while(|_| !is_over.load(Ordering::Relaxed)).map(decided).collect()
 }
 
-/// New touches of people who are known, so many a delta.
+/// Touches of people who are known, so many a delta: by turns a new call of the same agent, which
+/// takes the older one's place, and how it ended.
 fn touches(a_delta: usize) -> Vec<Delta> {
     let mut seeded = Seeded(3);
-    let mut people = iter::repeat_with(|| seeded.below(CONTACTS)).flat_map(common::touches);
-    let mut some = || Delta::Touches(people.by_ref().take(a_delta).collect());
+    let mut news = iter::repeat_with(|| {
+        let mut touch = *common::touches(seeded.below(CONTACTS)).first().unwrap();
+        touch.id = TouchId(Uuid::from_u64_pair(seeded.next(), seeded.next()));
+        touch.at = UnixSeconds(NOW + 1);
+        [touch, Touch { outcome: Outcome::Answered, ..touch }]
+    })
+    .flatten();
+    let mut some = || Delta::Touches(news.by_ref().take(a_delta).collect());
     (0..TOUCHES / a_delta).map(|_| some()).collect()
 }
 

@@ -16,6 +16,10 @@ use super::touches::{ContactKey, RememberedTouch};
 use super::{Delta, Shared};
 use crate::domain::Touch;
 
+/// So many touches before one is applied, what is remembered of its contact is fetched from far
+/// memory: that takes as long as applying a few.
+const FETCHED_AHEAD: usize = 8;
+
 /// Applies the log to an index. There is one for each index.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -133,8 +137,18 @@ impl Writer {
         let shown = self.shared.directory.load();
         let Self { shared, keeper, .. } = self;
         let table = &shared.touches;
+        let mut coming = deltas.iter().flat_map(touches_of);
+        let mut fetch_next = || {
+            if let Some(touch) = coming.next() {
+                table.fetch(touch.contact);
+            }
+        };
+        (0..FETCHED_AHEAD).for_each(|_| fetch_next());
         for delta in deltas {
-            let touches = touches_of(delta).iter().filter_map(|touch| slots(&shown, touch));
+            let touches = touches_of(delta).iter().filter_map(|touch| {
+                fetch_next();
+                slots(&shown, touch)
+            });
             match delta {
                 Delta::Contact { tenant, contact, .. } => {
                     if let Some(tenant) = shown.tenant_slot(*tenant) {
