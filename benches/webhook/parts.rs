@@ -16,6 +16,7 @@ use switchback::edge::token;
 use switchback::index::{Delta, Index};
 use switchback::routing::decide;
 use switchback::telemetry::clock;
+use uuid::Uuid;
 
 use crate::common::{self, NOW, Sample, Seeded};
 use crate::installation::{self, FORM, PUBLIC_URL, TOKEN};
@@ -87,7 +88,7 @@ fn make(n: u64, account: &Account, person: u64) -> Made {
     let signature = room(CarrierId::Twilio).sign(&unsigned, account, UnixMillis(0));
     headers.extend(signature);
     let mut signed = url;
-    for field in Form::parse(&body).unwrap().sorted() {
+    for field in Form::parse(&body).unwrap().sorted().iter() {
         signed.extend([field.name(), field.value()]);
     }
     Made { body, headers, signed }
@@ -124,11 +125,13 @@ fn whole(made: &Made, account: &Account, index: &Index) -> usize {
     let agent = decision.agent.map(|agent| agent.id);
     let id = CallId::of_carrier_call(account.id, &received.carrier_call_id);
     let key = MediaKey { id: 1, secret: [7; 32] };
-    let mut url = "wss://edge.example.com/media/".to_owned();
+    let mut url = String::with_capacity(200);
+    url.push_str("wss://edge.example.com/media/");
     let claims = token::Claims::new((id, account.id), agent, (0, RuntimeMedia::Pcmu), now);
     token::write_into(&mut url, &key, &claims);
-    let resume_url = format!("{PUBLIC_URL}/carriers/main/resume?call={id}&attempt=1");
-    let status_url = format!("{PUBLIC_URL}/carriers/main/status?call={id}");
+    let mut resume_url = step_url("/carriers/main/resume?call=", id);
+    resume_url.push_str("&attempt=1");
+    let status_url = step_url("/carriers/main/status?call=", id);
     let answer = Answer::Media {
         url: &url,
         status_url: &status_url,
@@ -147,6 +150,14 @@ fn whole(made: &Made, account: &Account, index: &Index) -> usize {
     let mut out = Vec::with_capacity(1024);
     let _document = room(CarrierId::Twilio).answer(&answer, &leg, &mut out);
     out.len()
+}
+
+/// A URL of a call's, as the edge writes them.
+fn step_url(path: &str, id: CallId) -> String {
+    let mut buffer = Uuid::encode_buffer();
+    let mut url = String::with_capacity(200);
+    url.extend([PUBLIC_URL, path, id.0.hyphenated().encode_lower(&mut buffer)]);
+    url
 }
 
 fn nanoseconds<T>(made: &[Made], work: impl Fn(&Made) -> T) -> f64 {

@@ -71,18 +71,22 @@ pub fn write_into(out: &mut String, key: &MediaKey, claims: &Claims) {
     let spoken = RuntimeMedia::ALL.iter().position(|spoken| *spoken == claims.spoken);
     let spoken = spoken.and_then(|place| u8::try_from(place).ok()).unwrap_or_default();
     let mut body = [0_u8; BODY_LEN];
-    let parts = [
-        claims.call.0.as_bytes().as_slice(),
-        claims.account.0.as_bytes(),
-        agent.as_bytes(),
-        &claims.place.to_be_bytes(),
-        &[spoken],
-        &claims.expires_at.to_be_bytes(),
-    ];
-    for (to, from) in body.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
-    }
+    let mut rest = body.as_mut_slice();
+    put(&mut rest, claims.call.0.into_bytes());
+    put(&mut rest, claims.account.0.into_bytes());
+    put(&mut rest, agent.into_bytes());
+    put(&mut rest, claims.place.to_be_bytes());
+    put(&mut rest, [spoken]);
+    put(&mut rest, claims.expires_at.to_be_bytes());
     seal::seal(Purpose::Media, key, &body, out);
+}
+
+/// Writes a part, whose length is among those that make [`BODY_LEN`].
+fn put<const N: usize>(rest: &mut &mut [u8], part: [u8; N]) {
+    if let Some((to, after)) = std::mem::take(rest).split_first_chunk_mut() {
+        *to = part;
+        *rest = after;
+    }
 }
 
 /// Reads a ticket that is signed with one of the keys and not too old.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use http::{Method, header::CONTENT_TYPE};
-use memchr::{memchr, memchr2, memchr3_iter};
+use memchr::memchr2;
 use smallvec::SmallVec;
 
 use crate::{carriers::Request, domain::CallId};
@@ -14,6 +14,10 @@ use crate::{carriers::Request, domain::CallId};
 /// The most pairs accepted. Carriers send about thirty; a body at the length limit could hold
 /// thousands, and sorting those is work an unproven sender should not get for free.
 pub const PAIRS_MAX: usize = 256;
+
+/// The bits of a number that say which pair it is of.
+const PLACE: u64 = 0xff;
+const _: () = assert!(PAIRS_MAX as u64 <= PLACE + 1, "a byte says which");
 
 /// Room made at once: the longest of the recorded webhooks has 34.
 const PAIRS_USUAL: usize = 40;
@@ -76,14 +80,41 @@ impl<'f> Field<'f> {
 }
 
 /// The first eight bytes, big-endian: two texts compare as their heads do, if those differ.
+#[inline]
 fn head(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    if let Some(first) = bytes.first_chunk() {
-        return u64::from_be_bytes(*first);
+    head_at(text.as_bytes(), 0, text.len())
+}
+
+/// The same of a text in another one.
+#[inline]
+fn head_at(bytes: &[u8], at: usize, len: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let first = rest.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0; 8];
+        padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        padded
+    });
+    let behind = if len < first.len() { u64::MAX >> (8 * len) } else { 0 };
+    u64::from_be_bytes(first) & !behind
+}
+
+/// How many bytes are looked at at once.
+const LOOKED_AT: usize = 8;
+
+/// The highest bit of each byte that ends a text or stands for another; of others now and then.
+/// Carriers' names and values are short: a search begun anew for each costs more than it finds.
+#[inline]
+const fn special(bytes: [u8; LOOKED_AT]) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    /// The highest bit of each byte that is zero, and of some above such a one.
+    const fn zeros(bytes: u64) -> u64 {
+        bytes.wrapping_sub(EACH) & !bytes & (EACH << 7)
     }
-    let mut padded = [0; 8];
-    padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(padded)
+    let bytes = u64::from_le_bytes(bytes);
+    // `%` and `&` differ in their last two bits.
+    zeros(bytes & (EACH * 0xfc) ^ (EACH * 0x24))
+        | zeros(bytes ^ (EACH * b'+' as u64))
+        | zeros(bytes ^ (EACH * b'=' as u64))
 }
 
 /// A form's fields in some order.
@@ -101,27 +132,33 @@ pub struct Form<'a> {
     spans: SmallVec<[(Span, Span); PAIRS_USUAL]>,
 }
 
-/// Where a text of a form is. A body is at most 64 KiB, and nothing decoded is longer than three
-/// times that: U+FFFD in place of a byte.
+/// Where a text of a form is: its place, its length, and whether that is in what was decoded; in
+/// one number, since two that are written apart and read together are waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Span {
-    at: u32,
-    len: u32,
-    is_decoded: bool,
-}
+struct Span(u64);
+
+/// The longest text that a form is read from: spans are up to 2 GiB, and nothing decoded is longer
+/// than three times what came, U+FFFD in place of a byte. Bodies are far shorter.
+const TEXT_LEN_MAX: usize = 1 << 29;
 
 /// The form has more than [`PAIRS_MAX`] pairs, or is longer than any body may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyPairs;
 
-/// A part of the text that is being read.
+/// What is being read.
 #[derive(Clone, Copy, Default)]
-struct Part {
-    at: usize,
-    /// Where its name ends, once that is known.
-    equals: Option<usize>,
-    is_name_escaped: bool,
-    is_value_escaped: bool,
+struct Reading {
+    /// Where the pair begins.
+    part: usize,
+    /// Where the name or the value begins.
+    text: usize,
+    /// The name, once that has ended.
+    name: Option<Span>,
+    /// Where what is decoded of the text begins, and up to where it is; none as long as it stands
+    /// for itself.
+    decoded: Option<(usize, usize)>,
+    /// Its escapes are of bytes that are no characters alone.
+    is_bytes: bool,
 }
 
 impl<'a> Form<'a> {
@@ -131,73 +168,108 @@ impl<'a> Form<'a> {
     /// [`TooManyPairs`].
     pub fn parse(text: &'a str) -> Result<Self, TooManyPairs> {
         let mut form = Self { raw: text, ..Self::default() };
-        let bytes = text.as_bytes();
-        // One pass finds all that is special; pluses are few, and looked for from one to the next.
-        let mut plus = memchr(b'+', bytes);
-        let mut part = Part::default();
-        for at in memchr3_iter(b'&', b'=', b'%', bytes).chain([bytes.len()]) {
-            match bytes.get(at) {
-                Some(b'=') => part.equals = part.equals.or(Some(at)),
-                Some(b'%') if part.equals.is_none() => part.is_name_escaped = true,
-                Some(b'%') => part.is_value_escaped = true,
-                Some(_) | None => {
-                    form.read(part, at, &mut plus)?;
-                    part = Part { at: at + 1, ..Part::default() };
-                }
-            }
-        }
-        Ok(form)
-    }
-
-    /// Takes in the part that ends there.
-    fn read(
-        &mut self,
-        part: Part,
-        end: usize,
-        plus: &mut Option<usize>,
-    ) -> Result<(), TooManyPairs> {
-        if part.at >= end {
-            return Ok(());
-        }
-        let mut has_plus = |from: usize, to: usize| {
-            if plus.is_some_and(|at| at < from) {
-                let rest = self.raw.as_bytes().get(from..).unwrap_or_default();
-                *plus = memchr(b'+', rest).map(|at| at + from);
-            }
-            plus.is_some_and(|at| at < to)
-        };
-        let name_end = part.equals.unwrap_or(end);
-        let value_at = part.equals.map_or(end, |at| at + 1);
-        let is_name_plain = !part.is_name_escaped & !has_plus(part.at, name_end);
-        let is_value_plain = !part.is_value_escaped & !has_plus(value_at, end);
-        let name = self.span(part.at, name_end, is_name_plain)?;
-        let value = self.span(value_at, end, is_value_plain)?;
-        self.push(name, value)
-    }
-
-    fn span(&mut self, from: usize, to: usize, is_plain: bool) -> Result<Span, TooManyPairs> {
-        if is_plain {
-            return Span::new(from, to, false);
-        }
-        let at = self.decoded.len();
-        // Nothing is longer decoded than as it came, but for what is no UTF-8.
-        self.decoded.reserve(self.raw.len().saturating_sub(at));
-        decode_into(self.raw.get(from..to).unwrap_or_default(), &mut self.decoded);
-        Span::new(at, self.decoded.len(), true)
-    }
-
-    fn push(&mut self, name: Span, value: Span) -> Result<(), TooManyPairs> {
-        if self.heads.len() == PAIRS_MAX {
+        if text.len() > TEXT_LEN_MAX {
             return Err(TooManyPairs);
         }
-        self.heads.push(head(self.text(name)));
-        self.spans.push((name, value));
-        Ok(())
+        let mut reading = Reading::default();
+        let (chunks, rest) = text.as_bytes().as_chunks();
+        let mut last = [0; LOOKED_AT];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        for (chunk, at) in chunks.iter().chain([&last]).zip((0..).step_by(LOOKED_AT)) {
+            let mut places = special(*chunk);
+            while places != 0 {
+                let place = places.trailing_zeros() as usize / 8;
+                places &= places - 1;
+                let byte = chunk.get(place).copied().unwrap_or_default();
+                form.come_to(byte, at + place, &mut reading);
+            }
+        }
+        form.end_part(text.len(), &mut reading);
+        if form.heads.len() > PAIRS_MAX { Err(TooManyPairs) } else { Ok(form) }
     }
 
+    #[inline]
+    fn come_to(&mut self, byte: u8, at: usize, reading: &mut Reading) {
+        match byte {
+            b'=' if reading.name.is_none() => reading.name = Some(self.end_text(at, reading)),
+            b'&' => self.end_part(at, reading),
+            b'%' | b'+' => self.unescape(at, reading),
+            _ => {}
+        }
+    }
+
+    /// Takes in the pair that ends there.
+    #[inline]
+    fn end_part(&mut self, end: usize, reading: &mut Reading) {
+        if reading.part < end {
+            let text = self.end_text(end, reading);
+            match reading.name.take() {
+                Some(name) => self.push(name, text),
+                None => self.push(text, Span::default()),
+            }
+        }
+        (reading.part, reading.text) = (end + 1, end + 1);
+    }
+
+    /// The name or value that ends there; the next text begins behind it.
+    #[inline]
+    fn end_text(&mut self, end: usize, reading: &mut Reading) -> Span {
+        let from = std::mem::replace(&mut reading.text, end + 1);
+        match reading.decoded.take() {
+            None => Span::new(from, end, false),
+            Some((at, copied)) => {
+                if std::mem::take(&mut reading.is_bytes) {
+                    // Several escapes make one character, or none: all of it as bytes.
+                    let raw = self.raw.get(from..end).unwrap_or_default();
+                    self.decoded.truncate(at);
+                    self.decoded.push_str(&String::from_utf8_lossy(&bytes(raw)));
+                } else {
+                    self.decoded.push_str(self.raw.get(copied..end).unwrap_or_default());
+                }
+                Span::new(at, self.decoded.len(), true)
+            }
+        }
+    }
+
+    /// Decodes what begins there, and takes what stands before it for itself.
+    #[inline]
+    fn unescape(&mut self, at: usize, reading: &mut Reading) {
+        let (byte, len) = unescaped(self.raw.as_bytes().get(at..).unwrap_or_default());
+        if byte == b'%' && len == 1 {
+            return;
+        }
+        let (decoded_at, copied) = reading.decoded.unwrap_or_else(|| {
+            // Nothing is longer decoded than as it came, but for what is no UTF-8.
+            self.decoded.reserve(self.raw.len().saturating_sub(self.decoded.len()));
+            (self.decoded.len(), reading.text)
+        });
+        self.decoded.push_str(self.raw.get(copied..at).unwrap_or_default());
+        match byte.is_ascii() {
+            true => self.decoded.push(char::from(byte)),
+            false => reading.is_bytes = true,
+        }
+        reading.decoded = Some((decoded_at, at + len));
+    }
+
+    /// One more than there may be is as many as are ever kept.
+    #[inline]
+    fn push(&mut self, name: Span, value: Span) {
+        if self.heads.len() <= PAIRS_MAX {
+            let range = name.range();
+            self.heads.push(head_at(self.source(name).as_bytes(), range.start, range.len()));
+            self.spans.push((name, value));
+        }
+    }
+
+    /// What a span is of.
+    #[inline]
+    fn source(&self, span: Span) -> &str {
+        if span.is_decoded() { &self.decoded } else { self.raw }
+    }
+
+    #[inline]
     fn text(&self, span: Span) -> &str {
-        let text = if span.is_decoded { &self.decoded } else { self.raw };
-        text.get(span.range()).unwrap_or_default()
+        self.source(span).get(span.range()).unwrap_or_default()
     }
 
     /// The form of names and values that came otherwise than as text.
@@ -212,9 +284,12 @@ impl<'a> Form<'a> {
             let between = form.decoded.len();
             form.decoded.push_str(&value);
             let end = form.decoded.len();
-            form.push(Span::new(at, between, true)?, Span::new(between, end, true)?)?;
+            if end > TEXT_LEN_MAX {
+                return Err(TooManyPairs);
+            }
+            form.push(Span::new(at, between, true), Span::new(between, end, true));
         }
-        Ok(form)
+        if form.heads.len() > PAIRS_MAX { Err(TooManyPairs) } else { Ok(form) }
     }
 
     fn find(&self, name: &str) -> Option<usize> {
@@ -236,7 +311,7 @@ impl<'a> Form<'a> {
     pub fn take(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.find(name)?;
         let span = std::mem::take(&mut self.spans.get_mut(at)?.1);
-        Some(match span.is_decoded {
+        Some(match span.is_decoded() {
             true => self.text(span).to_owned().into(),
             false => self.raw.get(span.range()).unwrap_or_default().into(),
         })
@@ -258,28 +333,60 @@ impl<'a> Form<'a> {
 
     /// Its pairs in byte order of name, then value, without repetitions.
     #[must_use]
-    pub fn sorted(&self) -> Fields<'_> {
-        // Heads are moved, not fields, and decide nearly all; the rest is looked up.
-        let mut order: SmallVec<[(u64, usize); PAIRS_USUAL]> =
-            self.heads.iter().copied().zip(0..).collect();
-        order.sort_unstable_by(|one, other| {
-            one.0.cmp(&other.0).then_with(|| self.field(one.1).cmp(&self.field(other.1)))
-        });
-        let mut sorted: Fields<'_> = order.iter().filter_map(|(_, at)| self.field(*at)).collect();
-        sorted.dedup();
-        sorted
+    pub fn sorted(&self) -> Sorted<'_> {
+        let mut order: SmallVec<[u64; PAIRS_USUAL]> =
+            self.heads.iter().zip(0..).map(|(head, at)| head & !PLACE | at).collect();
+        order.sort_unstable();
+        // Names that begin alike stand side by side now.
+        let is_alike = |one: u64, next: u64| (one ^ next) & !PLACE == 0;
+        for alike in order.chunk_by_mut(|one, next| is_alike(*one, *next)) {
+            if alike.len() > 1 {
+                alike.sort_unstable_by_key(|key| self.placed(*key));
+            }
+        }
+        order
+            .dedup_by(|next, one| is_alike(*one, *next) && self.placed(*one) == self.placed(*next));
+        Sorted { form: self, order }
+    }
+
+    /// The field that a number of [`Sorted`]'s is of.
+    #[inline]
+    fn placed(&self, key: u64) -> Option<Field<'_>> {
+        self.field(usize::try_from(key & PLACE).unwrap_or_default())
+    }
+}
+
+/// The pairs of a form in byte order of name, then value, without repetitions.
+#[derive(Debug)]
+pub struct Sorted<'f> {
+    form: &'f Form<'f>,
+    /// Of each pair most of its name's head, and its place.
+    order: SmallVec<[u64; PAIRS_USUAL]>,
+}
+
+impl<'f> Sorted<'f> {
+    /// Them.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'f>> + Clone {
+        let form = self.form;
+        self.order.iter().filter_map(move |key| form.placed(*key))
     }
 }
 
 impl Span {
-    fn new(from: usize, to: usize, is_decoded: bool) -> Result<Self, TooManyPairs> {
-        let len = u32::try_from(to.saturating_sub(from)).map_err(|_| TooManyPairs)?;
-        Ok(Self { at: u32::try_from(from).map_err(|_| TooManyPairs)?, len, is_decoded })
+    #[inline]
+    const fn new(from: usize, to: usize, is_decoded: bool) -> Self {
+        Self((from as u64) << 32 | (to.saturating_sub(from) as u64) << 1 | is_decoded as u64)
     }
 
+    #[inline]
+    const fn is_decoded(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    #[inline]
     const fn range(self) -> std::ops::Range<usize> {
-        let at = self.at as usize;
-        at..at + self.len as usize
+        let (at, len) = ((self.0 >> 32) as usize, ((self.0 & 0xffff_fffe) >> 1) as usize);
+        at..at + len
     }
 }
 
@@ -415,6 +522,30 @@ mod tests {
         assert_eq!(form.take("a").as_deref(), Some("1"));
         assert_eq!(form.get("a"), Some(""));
         assert_eq!(form.get("b"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_form_is_read_as_the_usual_library_reads_it(
+            text in "([&=%+$'<>,;a-z]|%[0-9a-f]{2}|%[4-7][0-9A-F]|Caller|é|😀){0,60}",
+        ) {
+            let form = Form::parse(&text).unwrap();
+            let read: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+                form.fields().map(|field| (field.name().into(), field.value().into())).collect();
+            let usual: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
+            proptest::prop_assert_eq!(&read, &usual);
+            let sorted = form.sorted();
+            let sorted: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+                sorted.iter().map(|field| (field.name().into(), field.value().into())).collect();
+            let mut usual = usual;
+            usual.sort_unstable();
+            usual.dedup();
+            proptest::prop_assert_eq!(sorted, usual);
+            for (name, _) in &read {
+                let first = read.iter().find(|(other, _)| other == name);
+                proptest::prop_assert_eq!(form.get(name), first.map(|(_, value)| &**value));
+            }
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn sign(request: &Request<'_>, account: &Account) -> HeaderMap {
     let signature = match fields(request) {
         Ok(fields) if is_form(request) => {
             let url = [request.url, "", "", ""];
-            let mac = compute(Algorithm::Sha1, key.reveal(), url, &in_order(&fields));
+            let mac = compute(Algorithm::Sha1, key.reveal(), url, in_order(&fields));
             mac.as_bytes().to_vec()
         }
         _ => raw_code(request, key).hex().into_bytes(),
@@ -114,14 +114,15 @@ fn is_signed_like_twilio(
     let url = SignedUrl::new(request.url);
     let is_signed = |pairs: &[Field<'_>]| {
         url.variants("").into_iter().any(|url| {
-            account
-                .secrets
-                .iter()
-                .any(|key| compute(Algorithm::Sha1, key.reveal(), url, pairs).is(signature))
+            account.secrets.iter().any(|key| {
+                let pairs = pairs.iter().copied();
+                compute(Algorithm::Sha1, key.reveal(), url, pairs).is(signature)
+            })
         })
     };
     if let Some(fields) = fields {
-        let is_either = is_signed(&in_order(fields)) || is_signed(&fields.sorted());
+        let is_either = is_signed(&in_order(fields))
+            || is_signed(&fields.sorted().iter().collect::<Fields<'_>>());
         return if is_either { Ok(()) } else { Err(Refused::WrongSignature) };
     }
     if !is_signed(&[]) {

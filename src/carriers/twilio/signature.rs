@@ -37,7 +37,7 @@ pub(super) fn verify<'a>(request: &Request<'a>, account: &Account) -> Result<For
     let url = SignedUrl::new(request.url);
     if is_form(request) {
         let form = form(std::str::from_utf8(request.body).map_err(|_| NOT_TEXT)?)?;
-        keys.verify(signature, url.variants(""), &form.sorted())?;
+        keys.verify(signature, url.variants(""), &form.sorted().iter())?;
         return Ok(form);
     }
     keys.verify(signature, url.variants(""), &[])?;
@@ -60,7 +60,7 @@ pub(super) fn sign(request: &Request<'_>, account: &Account) -> HeaderMap {
     };
     if let Some(secret) = account.secrets.first() {
         let url = [request.url, "", "", ""];
-        let mac = compute(Algorithm::Sha1, secret.reveal(), url, &form.sorted());
+        let mac = compute(Algorithm::Sha1, secret.reveal(), url, form.sorted().iter());
         if let Ok(value) = HeaderValue::from_bytes(mac.as_bytes()) {
             headers.insert(SIGNATURE.clone(), value);
         }
@@ -115,16 +115,16 @@ impl<'k> Keys<'k> {
     }
 
     /// Whether one of them signed one of the URLs, given in pieces, with these sorted pairs.
-    pub(super) fn verify(
+    pub(super) fn verify<'f>(
         &self,
         signature: &[u8],
         urls: [[&str; 4]; 2],
-        pairs: &[Field<'_>],
+        pairs: &(impl IntoIterator<Item = Field<'f>> + Clone),
     ) -> Result<(), Refused> {
         let is_signed = urls.into_iter().any(|url| {
             self.secrets
                 .iter()
-                .any(|key| compute(self.algorithm, key.reveal(), url, pairs).is(signature))
+                .any(|key| compute(self.algorithm, key.reveal(), url, pairs.clone()).is(signature))
         });
         if is_signed { Ok(()) } else { Err(Refused::WrongSignature) }
     }

@@ -28,14 +28,16 @@ pub fn hash_of(body: &[u8]) -> [u8; 64] {
 
 /// The code of a URL, given in pieces, and of pairs in the order they are signed in.
 #[must_use]
-pub fn compute(algorithm: Algorithm, key: &str, url: [&str; 4], pairs: &[Field<'_>]) -> MacText {
+pub fn compute<'f>(
+    algorithm: Algorithm,
+    key: &str,
+    url: [&str; 4],
+    pairs: impl IntoIterator<Item = Field<'f>>,
+) -> MacText {
     let parameters =
-        pairs.iter().flat_map(|pair| [pair.name().as_bytes(), pair.value().as_bytes()]);
-    MacText::compute(
-        algorithm,
-        key.as_bytes(),
-        url.iter().map(|piece| piece.as_bytes()).chain(parameters),
-    )
+        pairs.into_iter().flat_map(|pair| [pair.name().as_bytes(), pair.value().as_bytes()]);
+    let pieces = url.iter().map(|piece| piece.as_bytes()).chain(parameters);
+    MacText::compute(algorithm, key.as_bytes(), pieces)
 }
 
 /// A URL cut around its port. Back ends disagree whether a port belongs into the signed URL, so

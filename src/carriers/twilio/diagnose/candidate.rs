@@ -135,7 +135,7 @@ impl Candidate {
         let url = diagnosis::Candidate::signed_url(self);
         SignedUrl::new(&url).variants("").into_iter().any(|url| {
             self.keys.iter().any(|(algorithm, secret)| {
-                let mac = compute(*algorithm, secret, url, &pairs);
+                let mac = compute(*algorithm, secret, url, pairs.iter().copied());
                 if self.is_signature_any_case {
                     mac.as_bytes().eq_ignore_ascii_case(self.signature.as_bytes())
                 } else {
