@@ -31,7 +31,7 @@ MEASUREMENTS = {
     "webhook_scale": bench("webhook", "--scale"),
     "webhook_parts": bench("webhook", "--parts", "--contacts", "1000000"),
     "webhook_tls": bench("webhook", "--tls"),
-    "webhook_slow": bench("webhook", "--slow", "11000"),
+    "webhook_slow": bench("webhook", "--slow", "20000"),
     "relay": bench("relay"),
     "relay_scale": bench("relay", "--scale"),
     "control": bench("control"),

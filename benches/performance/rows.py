@@ -14,16 +14,24 @@ class Row:
     what: str
     target: str
     found: Callable[[dict], tuple[str, bool | None]]
-    # Why it is not met, in figures.
-    reason: str = ""
+    # Why it is not met, in figures: words, or what makes them of the measurements.
+    reason: str | Callable[[dict], str] = ""
 
     def told(self, kept: dict) -> tuple[str, bool | None, str]:
         figures = {name: entry["figures"] for name, entry in kept.items()}
         try:
             measured, met = self.found(figures)
         except (KeyError, TypeError, IndexError, StopIteration):
-            return "not measured", None, self.reason
-        return measured, met, self.reason
+            return "not measured", None, self.because(figures)
+        return measured, met, self.because(figures)
+
+    def because(self, figures: dict) -> str:
+        if isinstance(self.reason, str):
+            return self.reason
+        try:
+            return self.reason(figures)
+        except (KeyError, TypeError, IndexError, StopIteration):
+            return ""
 
 
 @dataclass
@@ -178,11 +186,36 @@ def added(figures):
                    f"beside {parts['hmac_ns'] / 1000:.2f} us over {parts['signed_bytes']} bytes")
 
 
+def parts(figures):
+    p = figures["webhook_parts"]
+    receive, decided, whole = (p[name] / 1000 for name in (
+        "signature_and_parse_ns", "and_decision_ns", "and_answer_ns"))
+    return (f"signature and parsing {receive:.2f} us, of which the HMAC {p['hmac_ns'] / 1000:.2f}; "
+            f"the decision {decided - receive:.2f}; the answer with its ticket {whole - decided:.2f}")
+
+
 def slow(figures):
     s = figures["webhook_slow"]
     text = (f"{s['ratio_p99']:.2f} x with {s['held']:,} held: {s['beside_p99_us'] / 1000:.1f} ms "
             f"beside {s['alone_p99_us'] / 1000:.1f} ms")
     return text, s["ratio_p99"] <= 2 and s["held"] >= 20_000
+
+
+def files(figures):
+    s = figures["webhook_slow"]
+    return (f"a process may open {s['files_a_process']:,} files here, and the edge leaves so many for "
+            f"what is no carrier's connection that it holds {s['held_at_most']:,}")
+
+
+def spent(figures):
+    w = figures["webhook"]
+    (bare, bare_kernel), (own, kernel) = (
+        (w[server]["worker_cpu_us_per_request"][0], w[server]["of_it_kernel_us"][0])
+        for server in ("bare", "daemon"))
+    return (f"the worker spends {own:.1f} us a request, {kernel:.1f} of them in the kernel; bare "
+            f"hyper's {bare:.1f} and {bare_kernel:.1f}. The store's writer takes "
+            f"{w['store_cpu_us_per_request']:.1f} us a request of the core that the carrier who "
+            "asks has to run on as well")
 
 
 def bare(figures):
@@ -206,21 +239,14 @@ WEBHOOK = Section(
     "others do the same work (signature, look-up, answer) as people write it.",
     ["webhook", "webhook_parts", "webhook_tls", "webhook_scale", "webhook_slow", "compare"],
     [
-        Row("beside bare hyper, which parses the form and answers a constant", ">= 0.75", bare,
-            "on two cores the store's writer and the generator share the second one, and what it "
-            "takes of the first counts here; by instructions a webhook is 132 000, of which "
-            "signature, parsing and answer are 75 000"),
+        Row("beside bare hyper, which parses the form and answers a constant", ">= 0.75", bare, spent),
         Row("beside Express, the official library and Redis", ">= 28 x", compared("express", 28), UNQUIET),
         Row("beside FastAPI, the official library and Redis", ">= 75 x", compared("fastapi", 75), UNQUIET),
         Row("beside Kamailio xhttp and htable, which check no signature", ">= 7 x",
             compared("kamailio", 7), UNQUIET),
         Row("p99 at 2 000 requests/s, beside nginx `return 200`", "<= 1.5 x", calm, UNQUIET),
-        Row("CPU added by signature, parsing, decision and answer", "<= 5 x the HMAC alone", added,
-            "signature and parsing of 848 bytes are 3.4 of the 5.4 us; the build that was measured "
-            "is without LTO, which keeps memchr's searches out of line"),
-        Row("p99 of honest clients beside 20 000 idle ones", "<= 2 x", slow,
-            "a process may have 20 000 files here, of which the edge keeps some back, so that it "
-            "holds about 11 000; not run for this page"),
+        Row("CPU added by signature, parsing, decision and answer", "<= 5 x the HMAC alone", added, parts),
+        Row("p99 of honest clients beside 20 000 idle ones", "<= 2 x", slow, files),
         Row("with TLS beside without", "", tls),
     ],
     ["webhook"],

@@ -21,7 +21,6 @@ const ACCOUNT_SID: &str = "AC66acdc865fff60921f34dac80d62be2f";
 pub(crate) const TOKEN: &str = "3f1c0a9e7b5d48264c8e1f2a6b3d5c70";
 pub(crate) const PUBLIC_URL: &str = "https://edge.example.com";
 const HOST: &str = "edge.example.com";
-const PATH: &str = "/carriers/main/voice";
 const CALLBACK_AGENTS: u64 = 50;
 const NUMBERS_AN_AGENT: u64 = 20;
 pub(crate) const FORM: &str = include_str!("../../tests/fixtures/twilio/inbound_voice.form");
@@ -138,17 +137,32 @@ pub(crate) struct Calls {
     seeded: Seeded,
     contacts: u64,
     made: u64,
+    ended: u64,
 }
 
 impl Calls {
     pub(crate) const fn new(contacts: u64) -> Self {
-        Self { seeded: Seeded(9), contacts, made: 0 }
+        Self { seeded: Seeded(9), contacts, made: 0, ended: 0 }
     }
 
     /// The next so many, as bytes to be sent.
     pub(crate) fn take(&mut self, count: usize) -> Vec<Vec<u8>> {
         let account = account();
         (0..count).map(|_| self.next(&account)).collect()
+    }
+
+    /// That those have ended which have not yet.
+    pub(crate) fn ends(&mut self) -> Vec<Vec<u8>> {
+        let (account, first) = (account(), self.ended + 1);
+        self.ended = self.made;
+        let status = |n| {
+            let body = format!(
+                "AccountSid={ACCOUNT_SID}&CallSid={}&CallStatus=completed&Direction=inbound",
+                call_sid(n)
+            );
+            request("/carriers/main/status", &body, n, &account)
+        };
+        (first..=self.made).map(status).collect()
     }
 
     fn next(&mut self, account: &Account) -> Vec<u8> {
@@ -158,23 +172,31 @@ impl Calls {
             .trim_end()
             .replace("14155550117", &person(n).as_u64().to_string())
             .replace("12125550142", &number(shown(n)).as_u64().to_string())
-            .replace("CAb27b806e16e007b36784197374f40f63", &format!("CA{:032x}", self.made));
-        let url = format!("{PUBLIC_URL}{PATH}");
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
-        let (method, bytes) = (&Method::POST, body.as_bytes());
-        let unsigned = Request { method, url: &url, headers: &headers, body: bytes };
-        let signed = room(CarrierId::Twilio).sign(&unsigned, account, UnixMillis(0));
-        let signature = signed.get("x-twilio-signature").unwrap().to_str().unwrap();
-        // The other headers are those that Twilio sends.
-        format!(
-            "POST {PATH} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: TwilioProxy/1.1\r\n\
-             Accept: */*\r\nX-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            Uuid::from_u128(self.made.into()),
-            body.len(),
-        )
-        .into_bytes()
+            .replace("CAb27b806e16e007b36784197374f40f63", &call_sid(self.made));
+        request("/carriers/main/voice", &body, self.made, account)
     }
+}
+
+fn call_sid(n: u64) -> String {
+    format!("CA{n:032x}")
+}
+
+/// A signed request with the other headers that Twilio sends.
+fn request(path: &str, body: &str, n: u64, account: &Account) -> Vec<u8> {
+    let url = format!("{PUBLIC_URL}{path}");
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded; charset=UTF-8");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, form)]);
+    let (method, bytes) = (&Method::POST, body.as_bytes());
+    let unsigned = Request { method, url: &url, headers: &headers, body: bytes };
+    let signed = room(CarrierId::Twilio).sign(&unsigned, account, UnixMillis(0));
+    let signature = signed.get("x-twilio-signature").unwrap().to_str().unwrap();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: TwilioProxy/1.1\r\n\
+         Accept: */*\r\nX-Twilio-Signature: {signature}\r\nI-Twilio-Idempotency-Token: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        Uuid::from_u128(n.into()),
+        body.len(),
+    )
+    .into_bytes()
 }

@@ -4,13 +4,15 @@
 //! - `--contacts 1000000`: over so many contacts; `--json`: one JSON line;
 //! - `--scale`: both over 1, 8, 64, 256 and 1000 connections;
 //! - `--tls`: the daemon with and without TLS;
-//! - `--slow 11000`: what honest webhooks wait while so many slow clients are held;
+//! - `--slow 20000`: what honest webhooks wait while so many slow clients are held;
 //! - `--parts`: what a webhook costs besides HTTP, beside its HMAC.
 //!
 //! Each server has one thread for carriers, the carrier who asks has another; on a machine of two
 //! cores that is all of it, and what the daemon does behind the answer (its store's writer above
 //! all) takes its share from both. So the ratio of requests a second is read together with that of
 //! the threads' own processor time, which the kernel counts and nobody else's load changes much.
+//! Between the rounds the daemon's calls end, or its memory would grow as no daemon's does, and
+//! what it does behind the answer is waited for, which is no part of the bare server's round.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,7 +40,10 @@ use std::time::Duration;
 use carrier::Manner;
 use common::Sample;
 use daemon::{BEHIND, Daemon};
+use installation::Calls;
+use rustix::process::{Resource, getrlimit};
 use serde_json::{Value, json};
+use switchback::edge::accept;
 use switchback::telemetry::{clock, metrics};
 
 /// The program's own: see `src/main.rs`.
@@ -54,11 +59,17 @@ const ANSWERED: &str = "<Stream url=";
 const REQUESTS_A_ROUND: usize = 16_000;
 const ROUNDS: usize = 7;
 
+/// What is done behind the answers rests when it takes no more of the time between two looks.
+const RESTING: Duration = Duration::from_millis(5);
+const LOOKED_EVERY: Duration = Duration::from_millis(100);
+
 /// One server's round.
 struct Round {
     requests_per_second: f64,
     /// Of the server's worker, a request.
     cpu_us: f64,
+    /// The kernel's share of that.
+    kernel: f64,
     p50_us: f64,
     p99_us: f64,
 }
@@ -103,6 +114,30 @@ fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
     daemon::start(configure, |store| installation::fill(store, contacts))
 }
 
+/// Has the calls end, and waits until all of it is done.
+fn end(server: SocketAddr, calls: &mut Calls, manner: &Manner) {
+    drop(carrier::ask(server, calls.ends(), "", manner));
+    settle();
+}
+
+/// Waits until the store's writer rests.
+fn settle() {
+    let mut before = Duration::MAX;
+    loop {
+        let cpu = behind_cpu();
+        if cpu.saturating_sub(before) < RESTING && before != Duration::MAX {
+            return;
+        }
+        before = cpu;
+        std::thread::sleep(LOOKED_EVERY);
+    }
+}
+
+/// The processor time of what is done behind the answers.
+fn behind_cpu() -> Duration {
+    threads_cpu("store-writer") + threads_cpu(BEHIND)
+}
+
 /// How many call rows a full queue has dropped, of all daemons together.
 fn rows_dropped() -> u64 {
     let rendered = metrics::render();
@@ -115,21 +150,23 @@ fn rows_dropped() -> u64 {
 fn beside_bare(contacts: u64) -> Value {
     let daemon = start(contacts, None);
     let bare = bare::start();
-    let mut calls = installation::Calls::new(contacts);
+    let (mut unheard, mut calls) = (Calls::new(contacts), Calls::new(contacts));
     let mut rounds = Vec::new();
+    let mut store = Duration::ZERO;
     let manner = Manner::of(carrier::CONNECTIONS);
     // The first round warms caches, allocators and connections up.
     for round in 0..=ROUNDS {
-        let (one, other) = (calls.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
-        let both = (
-            measure(bare, "bare", one, bare::ANSWER, &manner),
-            measure(daemon.edge, WORKER, other, ANSWERED, &manner),
-        );
+        let (one, other) = (unheard.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
+        let bare = measure(bare, "bare", one, bare::ANSWER, &manner);
+        let before = behind_cpu();
+        let daemons = measure(daemon.edge, WORKER, other, ANSWERED, &manner);
+        settle();
         if round > 0 {
-            rounds.push(both);
+            rounds.push((bare, daemons));
+            store += behind_cpu() - before;
         }
+        end(daemon.edge, &mut calls, &manner);
     }
-    let store = threads_cpu("store-writer") + threads_cpu(BEHIND);
     let dropped = rows_dropped();
     daemon.stop();
     report(&rounds, contacts, dropped, store)
@@ -139,15 +176,17 @@ fn beside_bare(contacts: u64) -> Value {
 fn over_connections(contacts: u64) -> Value {
     let daemon = start(contacts, None);
     let bare = bare::start();
-    let mut calls = installation::Calls::new(contacts);
+    let (mut unheard, mut calls) = (Calls::new(contacts), Calls::new(contacts));
     let mut rows = Vec::new();
     for connections in [1, 8, 64, 256, 1000] {
         let manner = Manner::of(connections);
         let rounds: Vec<_> = (0..4)
             .map(|_| {
-                let (one, other) = (calls.take(8000), calls.take(8000));
+                let (one, other) = (unheard.take(8000), calls.take(8000));
                 let bare = measure(bare, "bare", one, bare::ANSWER, &manner);
-                (bare, measure(daemon.edge, WORKER, other, ANSWERED, &manner))
+                let daemons = measure(daemon.edge, WORKER, other, ANSWERED, &manner);
+                end(daemon.edge, &mut calls, &manner);
+                (bare, daemons)
             })
             .skip(1)
             .collect();
@@ -173,18 +212,18 @@ fn with_and_without_tls(contacts: u64) -> Value {
     let trusted = made.cert.der().clone();
     let pair = (made.cert.pem(), made.signing_key.serialize_pem());
     let (plain, secured) = (start(contacts, None), start(contacts, Some(pair)));
-    let mut calls = installation::Calls::new(contacts);
+    let (mut calls, mut others) = (Calls::new(contacts), Calls::new(contacts));
     let manner = Manner::of(carrier::CONNECTIONS);
     let by_tls = Manner { tls: Some(trusted), ..manner.clone() };
     let mut rounds = Vec::new();
     for round in 0..=ROUNDS {
-        let (one, other) = (calls.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
-        let both = (
-            measure(plain.edge, WORKER, one, ANSWERED, &manner),
-            measure(secured.edge, WORKER, other, ANSWERED, &by_tls),
-        );
+        let (one, other) = (calls.take(REQUESTS_A_ROUND), others.take(REQUESTS_A_ROUND));
+        let open = measure(plain.edge, WORKER, one, ANSWERED, &manner);
+        end(plain.edge, &mut calls, &manner);
+        let closed = measure(secured.edge, WORKER, other, ANSWERED, &by_tls);
+        end(secured.edge, &mut others, &by_tls);
         if round > 0 {
-            rounds.push(both);
+            rounds.push((open, closed));
         }
     }
     let of = |of: &dyn Fn(&(Round, Round)) -> f64| {
@@ -206,8 +245,13 @@ fn with_and_without_tls(contacts: u64) -> Value {
 /// Honest webhooks at a steady rate, alone and beside slow clients, in turns.
 fn beside_slow_clients(contacts: u64, count: usize) -> Value {
     const RATE: u32 = 1000;
+    // More would wait for one another, and the honest for them.
+    const LEFT: usize = 64;
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let held_at_most = accept::connections_max(files);
+    let few = count.min(held_at_most as usize - LEFT);
     let daemon = start(contacts, None);
-    let mut calls = installation::Calls::new(contacts);
+    let mut calls = Calls::new(contacts);
     let manner = Manner { per_second: Some(RATE), ..Manner::of(8) };
     let mut ask = |seconds: usize| {
         let requests = calls.take(seconds * RATE as usize);
@@ -219,7 +263,7 @@ fn beside_slow_clients(contacts: u64, count: usize) -> Value {
     let (mut held, mut grown) = (0, 0);
     for _ in 0..3 {
         let alone = ask(5);
-        let crowd = slow::Crowd::gather(daemon.edge, count);
+        let crowd = slow::Crowd::gather(daemon.edge, few);
         grown = grown.max(memory_kib().saturating_sub(memory));
         held = held.max(crowd.held);
         let beside = ask(5);
@@ -232,6 +276,8 @@ fn beside_slow_clients(contacts: u64, count: usize) -> Value {
     let ratio = Sample::of(rounds.iter().map(|round| round[3] / round[1]).collect());
     let report = json!({
         "bench": "webhook --slow", "asked_to_hold": count, "held": held,
+        "files_a_process": files,
+        "held_at_most": held_at_most,
         "kib_a_connection": rounded(grown as f64 / held.max(1) as f64),
         "honest_per_second": RATE, "rounds": rounds.len(),
         "alone_p50_us": median(0), "alone_p99_us": median(1),
@@ -261,15 +307,17 @@ fn measure(
     manner: &Manner,
 ) -> Round {
     let count = requests.len() as f64;
-    let cpu = threads_cpu(worker);
+    let (cpu, ticks) = (threads_cpu(worker), threads_ticks(worker));
     let start = clock::instant();
     let latencies = carrier::ask(server, requests, expected, manner);
     let took = start.elapsed();
     let cpu = threads_cpu(worker) - cpu;
+    let [user, kernel] = [0, 1].map(|kind| threads_ticks(worker)[kind] - ticks[kind]);
     let latencies = Sample::of(latencies);
     Round {
         requests_per_second: count / took.as_secs_f64(),
         cpu_us: cpu.as_secs_f64() * 1e6 / count,
+        kernel: kernel / (user + kernel).max(1.0),
         p50_us: latencies.at(0.5),
         p99_us: latencies.at(0.99),
     }
@@ -285,6 +333,22 @@ fn threads_cpu(name: &str) -> Duration {
     fs::read_dir("/proc/self/task").unwrap().filter_map(|task| of_task(task.unwrap())).sum()
 }
 
+/// The same in ticks of the kernel's clock, its own apart from the program's: a coarse measure,
+/// good for shares of a second.
+fn threads_ticks(name: &str) -> [f64; 2] {
+    let of_task = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        let (head, rest) = stat.rsplit_once(')')?;
+        let is_named = head.split_once('(')?.1.starts_with(name);
+        // Behind the name: the state, ten numbers, then these two.
+        let mut ticks = rest.split_whitespace().skip(11).map(|text| text.parse().ok());
+        is_named.then(|| Some([ticks.next()??, ticks.next()??]))?
+    };
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let all = tasks.filter_map(|task| of_task(task.unwrap()));
+    all.fold([0.0, 0.0], |sum, ticks: [f64; 2]| [sum[0] + ticks[0], sum[1] + ticks[1]])
+}
+
 fn report(rounds: &[(Round, Round)], contacts: u64, dropped: u64, store: Duration) -> Value {
     let spread = |of: &dyn Fn(&(Round, Round)) -> f64| {
         let sample = Sample::of(rounds.iter().map(of).collect());
@@ -294,11 +358,12 @@ fn report(rounds: &[(Round, Round)], contacts: u64, dropped: u64, store: Duratio
         json!({
             "requests_per_second": spread(&|both| of(both).requests_per_second),
             "worker_cpu_us_per_request": spread(&|both| of(both).cpu_us),
+            "of_it_kernel_us": spread(&|both| of(both).cpu_us * of(both).kernel),
             "p50_us": spread(&|both| of(both).p50_us),
             "p99_us": spread(&|both| of(both).p99_us),
         })
     };
-    let requests = (rounds.len() + 1) * REQUESTS_A_ROUND;
+    let requests = rounds.len() * REQUESTS_A_ROUND;
     json!({
         "bench": "webhook", "contacts": contacts, "rounds": rounds.len(),
         "requests_a_round": REQUESTS_A_ROUND, "connections": carrier::CONNECTIONS,
@@ -328,6 +393,7 @@ fn print(report: &Value) {
         ("p50, us", "p50_us"),
         ("p99, us", "p99_us"),
         ("worker's CPU a request, us", "worker_cpu_us_per_request"),
+        ("  of it the kernel's", "of_it_kernel_us"),
     ] {
         let (bare, daemon) = (text(&report["bare"][key]), text(&report["daemon"][key]));
         println!("{what:<28}{bare:>26}{daemon:>26}");
