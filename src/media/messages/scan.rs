@@ -103,11 +103,18 @@ impl<'a> Scan<'a> {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    fn here(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
     /// The next byte that is no blank, not yet taken.
     fn peek(&mut self) -> Option<u8> {
-        let blanks = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        self.at += blanks;
-        self.rest().first().copied()
+        loop {
+            match self.here()? {
+                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
+                byte => return Some(byte),
+            }
+        }
     }
 
     fn take(&mut self, byte: u8) -> Option<()> {
@@ -140,10 +147,10 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> Option<Range<usize>> {
         self.take(b'"')?;
         let start = self.at;
-        let len = plain_len(self.rest())?;
-        self.at = start + len;
-        self.take(b'"')?;
-        Some(start..start + len)
+        let end = start + plain_len(self.rest())?;
+        self.at = end;
+        (self.here()? == b'"').then(|| self.at += 1)?;
+        Some(start..end)
     }
 
     /// A whole number, bare or as a string; the inner `None` is any other scalar.
@@ -162,7 +169,7 @@ impl<'a> Scan<'a> {
         let mut depth = 0_u32;
         self.peek()?;
         loop {
-            match *self.rest().first()? {
+            match self.here()? {
                 b'"' => self.skip_string()?,
                 b'{' | b'[' => {
                     depth += 1;
@@ -175,8 +182,7 @@ impl<'a> Scan<'a> {
                 b',' | b'}' | b']' if depth == 0 => return None,
                 _ => self.at += 1,
             }
-            let next = *self.rest().first()?;
-            if depth == 0 && matches!(next, b',' | b'}' | b']') {
+            if depth == 0 && matches!(self.here()?, b',' | b'}' | b']') {
                 return Some(());
             }
         }
@@ -195,12 +201,38 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// How far the next quote or backslash is. Blocks without either are passed over whole, which the
-/// compiler turns into vector instructions: a payload is most of a frame.
+/// How far the next quote or backslash is. Most strings are a word or two of the processor's; a
+/// payload, which is most of a frame, is passed over in blocks that the compiler makes vectors of.
 fn plain_len(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 32;
+    const WORDS: usize = 2;
+    for (place, word) in bytes.as_chunks().0.iter().take(WORDS).enumerate() {
+        if let Some(at) = end_in(*word) {
+            return Some(place * WORD + at);
+        }
+    }
     let is_end = |byte: &u8| *byte == b'"' || *byte == b'\\';
     let has_none = |block: &&[u8; BLOCK]| !block.iter().fold(false, |any, b| any | is_end(b));
     let passed = bytes.as_chunks().0.iter().take_while(has_none).count() * BLOCK;
-    bytes.get(passed..)?.iter().position(is_end).map(|at| passed + at)
+    let (words, rest) = bytes.get(passed..)?.as_chunks();
+    let found = words.iter().enumerate().find_map(|(place, word)| Some((place, end_in(*word)?)));
+    match found {
+        Some((place, at)) => Some(passed + place * WORD + at),
+        None => Some(bytes.len() - rest.len() + rest.iter().position(is_end)?),
+    }
+}
+
+const WORD: usize = size_of::<u64>();
+
+/// Where in a word the first quote or backslash is.
+fn end_in(word: [u8; WORD]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; WORD]);
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    // The highest bit of a byte that is none: the lowest one that is set is always right, those
+    // above it need not be.
+    let none = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let of = |byte: u8| none(word ^ (ONES * u64::from(byte)));
+    let ends = of(b'"') | of(b'\\');
+    (ends != 0).then_some(ends.trailing_zeros() as usize / 8)
 }
