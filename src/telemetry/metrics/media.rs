@@ -28,6 +28,8 @@ pub(super) fn describe() {
 pub(super) fn begin() {
     LazyLock::force(&MEDIA_CALLS);
     LazyLock::force(&MEDIA_RELAY);
+    LazyLock::force(&TO_RUNTIME);
+    LazyLock::force(&TO_CARRIER);
     LazyLock::force(&PREWARMED);
     counter!("switchback_media_comfort_total").absolute(0);
     counter!("switchback_media_quiet_total").absolute(0);
@@ -79,9 +81,21 @@ spelled! {
     }
 }
 
+// Found once: looking a counter up by its label asks for memory, and this is done twice a second a
+// call.
+static TO_RUNTIME: LazyLock<Counter> = LazyLock::new(|| frames_counter(MediaDirection::ToRuntime));
+static TO_CARRIER: LazyLock<Counter> = LazyLock::new(|| frames_counter(MediaDirection::ToCarrier));
+
+fn frames_counter(direction: MediaDirection) -> Counter {
+    counter!("switchback_media_frames_total", "direction" => direction.as_str())
+}
+
 /// Counts media frames passed on; called once in a while with what has gathered.
 pub fn media_frames(direction: MediaDirection, frames: u64) {
-    counter!("switchback_media_frames_total", "direction" => direction.as_str()).increment(frames);
+    match direction {
+        MediaDirection::ToRuntime => TO_RUNTIME.increment(frames),
+        MediaDirection::ToCarrier => TO_CARRIER.increment(frames),
+    }
 }
 
 /// Counts frames of a tone that a carrier was given between two runtimes.
