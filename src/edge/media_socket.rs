@@ -180,6 +180,8 @@ impl MediaSockets {
         match upgraded.downcast::<Io>() {
             Ok(parts) => {
                 let (io, came) = (parts.io.into_stream(), parts.read_buf.to_vec());
+                // It is eight kilobytes, and would stay as long as the call.
+                drop(parts.read_buf);
                 let socket = WebSocket::new(io, role, len_max, came);
                 Box::pin(self.carry(socket, admitted, open)).await;
             }

@@ -4,17 +4,15 @@
 //! It reads its socket only when it is read, and sends when it is read or written.
 
 use std::borrow::Cow;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-
-use tokio::time::{Sleep, sleep};
 
 use super::report::count_leg;
 use crate::media::carrier_leg::{CarrierLeg, Counts};
 use crate::media::framing::Frame;
 use crate::runtime::websocket::{Broken, Heard, Say, Socket};
 use crate::telemetry::clock;
+use crate::telemetry::timer::Timer;
 
 /// How often what was done is added to the process's counters.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +22,7 @@ pub struct Translated<S> {
     socket: S,
     leg: CarrierLeg,
     began: Instant,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
     /// The socket takes nothing more for now.
     is_blocked: bool,
     /// We have said good-bye: what still waits is not sent any more.
@@ -41,7 +39,7 @@ impl<S: Socket> Translated<S> {
             socket,
             leg,
             began: clock::instant(),
-            sleep: Box::pin(sleep(Duration::ZERO)),
+            timer: Timer::default(),
             is_blocked: false,
             is_closing: false,
             counted: Counts::default(),
@@ -100,11 +98,7 @@ impl<S: Socket> Translated<S> {
         let Some(at) = self.leg.due_at().into_iter().chain(send_at).min() else {
             return Poll::Pending;
         };
-        let at = tokio::time::Instant::from_std(self.began + at);
-        if self.sleep.deadline() != at {
-            self.sleep.as_mut().reset(at);
-        }
-        self.sleep.as_mut().poll(cx).map(|()| {
+        self.timer.poll(self.began + at, cx).map(|()| {
             let now = self.now();
             self.leg.due(now);
             if self.counted_at + COUNTED_EVERY <= now {

@@ -1,11 +1,8 @@
 //! A runtime's socket as a session reads and writes it: in the format of the call's middle,
 //! whatever the runtime speaks.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-
-use tokio::time::{Sleep, sleep};
 
 use crate::domain::MediaFormat;
 use crate::media::interpreter::Interpreter;
@@ -14,6 +11,7 @@ use crate::runtime::websocket::{Broken, Heard, Say, Socket};
 use crate::telemetry::{
     clock,
     metrics::{self, MediaDirection},
+    timer::Timer,
 };
 
 /// A runtime that has been joined.
@@ -29,7 +27,7 @@ pub(super) struct Interpreted {
     socket: RuntimeSocket,
     interpreter: Interpreter,
     began: Instant,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
 }
 
 impl Voice {
@@ -45,8 +43,8 @@ impl Voice {
             return Some(Self::Plain(socket));
         }
         let interpreter = Interpreter::new(call, runtime, stream_sid.to_owned())?;
-        let (began, sleep) = (clock::instant(), Box::pin(sleep(Duration::ZERO)));
-        Some(Self::Interpreted(Box::new(Interpreted { socket, interpreter, began, sleep })))
+        let (began, timer) = (clock::instant(), Timer::default());
+        Some(Self::Interpreted(Box::new(Interpreted { socket, interpreter, began, timer })))
     }
 
     fn socket(&mut self) -> &mut RuntimeSocket {
@@ -84,11 +82,7 @@ impl Interpreted {
 
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.interpreter.wake_at() else { return Poll::Pending };
-        let at = tokio::time::Instant::from_std(self.began + at);
-        if self.sleep.deadline() != at {
-            self.sleep.as_mut().reset(at);
-        }
-        self.sleep.as_mut().poll(cx)
+        self.timer.poll(self.began + at, cx)
     }
 }
 

@@ -1,21 +1,19 @@
 //! A carrier's socket under watch. While a call lives its carrier sends frames all the time,
 //! silence included; one that sends nothing any more leads nowhere, whatever TCP believes.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use tokio::time::{Sleep, sleep};
+use std::time::{Duration, Instant};
 
 use crate::domain::CallId;
 use crate::runtime::websocket::{Broken, Heard, Say, Socket};
+use crate::telemetry::timer::Timer;
 use crate::telemetry::{clock, metrics};
 
 /// How long a carrier's socket may bring nothing: five hundred frames, and up to an eighth more.
 /// Networks that change over take a few seconds.
 const QUIET_MAX: Duration = Duration::from_secs(10);
 
-/// How often it is looked at, so that no frame has to look at the clock: so many times in that.
+/// How often it is looked at, so that no frame has to note when it came: so many times in that.
 const LOOKS: u32 = 8;
 
 /// A socket that ends when it has been quiet for too long.
@@ -25,7 +23,8 @@ pub(super) struct Watched<S> {
     /// In how many looks it has brought nothing.
     quiet_looks: u32,
     quiet_max: Duration,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
+    look_at: Instant,
     is_over: bool,
 }
 
@@ -35,8 +34,8 @@ impl<S> Watched<S> {
     }
 
     fn allowing(socket: S, call: CallId, quiet_max: Duration) -> Self {
-        let sleep = Box::pin(sleep(quiet_max / LOOKS));
-        Self { socket, call, quiet_looks: 0, quiet_max, sleep, is_over: false }
+        let (timer, look_at) = (Timer::default(), clock::instant() + quiet_max / LOOKS);
+        Self { socket, call, quiet_looks: 0, quiet_max, timer, look_at, is_over: false }
     }
 }
 
@@ -50,14 +49,13 @@ impl<S: Socket> Socket for Watched<S> {
             return Poll::Ready(heard);
         }
         loop {
-            ready!(self.sleep.as_mut().poll(cx));
+            ready!(self.timer.poll(self.look_at, cx));
             // The first look after a frame may come at once, so one more is waited for.
             if self.quiet_looks == LOOKS {
                 break;
             }
             self.quiet_looks += 1;
-            let next = clock::instant() + self.quiet_max / LOOKS;
-            self.sleep.as_mut().reset(tokio::time::Instant::from_std(next));
+            self.look_at = clock::instant() + self.quiet_max / LOOKS;
         }
         self.is_over = true;
         metrics::media_quiet();

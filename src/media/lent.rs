@@ -3,6 +3,7 @@
 //! the processor's cache already.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 /// Buffers that a thread keeps: a call has one for each side's reading and writing and a few for
 /// what waits, and one call is carried at a time.
@@ -11,24 +12,47 @@ const KEPT_MAX: usize = 16;
 /// The longest buffer that is kept: a frame of any codec fits several times.
 const KEPT_LEN_MAX: usize = 4 * 1024;
 
+type Kept = RefCell<Vec<Vec<u8>>>;
+
 thread_local! {
-    static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static KEPT: Kept = const { RefCell::new(Vec::new()) };
+    static ROOMS: Kept = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer with nothing in it.
 #[must_use]
 pub fn take() -> Vec<u8> {
-    KEPT.try_with(|kept| kept.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
+    take_of(&KEPT)
 }
 
 /// Gives a buffer back.
 pub fn give_back(mut buffer: Vec<u8>) {
+    buffer.clear();
+    give_back_to(&KEPT, buffer);
+}
+
+/// A buffer to read into, as long as it was when it was given back: whoever takes it takes what is
+/// in it for nothing, and needs not write zeros over that.
+#[must_use]
+pub fn take_room() -> Vec<u8> {
+    take_of(&ROOMS)
+}
+
+/// Gives one back.
+pub fn give_back_room(buffer: Vec<u8>) {
+    give_back_to(&ROOMS, buffer);
+}
+
+fn take_of(kept: &'static LocalKey<Kept>) -> Vec<u8> {
+    kept.try_with(|kept| kept.try_borrow_mut().ok()?.pop()).ok().flatten().unwrap_or_default()
+}
+
+fn give_back_to(kept: &'static LocalKey<Kept>, buffer: Vec<u8>) {
     if !(1..=KEPT_LEN_MAX).contains(&buffer.capacity()) {
         return;
     }
-    buffer.clear();
     // Where the thread is about to end, it goes with it.
-    let _ = KEPT.try_with(|kept| {
+    let _ = kept.try_with(|kept| {
         if let Ok(mut kept) = kept.try_borrow_mut()
             && kept.len() < KEPT_MAX
         {
@@ -65,5 +89,7 @@ mod tests {
         (0..2 * KEPT_MAX).for_each(|_| give_back(Vec::with_capacity(10)));
         let kept = (0..2 * KEPT_MAX).filter(|_| take().capacity() > 0).count();
         assert_eq!(kept, KEPT_MAX);
+        give_back_room(vec![7; 100]);
+        assert_eq!((take().len(), take_room().len(), take_room().len()), (0, 100, 0));
     }
 }

@@ -4,3 +4,4 @@ pub mod clock;
 pub mod log;
 pub mod metrics;
 pub mod redact;
+pub mod timer;

@@ -14,12 +14,9 @@ mod watch;
 mod writing;
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
-
-use tokio::time::{Sleep, sleep};
 
 use self::watch::Watch;
 use super::comfort::Comfort;
@@ -37,6 +34,7 @@ use crate::runtime::websocket::{CLOSE_NORMAL, Heard, Socket};
 use crate::runtime::{
     Context, Dial, DialError, Dialer, RuntimeHandle, RuntimeSocket, Sources, Transcript,
 };
+use crate::telemetry::timer::Timer;
 use crate::telemetry::{clock, metrics};
 
 /// Messages that are read before the first of them is written: a crowded process finds several of a
@@ -121,7 +119,7 @@ struct Session<'w> {
     leg: Leg,
     bridge: Bridge,
     liveness: Liveness,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
     /// What times of day are counted from.
     origin: Instant,
     /// When the carrier's stream began.
@@ -179,7 +177,7 @@ impl<'w> Session<'w> {
             leg: Leg::None,
             bridge: Bridge::new(start.clone()),
             liveness: Liveness::new(),
-            sleep: Box::pin(sleep(Duration::ZERO)),
+            timer: Timer::default(),
             origin: clock::instant(),
             began: Duration::ZERO,
             start,
@@ -323,11 +321,7 @@ impl<'w> Session<'w> {
             }
         }
         let Some(at) = self.liveness.wake_at() else { return Poll::Pending };
-        let at = tokio::time::Instant::from_std(self.origin + at);
-        if self.sleep.deadline() != at {
-            self.sleep.as_mut().reset(at);
-        }
-        ready!(self.sleep.as_mut().poll(cx));
+        ready!(self.timer.poll(self.origin + at, cx));
         Poll::Ready(Event::Timer)
     }
 
@@ -436,14 +430,14 @@ impl<'w> Session<'w> {
         }
         while let Some(due) = self.liveness.due(now) {
             match due {
-                Due::Ping => {
+                Due::Ping | Due::Look => {
                     // Told by a webhook half a second ago, and not by its socket: a socket that
                     // leads nowhere.
                     if self.is_over {
                         return Some(End::CarrierGone);
                     }
                     self.is_over = !self.is_expecting() && self.call.is_over();
-                    self.ping_due = true;
+                    self.ping_due |= due == Due::Ping;
                     if report::count(self.bridge.counts(), &mut self.counted) {
                         self.call.note(|state| state.audible_at = Some(clock::now()));
                     }

@@ -72,7 +72,7 @@ impl Reader {
                 self.buffer = Vec::new();
             }
             if self.buffer.capacity() == 0 {
-                self.buffer = lent::take();
+                self.buffer = lent::take_room();
             }
         }
         let wanted = self.frame_len.max(BUFFER_LEN);
@@ -97,7 +97,7 @@ impl Reader {
     pub fn rest(&mut self) {
         if self.unread.is_empty() && !matches!(self.told, Told::Here(_)) {
             self.unread = 0..0;
-            lent::give_back(std::mem::take(&mut self.buffer));
+            lent::give_back_room(std::mem::take(&mut self.buffer));
         }
     }
 

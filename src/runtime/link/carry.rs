@@ -2,18 +2,16 @@
 //! comes for it, and sees that the other side lives.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
-
-use tokio::time::{Sleep, sleep};
 
 use super::table::{End, Table};
 use crate::media::liveness::{PING_EVERY, STALL_MAX};
 use crate::runtime::io::Io;
 use crate::runtime::websocket::{Broken, CLOSE_NORMAL, Heard, Say, Socket, WebSocket, send};
 use crate::telemetry::clock;
+use crate::telemetry::timer::Timer;
 
 /// How long a link without calls is kept: the next one is spared a connection's making.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -24,7 +22,7 @@ struct Carrying {
     /// What was taken to be sent.
     batch: String,
     wakers: Vec<Waker>,
-    sleep: Pin<Box<Sleep>>,
+    timer: Timer,
     alive_at: Instant,
     ping_at: Instant,
     ping_due: bool,
@@ -46,7 +44,7 @@ pub(super) async fn carry(socket: WebSocket<Io>, table: Arc<Table>) {
         table,
         batch: String::new(),
         wakers: Vec::new(),
-        sleep: Box::pin(sleep(Duration::ZERO)),
+        timer: Timer::default(),
         alive_at: now,
         ping_at: now + PING_EVERY,
         ping_due: false,
@@ -71,11 +69,7 @@ impl Carrying {
                 return Poll::Ready(Done::Lost(End::Over));
             }
             let at = self.ping_at.min(self.alive_at + STALL_MAX);
-            let at = tokio::time::Instant::from_std(at);
-            if self.sleep.deadline() != at {
-                self.sleep.as_mut().reset(at);
-            }
-            ready!(self.sleep.as_mut().poll(cx));
+            ready!(self.timer.poll(at, cx));
             let now = clock::instant();
             if self.alive_at + STALL_MAX <= now {
                 return Poll::Ready(Done::Lost(End::Stalled(self.alive_at)));
