@@ -22,6 +22,9 @@ const FRAMES_A_SECOND: u32 = 50;
 /// A frame that is so late is not sent: the call's next one is due.
 const LATE_MAX: Duration = Duration::from_millis(20);
 
+/// After so long without an answer the others do not come.
+const STILL_MAX: Duration = Duration::from_secs(1);
+
 /// One call's two ends.
 struct Call {
     way: Way,
@@ -39,6 +42,8 @@ struct End {
     frames: Frames,
     /// What the socket did not take.
     pending: Vec<u8>,
+    /// The other side has ended it.
+    is_over: bool,
 }
 
 impl End {
@@ -47,7 +52,7 @@ impl End {
         let mut socket = TcpStream::from_std(socket);
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, Token(token), interest).unwrap();
-        Self { socket, frames, pending: Vec::new() }
+        Self { socket, frames, pending: Vec::new(), is_over: false }
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -57,7 +62,7 @@ impl End {
         match self.socket.write(bytes) {
             Ok(written) => self.pending.extend(&bytes[written..]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.pending.extend(bytes),
-            Err(error) => panic!("a call was cut: {error}"),
+            Err(_) => self.is_over = true,
         }
     }
 
@@ -72,15 +77,17 @@ impl End {
     fn hear(&mut self, buffer: &mut [u8], mut each: impl FnMut(u8, &[u8])) {
         loop {
             match self.socket.read(buffer) {
-                Ok(0) => panic!("a call was ended"),
-                Ok(read) => {
+                Ok(read @ 1..) => {
                     self.frames.take(&buffer[..read], &mut each);
                     if read < buffer.len() {
                         return;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("a call was cut: {error}"),
+                Ok(0) | Err(_) => {
+                    self.is_over = true;
+                    return;
+                }
             }
         }
     }
@@ -229,7 +236,9 @@ impl Far {
             while due <= now {
                 let call = self.calls[calls[place]].as_mut().unwrap();
                 place = (place + 1) % calls.len();
-                if now - due > LATE_MAX || !call.carrier.pending.is_empty() {
+                if call.is_over() {
+                    // The others go on.
+                } else if now - due > LATE_MAX || !call.carrier.pending.is_empty() {
                     late += 1;
                 } else {
                     call.sent.push_back(now);
@@ -244,16 +253,24 @@ impl Far {
         let took = began.elapsed();
         let cpu = thread_cpu() - cpu;
         let heard = self.round_trips_us.len();
-        // What is still on its way comes, and is no part of it.
-        let until = clock::instant() + Duration::from_millis(300);
-        while clock::instant() < until {
+        // What is still on its way comes, and is no part of it; what has not when nothing has come
+        // for a second, or after five, is lost.
+        let ended = clock::instant();
+        let (mut last, mut came) = (ended, heard);
+        while (came as u64) < sent && last.elapsed() < STILL_MAX && ended.elapsed() < 5 * STILL_MAX
+        {
             self.hear(Duration::from_millis(10));
+            if self.round_trips_us.len() > came {
+                (came, last) = (self.round_trips_us.len(), clock::instant());
+            }
         }
         let lost = sent - self.round_trips_us.len() as u64;
+        let over = calls.iter().filter(|&&n| self.calls[n].as_ref().is_some_and(Call::is_over));
+        let over = over.count();
         self.calls.iter_mut().flatten().for_each(|call| call.sent.clear());
         let trips = Sample::of(std::mem::take(&mut self.round_trips_us));
         let answer = json!({
-            "sent": sent, "heard": heard, "late": late, "lost": lost,
+            "sent": sent, "heard": heard, "late": late, "lost": lost, "ended": over,
             "seconds": took.as_secs_f64(), "busy": cpu.as_secs_f64() / took.as_secs_f64(),
             "p50_us": trips.at(0.5), "p99_us": trips.at(0.99), "p999_us": trips.at(0.999),
         });
@@ -311,6 +328,13 @@ impl Far {
                 }
             }
         }
+    }
+}
+
+impl Call {
+    /// Whether one of its ends is over: nothing more is said in it.
+    fn is_over(&self) -> bool {
+        self.carrier.is_over || self.runtime.as_ref().is_some_and(|runtime| runtime.is_over)
     }
 }
 
