@@ -18,6 +18,8 @@ import websockets.asyncio.server
 PROTOCOL = "switchback.link.v1"
 # What may be under way of one call towards the caller, in bytes of messages.
 WINDOW = 256 * 1024
+# The longest message of the websocket that we write; one of more than 1 MiB ends the link.
+MESSAGE = 256 * 1024
 # Messages of one call that wait to be read: five seconds of audio. Past it the oldest audio goes.
 WAITING_MAX = 250
 
@@ -90,7 +92,7 @@ class Call:
 class Link:
     def __init__(self, socket, answer):
         self.socket, self.answer, self.calls = socket, answer, {}
-        self._lines, self._written, self._tasks = [], asyncio.Event(), set()
+        self._lines, self._written, self._tasks = collections.deque(), asyncio.Event(), set()
 
     def write(self, line):
         self._lines.append(line)
@@ -114,9 +116,13 @@ class Link:
         while True:
             await self._written.wait()
             self._written.clear()
-            # All that the calls have to say by now, in one message.
-            lines, self._lines = self._lines, []
-            await self.socket.send("\n".join(lines))
+            # All that the calls have to say by now, in one message, or a few where it is much.
+            while self._lines:
+                lines, size = [], 0
+                while self._lines and (not lines or size + len(self._lines[0]) < MESSAGE):
+                    lines.append(self._lines.popleft())
+                    size += len(lines[-1]) + 1
+                await self.socket.send("\n".join(lines))
 
     def _hear(self, line):
         number, said = line.split(" ", 1)

@@ -22,6 +22,9 @@ const FRAMES_A_SECOND: u32 = 50;
 /// A frame that is so late is not sent: the call's next one is due.
 const LATE_MAX: Duration = Duration::from_millis(20);
 
+/// The longest message on a link.
+const MESSAGE_LEN_MAX: usize = 256 * 1024;
+
 /// After so long without an answer the others do not come.
 const STILL_MAX: Duration = Duration::from_secs(1);
 
@@ -368,9 +371,14 @@ impl Link {
         for _ in 0..pings {
             end.say(&frames::plain(frames::PONG, &[]));
         }
-        if !out.is_empty() {
+        while !out.is_empty() {
+            // Of what has waited too long for one message there are several.
+            let most = out
+                .get(..MESSAGE_LEN_MAX)
+                .and_then(|most| most.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1));
+            let rest = out.split_off(most.unwrap_or(out.len()));
             end.say(&frames::plain(frames::TEXT, out));
-            out.clear();
+            *out = rest;
         }
     }
 }
