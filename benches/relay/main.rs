@@ -1,12 +1,12 @@
 //! What relaying a call's audio costs: carriers and runtimes over loopback sockets, through the
 //! whole daemon and, in the same run, through a relay of bytes that does nothing else.
 //!
-//! `cargo bench --bench relay`: so many calls of each way, in turns; `-- --scale` instead: one way
-//! over more and more calls; `-- --way NAME`: that one only; `-- --boot`: how much sooner a caller is spoken to by a runtime that
-//! was opened ahead; `-- --json` prints one JSON object. The daemon and the raw relay have one
-//! worker thread each, whose processor time the kernel counts; carriers and runtimes are
-//! another process with one thread. Where that thread is busy all the time, it and not the relay is
-//! what cannot go on, and latencies are its own.
+//! `cargo bench --bench relay`: so many calls of each way, in turns; `-- --scale` instead: one
+//! way over more and more calls; `-- --way NAME`: that one only; `-- --boot`: how much sooner a
+//! caller is spoken to by a runtime that was opened ahead; `-- --json` prints one JSON object.
+//! The daemon and the raw relay have one worker thread each, whose processor time the kernel
+//! counts; carriers and runtimes are another process with one thread. Where that thread is busy
+//! all the time, it and not the relay is what cannot go on, and latencies are its own.
 
 #![expect(unsafe_code, reason = "a counting allocator has to be one")]
 #![expect(
