@@ -10,23 +10,17 @@ use std::time::Duration;
 /// document is sent; the rest is for the carrier to ask for it.
 pub const SILENCE_MAX: Duration = Duration::from_millis(1900);
 
-/// How often a runtime that says nothing is pinged.
+/// How often a runtime is pinged.
 pub const PING_EVERY: Duration = Duration::from_millis(500);
 
 /// How long a runtime may send no websocket frame at all, pongs included.
 pub const STALL_MAX: Duration = Duration::from_millis(1500);
-
-/// Who said something so lately lives, and is not asked. It is asked within the half second that
-/// follows, and has nine tenths of a second to answer.
-const LATELY: Duration = Duration::from_millis(100);
 
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
     /// Ping the runtime.
     Ping,
-    /// It would be time to, but it has just been heard.
-    Look,
     /// The runtime shows no life: it was last seen alive at this time.
     Stalled(Duration),
     /// The runtime's agent asks for audio by now, and there was none.
@@ -153,8 +147,7 @@ impl Liveness {
         }
         if leg.ping_at <= now {
             leg.ping_at = now + PING_EVERY;
-            let is_heard = leg.has_shown_life && now < leg.alive_at + LATELY;
-            return Some(if is_heard { Due::Look } else { Due::Ping });
+            return Some(Due::Ping);
         }
         None
     }
@@ -169,19 +162,6 @@ impl Default for Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_has_just_said_something_is_not_pinged() {
-        let mut liveness = begun(ms(0));
-        liveness.opened(ms(0), None);
-        assert_eq!(liveness.due(ms(0)), Some(Due::Ping), "no life was seen of it yet");
-        liveness.alive(ms(480));
-        assert_eq!(liveness.due(ms(500)), Some(Due::Look));
-        assert_eq!(liveness.due(ms(500)), None);
-        assert_eq!(liveness.due(ms(1000)), Some(Due::Ping));
-        assert_eq!(liveness.due(ms(1500)), Some(Due::Ping));
-        assert_eq!(liveness.due(ms(1980)), Some(Due::Stalled(ms(480))));
-    }
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -201,7 +181,7 @@ mod tests {
             while let Some(due) = liveness.due(ms(now)) {
                 match due {
                     Due::Ping if now <= pongs_until => liveness.alive(ms(now)),
-                    Due::Ping | Due::Look => {}
+                    Due::Ping => {}
                     Due::Stalled(_) | Due::Silent | Due::Spent => {
                         seen.push((now, due));
                         return seen;

@@ -430,14 +430,14 @@ impl<'w> Session<'w> {
         }
         while let Some(due) = self.liveness.due(now) {
             match due {
-                Due::Ping | Due::Look => {
+                Due::Ping => {
                     // Told by a webhook half a second ago, and not by its socket: a socket that
                     // leads nowhere.
                     if self.is_over {
                         return Some(End::CarrierGone);
                     }
                     self.is_over = !self.is_expecting() && self.call.is_over();
-                    self.ping_due |= due == Due::Ping;
+                    self.ping_due = true;
                     if report::count(self.bridge.counts(), &mut self.counted) {
                         self.call.note(|state| state.audible_at = Some(clock::now()));
                     }
