@@ -61,28 +61,30 @@ fn main() {
     if !bench.file().exists() {
         from_store.push(bench.first_start());
     }
-    let (mut starts, mut readings, mut ready) = (Vec::new(), Vec::new(), Vec::new());
-    let mut into_memory = Vec::new();
+    let (mut starts, mut readings, mut into_memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         readings.push(bench.reading());
         into_memory.push(bench.reading_into_memory());
-        let (took, filled) = bench.start();
-        starts.push(took);
-        ready.push(filled);
+        starts.push(bench.start());
     }
     if contacts <= CONTACTS {
         from_store.extend((0..STORE_ROUNDS).map(|_| bench.start_without_file()));
     }
-    let (starts, readings) = (Sample::of(starts), Sample::of(readings));
+    let of = |what: fn(&Start) -> f64| Sample::of(starts.iter().map(what).collect());
+    let (took, readings) = (of(|start| start.took), Sample::of(readings));
+    let into_memory = Sample::of(into_memory).at(0.5);
     let told = json!({
         "contacts": contacts,
         "file_mib": fs::metadata(bench.file()).unwrap().len() >> 20,
         "reading_ms": readings.at(0.5),
-        "start_ms": starts.at(0.5),
-        "start_worst_ms": starts.at(1.0),
-        "filled_ms": Sample::of(ready).at(0.5),
-        "ratio": starts.at(0.5) / readings.at(0.5),
-        "reading_into_new_memory_ms": Sample::of(into_memory).at(0.5),
+        "start_ms": took.at(0.5),
+        "start_worst_ms": took.at(1.0),
+        "filled_ms": of(|start| start.filled).at(0.5),
+        "start_user_ms": of(|start| start.user).at(0.5),
+        "start_kernel_ms": of(|start| start.kernel).at(0.5),
+        "ratio": took.at(0.5) / readings.at(0.5),
+        "reading_into_new_memory_ms": into_memory,
+        "ratio_to_reading_into_new_memory": took.at(0.5) / into_memory,
         "from_store_ms": (!from_store.is_empty()).then(|| Sample::of(from_store).at(0.5)),
         "rounds": ROUNDS,
     });
@@ -100,7 +102,8 @@ fn print(told: &Value) {
          reading the file once          {:>8.0} ms\n\
          the same into new memory       {:>8.0} ms\n\
          exec to first answer           {:>8.0} ms   {:.2} x   (worst {:.0} ms)\n\
-         of that, filling the index     {:>8.0} ms",
+         of that, filling the index     {:>8.0} ms\n\
+         its threads ran till then      {:>8.0} ms, and {:.0} ms in the kernel",
         told["contacts"],
         told["file_mib"],
         number("reading_ms"),
@@ -109,6 +112,8 @@ fn print(told: &Value) {
         number("ratio"),
         number("start_worst_ms"),
         number("filled_ms"),
+        number("start_user_ms"),
+        number("start_kernel_ms"),
     );
     if let Some(from_store) = told["from_store_ms"].as_f64() {
         println!("exec to first answer, from the store's tables {from_store:.0} ms");
@@ -158,16 +163,18 @@ impl Bench {
         ms(started.elapsed())
     }
 
-    /// Starts it, asks, and stops it: how long until the answer, and filling the index.
-    fn start(&mut self) -> (f64, f64) {
+    /// Starts it, asks, and stops it: how long until the answer, and filling the index; and for how
+    /// long it was running until then, by itself and in the kernel.
+    fn start(&mut self) -> Start {
         let daemon = self.ask();
         let took = daemon.took;
+        let [user, kernel] = daemon.ran();
         // As its own log has it.
         let told = daemon.stop();
         assert!(told.contains("a snapshot and the log"), "{told}");
         let filled = told.split("took_ms=").nth(1).unwrap();
         let digits: String = filled.chars().take_while(char::is_ascii_digit).collect();
-        (took, digits.parse().unwrap())
+        Start { took, filled: digits.parse().unwrap(), user, kernel }
     }
 
     /// Starts it and has one call answered.
@@ -226,6 +233,14 @@ impl Bench {
     }
 }
 
+/// A start, in ms.
+struct Start {
+    took: f64,
+    filled: f64,
+    user: f64,
+    kernel: f64,
+}
+
 /// One that has answered a call.
 struct Daemon {
     child: Child,
@@ -235,6 +250,14 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// For how long its threads have been running, by themselves and in the kernel, in ms: to ten of
+    /// them, as the kernel tells (proc(5), `stat`).
+    fn ran(&self) -> [f64; 2] {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let after_name: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        [11, 12].map(|place| 10.0 * after_name[place].parse::<f64>().unwrap())
+    }
+
     /// Stops it as an operator does; what it logged.
     fn stop(mut self) -> String {
         let id = self.child.id().to_string();

@@ -163,34 +163,62 @@ pub(crate) fn strangers_call(seeded: &mut Seeded) -> InboundCall {
     }
 }
 
+/// A buffer whose every line says where the next one is, by one random cycle through all of them.
+pub(crate) struct Chain {
+    lines: Vec<[usize; 8]>,
+    at: usize,
+}
+
+impl Chain {
+    /// Of so many bytes; in huge pages where those are asked for and given.
+    pub(crate) fn new(bytes: usize, is_huge: bool) -> Self {
+        let count = bytes / 64;
+        let mut seeded = Seeded(7);
+        // Sattolo's shuffle.
+        let mut lines: Vec<[usize; 8]> = Vec::with_capacity(count);
+        if is_huge {
+            ask_for_huge(&lines);
+        }
+        lines.extend((0..count).map(|line| [line; 8]));
+        for line in (1..count).rev() {
+            let other = seeded.below(line as u64) as usize;
+            lines.swap(line, other);
+        }
+        Self { lines, at: 0 }
+    }
+
+    /// One miss, which the next one waits for.
+    pub(crate) fn miss(&mut self) -> usize {
+        self.at = self.lines[self.at][0];
+        self.at
+    }
+
+    /// Four lines beside each other, which do not wait for one another.
+    pub(crate) fn four(&self, place: u64) -> usize {
+        let first = (place % (self.lines.len() as u64 / 4) * 4) as usize;
+        self.lines[first..first + 4].iter().fold(0, |sum, line| sum ^ line[0])
+    }
+
+    /// The median cost of one dependent random miss, in ns.
+    pub(crate) fn miss_ns(&mut self) -> f64 {
+        const STEPS: usize = 64;
+        let samples = (0..20_000)
+            .map(|_| {
+                let start = clock::instant();
+                for _ in 0..STEPS {
+                    black_box(self.miss());
+                }
+                start.elapsed().as_nanos() as f64 / STEPS as f64
+            })
+            .collect();
+        Sample::of(samples).at(0.5)
+    }
+}
+
 /// The median cost of one dependent random miss over a buffer of so many bytes, in ns; in huge
 /// pages where those are asked for and given.
 pub(crate) fn dependent_miss_ns(bytes: usize, is_huge: bool) -> f64 {
-    const STEPS: usize = 64;
-    let lines = bytes / 64;
-    let mut seeded = Seeded(7);
-    // Sattolo's shuffle: one cycle through every line.
-    let mut buffer: Vec<[usize; 8]> = Vec::with_capacity(lines);
-    if is_huge {
-        ask_for_huge(&buffer);
-    }
-    buffer.extend((0..lines).map(|line| [line; 8]));
-    for line in (1..lines).rev() {
-        let other = seeded.below(line as u64) as usize;
-        buffer.swap(line, other);
-    }
-    let mut line = 0;
-    let samples = (0..20_000)
-        .map(|_| {
-            let start = clock::instant();
-            for _ in 0..STEPS {
-                line = buffer[line][0];
-            }
-            start.elapsed().as_nanos() as f64 / STEPS as f64
-        })
-        .collect();
-    black_box(line);
-    Sample::of(samples).at(0.5)
+    Chain::new(bytes, is_huge).miss_ns()
 }
 
 /// As the table asks for its own memory.

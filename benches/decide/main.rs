@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{NOW, Sample, Seeded};
+use common::{Chain, NOW, Sample, Seeded};
 use heap::Heap;
 use pauses::Pauses;
 use plain::Plain;
@@ -90,7 +90,7 @@ fn whole(contacts: u64, report: &mut Report) {
     let Loaded { index, mut writer, bytes, calls } = loaded(contacts, report);
     hot(&index, &calls, report);
     numbers::measure(report);
-    let miss = misses(bytes, report);
+    let (miss, mut chain) = misses(bytes, report);
     heading();
     distribution("idle", &random(&index, &calls, timer), miss, report);
     let (returned, others): (Vec<_>, Vec<_>) =
@@ -98,17 +98,31 @@ fn whole(contacts: u64, report: &mut Report) {
     assert!(returned.len() > CALLS / 3, "{} of {CALLS} are return calls", returned.len());
     distribution("return calls", &random(&index, returned, timer), miss, report);
     distribution("strangers", &random(&index, others, timer), miss, report);
-    let measured = beside_writer(&index, &mut writer, &calls, contacts, timer);
+    let one_number = calls_of_one_number(&calls);
+    distribution("one number", &random(&index, &one_number, timer), miss, report);
+    for (name, floor) in floors(&mut chain, timer) {
+        distribution(name, &floor, miss, report);
+    }
+    let measured = beside_writer(&mut writer, contacts, || random(&index, &calls, timer));
     distribution("beside a writer", &measured, miss, report);
+    for (name, floor) in beside_writer(&mut writer, contacts, || floors(&mut chain, timer)) {
+        distribution(&format!("{name} beside"), &floor, miss, report);
+    }
+}
+
+/// The same people, each calling one and the same number: only what is remembered of them is far.
+fn calls_of_one_number(calls: &[InboundCall]) -> Vec<InboundCall> {
+    let dnis = calls.first().and_then(|call| call.dnis);
+    calls.iter().map(|call| InboundCall { dnis, ..*call }).collect()
 }
 
 fn at_scale(contacts: u64, report: &mut Report) {
     let Loaded { index, mut writer, bytes, calls } = loaded(contacts, report);
     let timer = timer_ns();
-    let miss = misses(bytes, report);
+    let (miss, _) = misses(bytes, report);
     heading();
     distribution("idle", &random(&index, &calls, timer), miss, report);
-    let measured = beside_writer(&index, &mut writer, &calls, contacts, timer);
+    let measured = beside_writer(&mut writer, contacts, || random(&index, &calls, timer));
     distribution("beside a writer", &measured, miss, report);
 }
 
@@ -238,17 +252,18 @@ fn medians<const N: usize>(mut runs: [&mut dyn FnMut(); N]) -> [f64; N] {
     measured.map(|measured| Sample::of(measured).at(0.5))
 }
 
-/// One dependent miss over the table's size, in ns, in huge pages.
-fn misses(bytes: usize, report: &mut Report) -> f64 {
-    let (small, miss) =
-        (common::dependent_miss_ns(bytes, false), common::dependent_miss_ns(bytes, true));
+/// One dependent miss over the table's size, in ns, in huge pages; and those to miss more in.
+fn misses(bytes: usize, report: &mut Report) -> (f64, Chain) {
+    let small = common::dependent_miss_ns(bytes, false);
+    let mut chain = Chain::new(bytes, true);
+    let miss = chain.miss_ns();
     println!(
         "\none dependent random miss over {} MiB: {small:.0} ns, in huge pages {miss:.0} ns",
         bytes >> 20
     );
     report.put("miss_small_pages_ns", small);
     report.put("miss_ns", miss);
-    miss
+    (miss, chain)
 }
 
 /// Each call decided once, each timed by itself.
@@ -257,29 +272,43 @@ fn random<'c>(
     calls: impl IntoIterator<Item = &'c InboundCall>,
     timer: f64,
 ) -> Sample {
-    let mut measured = Vec::with_capacity(CALLS);
-    for call in calls {
-        let start = clock::instant();
+    each_timed(calls, timer, |call| {
         let view = index.view();
         black_box(decide(&view, black_box(call), NOW_MS));
+    })
+}
+
+/// Each done once and timed by itself, what the clock takes taken off.
+fn each_timed<T>(of: impl IntoIterator<Item = T>, timer: f64, mut run: impl FnMut(T)) -> Sample {
+    let mut measured = Vec::with_capacity(CALLS);
+    for one in of {
+        let start = clock::instant();
+        run(one);
         measured.push((start.elapsed().as_nanos() as f64 - timer).max(0.0));
     }
     Sample::of(measured)
 }
 
-fn beside_writer(
-    index: &Index,
-    writer: &mut Writer,
-    calls: &[InboundCall],
-    contacts: u64,
-    timer: f64,
-) -> Sample {
+/// What this machine allows whoever measures so: nothing at all, one miss and four lines at once
+/// over the table's size, each timed by itself as decisions are.
+fn floors(chain: &mut Chain, timer: f64) -> [(&'static str, Sample); 3] {
+    let mut seeded = Seeded(8);
+    let places: Vec<_> = (0..CALLS).map(|_| seeded.next()).collect();
+    [
+        ("nothing", each_timed(0..CALLS, timer, |n| _ = black_box(n))),
+        ("one miss", each_timed(0..CALLS, timer, |_| _ = black_box(chain.miss()))),
+        ("four lines", each_timed(places, timer, |place| _ = black_box(chain.four(place)))),
+    ]
+}
+
+/// Runs it while a writer applies touches, as fast as it is said to.
+fn beside_writer<T>(writer: &mut Writer, contacts: u64, run: impl FnOnce() -> T) -> T {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| write(writer, contacts, &is_over));
-        let measured = random(index, calls, timer);
+        let done = run();
         is_over.store(true, Ordering::Relaxed);
-        measured
+        done
     })
 }
 
