@@ -250,8 +250,8 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// For how long its threads have been running, by themselves and in the kernel, in ms: to ten of
-    /// them, as the kernel tells (proc(5), `stat`).
+    /// For how long its threads have been running, by themselves and in the kernel, in ms; to ten
+    /// of them, as the kernel tells (proc(5), `stat`).
     fn ran(&self) -> [f64; 2] {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let after_name: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
