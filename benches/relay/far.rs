@@ -22,6 +22,10 @@ const FRAMES_A_SECOND: u32 = 50;
 /// A frame that is so late is not sent: the call's next one is due.
 const LATE_MAX: Duration = Duration::from_millis(20);
 
+/// How long calls that are open say nothing while others are opened. A carrier's socket that is
+/// silent for ten seconds is closed.
+const SILENT_MAX: Duration = Duration::from_secs(2);
+
 /// The longest message on a link.
 const MESSAGE_LEN_MAX: usize = 256 * 1024;
 
@@ -158,6 +162,7 @@ impl Far {
     fn open(&mut self, way: Way, told: &Value) -> Value {
         let to: SocketAddr = told["to"].as_str().unwrap().parse().unwrap();
         let count = told["calls"].as_u64().unwrap();
+        let mut spoken = clock::instant();
         let mut http = (way != Way::Raw).then(|| sockets::connect(to));
         for n in 0..count {
             let (carrier, runtime, reply) = match &mut http {
@@ -190,6 +195,10 @@ impl Far {
                 sent: VecDeque::with_capacity(64),
             }));
             self.hear(Duration::ZERO);
+            if spoken.elapsed() > SILENT_MAX {
+                spoken = clock::instant();
+                self.calls.iter_mut().flatten().for_each(|call| call.carrier.say(&call.speech));
+            }
         }
         json!({ "calls": self.calls.len() })
     }
@@ -271,6 +280,10 @@ impl Far {
         let over = calls.iter().filter(|&&n| self.calls[n].as_ref().is_some_and(Call::is_over));
         let over = over.count();
         self.calls.iter_mut().flatten().for_each(|call| call.sent.clear());
+        if heard == 0 {
+            // Nothing came: it was no sooner than at the end.
+            self.round_trips_us.push(took.as_secs_f64() * 1e6);
+        }
         let trips = Sample::of(std::mem::take(&mut self.round_trips_us));
         let answer = json!({
             "sent": sent, "heard": heard, "late": late, "lost": lost, "ended": over,
