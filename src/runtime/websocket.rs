@@ -142,6 +142,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         }
     }
 
+    /// Keeps buffers of that length, where it carries what many have to say.
+    #[must_use]
+    pub fn keeping(mut self, buffer_len: usize) -> Self {
+        self.reader = self.reader.keeping(buffer_len);
+        self.writer.keep(buffer_len);
+        self
+    }
+
     fn push(&mut self, opcode: Opcode, payload: &[u8]) {
         let key = (self.role == Role::Client).then(rand::random);
         self.writer.push(opcode, payload, key);

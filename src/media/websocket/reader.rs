@@ -13,6 +13,8 @@ const BUFFER_LEN: usize = 2 * 1024;
 pub struct Reader {
     role: Role,
     message_len_max: usize,
+    /// How long the buffer is when nothing is in it.
+    buffer_len: usize,
     buffer: Vec<u8>,
     /// What came and was not yet told.
     unread: Range<usize>,
@@ -55,6 +57,7 @@ impl Reader {
         Self {
             role,
             message_len_max,
+            buffer_len: BUFFER_LEN,
             unread: 0..came.len(),
             buffer: came,
             frame_len: 0,
@@ -64,25 +67,36 @@ impl Reader {
         }
     }
 
+    /// Keeps a buffer of its own of that length: who hears many at once reads them at once.
+    #[must_use]
+    pub fn keeping(mut self, buffer_len: usize) -> Self {
+        self.buffer_len = buffer_len.max(BUFFER_LEN);
+        self
+    }
+
+    fn is_lent(&self) -> bool {
+        self.buffer_len == BUFFER_LEN
+    }
+
     /// Where the next bytes go; never empty.
     pub fn room(&mut self) -> &mut [u8] {
         if self.unread.is_empty() {
             self.unread = 0..0;
-            if self.buffer.len() > BUFFER_LEN && self.frame_len <= BUFFER_LEN {
+            if self.buffer.len() > self.buffer_len && self.frame_len <= self.buffer_len {
                 self.buffer = Vec::new();
             }
-            if self.buffer.capacity() == 0 {
+            if self.buffer.capacity() == 0 && self.is_lent() {
                 self.buffer = lent::take_room();
             }
         }
-        let wanted = self.frame_len.max(BUFFER_LEN);
+        let wanted = self.frame_len.max(self.buffer_len);
         if self.unread.end == self.buffer.len() || self.unread.start + wanted > self.buffer.len() {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
         if self.buffer.len() < wanted {
             // A length is only claimed: memory follows what has come.
-            let len = wanted.min((2 * self.buffer.len()).max(BUFFER_LEN));
+            let len = wanted.min((2 * self.buffer.len()).max(self.buffer_len));
             self.buffer.resize(len, 0);
         }
         self.buffer.get_mut(self.unread.end..).unwrap_or_default()
@@ -95,7 +109,7 @@ impl Reader {
 
     /// Nothing more comes for now: the buffer is lent to others, unless there is something in it.
     pub fn rest(&mut self) {
-        if self.unread.is_empty() && !matches!(self.told, Told::Here(_)) {
+        if self.is_lent() && self.unread.is_empty() && !matches!(self.told, Told::Here(_)) {
             self.unread = 0..0;
             lent::give_back_room(std::mem::take(&mut self.buffer));
         }

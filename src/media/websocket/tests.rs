@@ -136,6 +136,30 @@ fn memory_is_given_back_after_a_long_message() {
     assert_eq!(reader.room().len(), 2048);
 }
 
+#[test]
+fn who_carries_many_keeps_long_buffers() {
+    const LONG: usize = 16 * 1024;
+    let (mut writer, mut reader) =
+        (Writer::default(), Reader::new(Role::Client, LEN_MAX, Vec::new()).keeping(LONG));
+    writer.keep(LONG);
+    for _ in 0..3 {
+        let room = reader.room();
+        assert_eq!(room.len(), LONG);
+        writer.push(Opcode::Binary, &[1; LONG / 2], None);
+        writer.push(Opcode::Binary, &[2; LONG / 4], None);
+        let bytes = writer.pending();
+        room.get_mut(..bytes.len()).unwrap().copy_from_slice(bytes);
+        let len = bytes.len();
+        reader.came(len);
+        writer.sent(len);
+        assert_eq!(reader.advance(), Ok(Some(Heard::Binary)));
+        assert_eq!(reader.advance(), Ok(Some(Heard::Binary)));
+        assert_eq!(reader.bytes(), [2; LONG / 4]);
+        assert_eq!(reader.advance(), Ok(None));
+        reader.rest();
+    }
+}
+
 /// A pipe's end that never waits: what was written stays, what is read has come before.
 #[derive(Default)]
 struct Pipe {

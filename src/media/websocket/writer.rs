@@ -8,9 +8,16 @@ use crate::media::lent;
 pub struct Writer {
     out: Vec<u8>,
     sent: usize,
+    /// A buffer up to this long is kept; others are lent.
+    kept_len_max: usize,
 }
 
 impl Writer {
+    /// Keeps a buffer of its own, up to that length.
+    pub fn keep(&mut self, len_max: usize) {
+        self.kept_len_max = len_max;
+    }
+
     /// Adds a message, masked where a mask is drawn for it. What no control message holds is cut.
     pub fn push(&mut self, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
         let payload = match opcode {
@@ -53,7 +60,11 @@ impl Writer {
         self.sent += len;
         if self.sent >= self.out.len() {
             self.sent = 0;
-            lent::give_back(std::mem::take(&mut self.out));
+            if self.out.capacity() <= self.kept_len_max {
+                self.out.clear();
+            } else {
+                lent::give_back(std::mem::take(&mut self.out));
+            }
         }
     }
 

@@ -16,6 +16,10 @@ use crate::telemetry::timer::Timer;
 /// How long a link without calls is kept: the next one is spared a connection's making.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
+/// What is read and written at once: a frame of each of two hundred calls. A link keeps two such
+/// buffers, its calls none.
+const BUFFER_LEN: usize = 64 * 1024;
+
 struct Carrying {
     socket: WebSocket<Io>,
     table: Arc<Table>,
@@ -40,7 +44,7 @@ enum Done {
 pub(super) async fn carry(socket: WebSocket<Io>, table: Arc<Table>) {
     let now = clock::instant();
     let mut carrying = Carrying {
-        socket,
+        socket: socket.keeping(BUFFER_LEN),
         table,
         batch: String::new(),
         wakers: Vec::new(),
