@@ -264,9 +264,9 @@ def spent(figures):
         (w[server]["worker_cpu_us_per_request"][0], w[server]["of_it_kernel_us"][0])
         for server in ("bare", "daemon"))
     return (f"the worker spends {own:.1f} us a request, {kernel:.1f} of them in the kernel; bare "
-            f"hyper's {bare:.1f} and {bare_kernel:.1f}. The store's writer takes "
-            f"{w['store_cpu_us_per_request']:.1f} us a request of the core that the carrier who "
-            "asks has to run on as well")
+            f"hyper's {bare:.1f} and {bare_kernel:.1f}. What is done behind the answers, by the "
+            f"store's writer above all, takes {w['store_cpu_us_per_request']:.0f} us a request of the "
+            "core that the carrier who asks runs on as well")
 
 
 def bare(figures):

@@ -182,7 +182,8 @@ fn run(far: &mut Far, way: Way, seconds: f64) -> Round {
     let (before, allocations) = (worker.done(), Heap::allocations());
     let ran = far.ask(&json!({ "do": "run", "way": way.name(), "seconds": seconds }));
     let (after, allocations) = (worker.done(), Heap::allocations() - allocations);
-    let number = |name: &str| ran[name].as_f64().unwrap();
+    // A round in which nothing was answered has no latencies.
+    let number = |name: &str| ran[name].as_f64().unwrap_or(f64::INFINITY);
     let sent = number("sent");
     Round {
         cpu_us: (after.cpu - before.cpu).as_secs_f64() * 1e6 / sent,
@@ -311,11 +312,12 @@ fn scale(max: u64) -> Value {
         daemon.into_iter().for_each(Daemon::stop);
     }
     far.stop();
-    let p99 = |step: &Value, way: &str| step[way]["p99_us"].as_f64().unwrap();
+    // Where nothing was answered there is no figure, and it was not in time.
+    let p99 = |step: &Value, way: &str| step[way]["p99_us"].as_f64().unwrap_or(f64::INFINITY);
     let quiet = steps.iter().find(|step| step["calls"].as_u64() >= Some(QUIET_CALLS));
     let limit = quiet.map_or(0.0, |step| p99(step, "raw")) + ADDED_P99_US_MAX;
     for step in &mut steps {
-        let cpu = |way: &str| step[way]["cpu_us"].as_f64().unwrap();
+        let cpu = |way: &str| step[way]["cpu_us"].as_f64().unwrap_or(f64::NAN);
         let (ratio, added) = (cpu("renamed") / cpu("raw"), p99(step, "renamed") - p99(step, "raw"));
         step["cpu_of_raw"] = ratio.into();
         step["added_p99_us"] = added.into();

@@ -27,7 +27,7 @@ pub(crate) const ANSWER: &str = concat!(
 /// Starts it on a thread of its own, scheduled as the daemon's are; it ends with the process.
 pub(crate) fn start() -> SocketAddr {
     let (ready, address) = mpsc::channel();
-    let thread = thread::Builder::new().name("bare".to_owned());
+    let thread = thread::Builder::new().name(crate::BARE.to_owned());
     let serve = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {

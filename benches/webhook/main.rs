@@ -7,10 +7,10 @@
 //! - `--slow 20000`: what honest webhooks wait while so many slow clients are held;
 //! - `--parts`: what a webhook costs besides HTTP, beside its HMAC.
 //!
-//! Each server has one thread for carriers, the carrier who asks has another; on a machine of two
-//! cores that is all of it, and what the daemon does behind the answer (its store's writer above
-//! all) takes its share from both. So the ratio of requests a second is read together with that of
-//! the threads' own processor time, which the kernel counts and nobody else's load changes much.
+//! Each server has one thread for carriers, and a core of its own; the carrier who asks shares
+//! another with what the daemon does behind the answer (its store's writer above all). On a machine
+//! of two cores the ratio of requests a second is read together with that of the threads' own
+//! processor time, which the kernel counts and nobody else's load changes much.
 //! Between the rounds the daemon's calls end, or its memory would grow as no daemon's does, and
 //! what it does behind the answer is waited for, which is no part of the bare server's round.
 
@@ -41,7 +41,8 @@ use carrier::Manner;
 use common::Sample;
 use daemon::{BEHIND, Daemon};
 use installation::Calls;
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Pid, Resource, getrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
 use switchback::edge::accept;
 use switchback::telemetry::{clock, metrics};
@@ -52,6 +53,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The daemon's one thread for carriers.
 const WORKER: &str = "edge-0";
+/// The bare server's.
+const BARE: &str = "bare";
 /// In every answer of the daemon's.
 const ANSWERED: &str = "<Stream url=";
 
@@ -114,6 +117,23 @@ fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
     daemon::start(configure, |store| installation::fill(store, contacts))
 }
 
+/// Gives the servers' workers a core of their own, where there are two.
+fn part() {
+    let Ok(allowed) = sched_getaffinity(None) else { return };
+    let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
+    let (Some(first), Some(second)) = (cores.next(), cores.next()) else { return };
+    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let is_worker = [WORKER, BARE].iter().any(|worker| name.starts_with(worker));
+        let mut core = CpuSet::new();
+        core.set(if is_worker { first } else { second });
+        if let Some(thread) = task.file_name().to_str().and_then(|id| id.parse().ok()) {
+            // It may have ended meanwhile.
+            sched_setaffinity(Pid::from_raw(thread), &core).unwrap_or_default();
+        }
+    }
+}
+
 /// Has the calls end, and waits until all of it is done.
 fn end(server: SocketAddr, calls: &mut Calls, manner: &Manner) {
     drop(carrier::ask(server, calls.ends(), "", manner));
@@ -150,6 +170,7 @@ fn rows_dropped() -> u64 {
 fn beside_bare(contacts: u64) -> Value {
     let daemon = start(contacts, None);
     let bare = bare::start();
+    part();
     let (mut unheard, mut calls) = (Calls::new(contacts), Calls::new(contacts));
     let mut rounds = Vec::new();
     let mut store = Duration::ZERO;
@@ -157,7 +178,7 @@ fn beside_bare(contacts: u64) -> Value {
     // The first round warms caches, allocators and connections up.
     for round in 0..=ROUNDS {
         let (one, other) = (unheard.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
-        let bare = measure(bare, "bare", one, bare::ANSWER, &manner);
+        let bare = measure(bare, BARE, one, bare::ANSWER, &manner);
         let before = behind_cpu();
         let daemons = measure(daemon.edge, WORKER, other, ANSWERED, &manner);
         settle();
@@ -176,6 +197,7 @@ fn beside_bare(contacts: u64) -> Value {
 fn over_connections(contacts: u64) -> Value {
     let daemon = start(contacts, None);
     let bare = bare::start();
+    part();
     let (mut unheard, mut calls) = (Calls::new(contacts), Calls::new(contacts));
     let mut rows = Vec::new();
     for connections in [1, 8, 64, 256, 1000] {
@@ -183,7 +205,7 @@ fn over_connections(contacts: u64) -> Value {
         let rounds: Vec<_> = (0..4)
             .map(|_| {
                 let (one, other) = (unheard.take(8000), calls.take(8000));
-                let bare = measure(bare, "bare", one, bare::ANSWER, &manner);
+                let bare = measure(bare, BARE, one, bare::ANSWER, &manner);
                 let daemons = measure(daemon.edge, WORKER, other, ANSWERED, &manner);
                 end(daemon.edge, &mut calls, &manner);
                 (bare, daemons)
@@ -212,6 +234,7 @@ fn with_and_without_tls(contacts: u64) -> Value {
     let trusted = made.cert.der().clone();
     let pair = (made.cert.pem(), made.signing_key.serialize_pem());
     let (plain, secured) = (start(contacts, None), start(contacts, Some(pair)));
+    part();
     let (mut calls, mut others) = (Calls::new(contacts), Calls::new(contacts));
     let manner = Manner::of(carrier::CONNECTIONS);
     let by_tls = Manner { tls: Some(trusted), ..manner.clone() };

@@ -4,6 +4,7 @@
 //! make the row again under the same id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -12,10 +13,13 @@ use super::{Facts, LiveCall};
 use crate::domain::{
     AgentId, CallPatch, CallStatus, Direction, InboundCall, RouteReason, TouchId, UnixMillis,
 };
-use crate::telemetry::{metrics, redact};
+use crate::telemetry::{clock, metrics, redact};
 
 /// Entries that may wait for the store: a minute of 200 calls a second, within 10 MiB.
 const ENTRIES_QUEUED_MAX: usize = 16 * 1024;
+
+/// How often it is told that entries are lost.
+const TOLD_EVERY_MS: u64 = 1000;
 
 /// What became known of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +94,27 @@ impl Decided {
 #[derive(Clone, Debug)]
 pub struct Journal {
     sender: Arc<ArcSwapOption<mpsc::Sender<Entry>>>,
+    losses: Arc<Losses>,
+}
+
+/// Entries that were lost. A store that does not keep up loses thousands a second, and a line for
+/// each would cost the calls more than their rows do.
+#[derive(Debug, Default)]
+struct Losses {
+    told_at: AtomicU64,
+    untold: AtomicU64,
+}
+
+impl Losses {
+    /// One more; how many there are to be told of, if it is time to.
+    fn add(&self, UnixMillis(now): UnixMillis) -> Option<u64> {
+        self.untold.fetch_add(1, Relaxed);
+        let told_at = self.told_at.load(Relaxed);
+        let is_due = now.saturating_sub(told_at) >= TOLD_EVERY_MS;
+        let is_ours =
+            is_due && self.told_at.compare_exchange(told_at, now, Relaxed, Relaxed).is_ok();
+        is_ours.then(|| self.untold.swap(0, Relaxed))
+    }
 }
 
 impl Journal {
@@ -97,7 +122,8 @@ impl Journal {
     #[must_use]
     pub fn new() -> (Self, mpsc::Receiver<Entry>) {
         let (sender, receiver) = mpsc::channel(ENTRIES_QUEUED_MAX);
-        (Self { sender: Arc::new(ArcSwapOption::from_pointee(sender)) }, receiver)
+        let sender = Arc::new(ArcSwapOption::from_pointee(sender));
+        (Self { sender, losses: Arc::default() }, receiver)
     }
 
     /// Hands an entry to the store, now or never.
@@ -111,15 +137,13 @@ impl Journal {
             },
         };
         metrics::journal_dropped(1);
-        if !tracing::enabled!(tracing::Level::ERROR) {
-            return;
-        }
+        let Some(lost_since) = self.losses.add(clock::now()) else { return };
         let (CallUpdate { patch, is_terminal }, _) = lost.read();
         let CallPatch { id, status, reason, ani, dnis, ended_by, .. } = patch;
         tracing::error!(
-            call = %id, trace_id = %id.trace_id(), ?status, ?reason, ?ended_by, is_terminal,
+            lost_since, call = %id, trace_id = %id.trace_id(), ?status, ?reason, ?ended_by, is_terminal,
             ani = redact::masked(ani), dnis = redact::masked(dnis),
-            "call update lost: the store does not keep up, or is closed"
+            "call updates lost, this one last: the store does not keep up, or is closed"
         );
     }
 
@@ -127,5 +151,17 @@ impl Journal {
     /// and counted.
     pub fn close(&self) {
         self.sender.store(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_told_once_a_second_and_none_is_forgotten() {
+        let losses = Losses::default();
+        let told: Vec<_> = (0..3000).filter_map(|ms| losses.add(UnixMillis(5000 + ms))).collect();
+        assert_eq!(told, [1, 1000, 1000]);
     }
 }

@@ -41,6 +41,10 @@ const TOUCHES: usize = 8;
 const TOUCH: usize = 3;
 /// The first word of the callers of the slots after the first.
 const CALLERS: usize = 29;
+/// Groups behind the home one whose heads are on their way from memory while one is looked at: a
+/// wait for all of them, not for each.
+const AHEAD: usize = 4;
+
 /// Bits of a number; what is above them holds a part of a tenant's slot.
 const NUMBER_BITS: u32 = 50;
 const TENANT_BITS: u32 = 14;
@@ -155,6 +159,17 @@ impl Way {
             _ => place % self.groups,
         }
     }
+
+    /// The groups behind the home one in their order, over and over.
+    #[inline]
+    fn others(self) -> impl Iterator<Item = usize> {
+        let Self { groups, home, step, .. } = self;
+        let next = move |group: &usize| {
+            let next = group + step;
+            Some(if next < groups { next } else { next.saturating_sub(groups) })
+        };
+        std::iter::successors(Some(home), next).skip(1)
+    }
 }
 
 /// Which of a home's four counts is of those with this hash of the number.
@@ -223,6 +238,14 @@ impl<'t, W: Word> Extent<'t, W> {
         }
     }
 
+    /// Has the line fetched that says whose touches are in a group, and whether others passed it.
+    #[inline]
+    fn fetch_head(&self, group: usize) {
+        if let Some([first, ..]) = self.group(group) {
+            W::fetch(first);
+        }
+    }
+
     pub(super) fn header(&self, group: usize) -> Header {
         header(self.group(group).map_or(0, |[first, ..]| first.load(Acquire)))
     }
@@ -242,8 +265,11 @@ impl<'t, W: Word> Extent<'t, W> {
             return;
         }
         let way = Way::new(number, contact(), self.groups);
-        for after in 1..self.groups {
-            match self.each_in(way.group(after), key, &mut take) {
+        let mut ahead = way.others();
+        ahead.by_ref().take(AHEAD).for_each(|group| self.fetch_head(group));
+        for (group, later) in way.others().zip(ahead).take(self.groups.saturating_sub(1)) {
+            self.fetch_head(later);
+            match self.each_in(group, key, &mut take) {
                 Some(header) if header.is_passed() => {}
                 Some(_) | None => return,
             }
