@@ -101,7 +101,12 @@ impl Edge {
         now: UnixMillis,
     ) -> WebhookOutcome {
         let call = call_id(target);
-        if let Some(call) = self.live.by_carrier(account.id, carrier_call_id) {
+        // It may be told before anything else is.
+        let ours = self
+            .live
+            .by_carrier(account.id, carrier_call_id)
+            .or_else(|| self.live.begin(call?, account.id, carrier_call_id, None, now));
+        if let Some(call) = ours {
             let then = self.note_machine(&call, who, now);
             self.without_socket(&call, then);
         } else if who.is_machine() {

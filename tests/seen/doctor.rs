@@ -274,6 +274,13 @@ async fn runtimes_that_bring_no_sound_are_found_and_left_politely() {
     finds(&found, "runtime", "warning", "says nothing");
     finds(&found, "runtime", "error", "hangs up before it says anything");
     finds(&found, "runtime", "error", "is not reached: refused");
+    // Its good-bye may still be on its way when the command has ended.
+    for _ in 0..400 {
+        if closed.load(Ordering::SeqCst) != 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
     assert_eq!(closed.load(Ordering::SeqCst), 1000);
     let (_, found) = examined(&daemon, &["--no-runtimes"]).await;
     assert!(found.iter().all(|row| row["check"] != "runtime"));
