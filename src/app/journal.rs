@@ -10,6 +10,7 @@ use tokio::{
         mpsc, watch,
     },
     task::JoinHandle,
+    time::Instant,
 };
 
 use crate::{
@@ -22,8 +23,13 @@ use crate::{
     telemetry::{metrics, redact},
 };
 
-/// Entries a commit: what a disk's sync can gather at a thousand calls a second.
-const GROUP_MAX: usize = 256;
+/// Entries a commit.
+const GROUP_MAX: usize = 1024;
+
+/// From one commit's beginning to the next's, unless a group is full. Rows that are written
+/// together share pages and the disk's sync, and what is done behind the answers takes from who
+/// answers. A call that comes alone waits for nothing.
+const PACE: Duration = Duration::from_millis(20);
 
 /// Entries a write. SQLite can undo each of a write's statements, and what it keeps for that grows
 /// with the write: with all of a group in one, a third of the writer's time went into it.
@@ -35,7 +41,6 @@ const FINISH_MAX: Duration = Duration::from_secs(5);
 /// The tasks that keep what becomes known of calls, and tell it.
 pub(super) struct Keeping {
     kept: JoinHandle<()>,
-    taken: JoinHandle<()>,
     told: JoinHandle<()>,
     end: watch::Sender<bool>,
 }
@@ -49,15 +54,13 @@ impl Keeping {
     ) -> Self {
         let (end, is_ended) = watch::channel(false);
         let told = tokio::spawn(tell(store.call_changes(), Arc::clone(live), is_ended));
-        let kept = tokio::spawn(keep(entries, store.clone(), index.clone()));
-        let taken = tokio::spawn(take_strays(events, strays, store.clone()));
-        Self { kept, taken, told, end }
+        let kept = keep(entries, (events, strays), store.clone(), index.clone());
+        Self { kept: tokio::spawn(kept), told, end }
     }
 
     /// Once both queues are closed: everything in them is written and told, and the store closed.
     pub(super) async fn finish(self, store: Store) {
-        let written = async { tokio::join!(self.kept, self.taken) };
-        if tokio::time::timeout(FINISH_MAX, written).await.is_err() {
+        if tokio::time::timeout(FINISH_MAX, self.kept).await.is_err() {
             tracing::error!("call updates were lost: the store does not keep up");
         }
         drop(tokio::task::spawn_blocking(move || store.close()).await);
@@ -66,10 +69,37 @@ impl Keeping {
     }
 }
 
-/// Writes what is known of calls until the last sender is gone.
-async fn keep(mut entries: mpsc::Receiver<Entry>, store: Store, index: Index) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while entries.recv_many(&mut group, GROUP_MAX).await > 0 {
+/// Writes what is known of calls, and takes in what is told of calls that are not live here, until
+/// the last senders of both are gone. They are two queues and one order: what is told once more of
+/// a call's end must not be written before that end is.
+async fn keep(
+    mut entries: mpsc::Receiver<Entry>,
+    (mut events, strays): (mpsc::Receiver<StrayEvent>, Strays),
+    store: Store,
+    index: Index,
+) {
+    let (mut group, mut told) = (Vec::with_capacity(GROUP_MAX), Vec::new());
+    let (mut has_entries, mut has_events) = (true, true);
+    let mut next = Instant::now();
+    loop {
+        tokio::time::sleep_until(next).await;
+        tokio::select! {
+            biased;
+            count = entries.recv_many(&mut group, GROUP_MAX), if has_entries => {
+                has_entries = count > 0;
+            }
+            () = std::future::ready(()), if !told.is_empty() => {}
+            count = events.recv_many(&mut told, GROUP_MAX), if has_events => has_events = count > 0,
+            else => return,
+        }
+        // In this order: whatever was entered before an event that is taken here is taken too.
+        take_waiting(&mut events, &mut told);
+        take_waiting(&mut entries, &mut group);
+        let is_full = group.len() == GROUP_MAX;
+        next = Instant::now();
+        if !is_full && told.len() < GROUP_MAX {
+            next += PACE;
+        }
         let mut writes = Vec::with_capacity(GROUP_MAX.div_ceil(WRITE_MAX));
         while !group.is_empty() {
             let some = group.drain(..group.len().min(WRITE_MAX)).collect();
@@ -77,6 +107,18 @@ async fn keep(mut entries: mpsc::Receiver<Entry>, store: Store, index: Index) {
         }
         // Queued in their order, committed together.
         join_all(writes).await;
+        if !is_full && !told.is_empty() {
+            take_strays(std::mem::take(&mut told), &strays, &store).await;
+        }
+    }
+}
+
+/// Takes what waits in a queue, up to a group.
+fn take_waiting<T>(queue: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
+    while group.len() < GROUP_MAX
+        && let Ok(one) = queue.try_recv()
+    {
+        group.push(one);
     }
 }
 
@@ -122,34 +164,30 @@ fn trace(index: &Index, decided: &Decided) -> Vec<TraceStep> {
     trace
 }
 
-/// Takes in what is told of calls that are not live here, until the last sender is gone.
-async fn take_strays(mut events: mpsc::Receiver<StrayEvent>, strays: Strays, store: Store) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while events.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let count = group.len();
-        let taken = std::mem::take(&mut group);
-        let written = store.write(Actor::default(), move |tx| {
-            let mut orphans = Vec::new();
-            for event in taken {
-                match tx.take_stray(&event) {
-                    Ok(StrayFate::Taken) => {}
-                    Ok(StrayFate::Orphaned(cause, tenant)) => orphans.push((event, cause, tenant)),
-                    Err(WriteError::Refused(refusal)) => {
-                        tracing::warn!(?refusal, "news of an outbound call was refused");
-                    }
-                    Err(error @ WriteError::Store(_)) => return Err(error),
+/// Takes in what is told of calls that are not live here.
+async fn take_strays(events: Vec<StrayEvent>, strays: &Strays, store: &Store) {
+    let count = events.len();
+    let written = store.write(Actor::default(), move |tx| {
+        let mut orphans = Vec::new();
+        for event in events {
+            match tx.take_stray(&event) {
+                Ok(StrayFate::Taken) => {}
+                Ok(StrayFate::Orphaned(cause, tenant)) => orphans.push((event, cause, tenant)),
+                Err(WriteError::Refused(refusal)) => {
+                    tracing::warn!(?refusal, "news of an outbound call was refused");
                 }
+                Err(error @ WriteError::Store(_)) => return Err(error),
             }
-            Ok(orphans)
-        });
-        match written.await {
-            Ok(written) => {
-                for (event, cause, tenant) in written.value {
-                    strays.orphaned(event, cause, tenant);
-                }
-            }
-            Err(error) => tracing::error!(%error, count, "news of outbound calls was lost"),
         }
+        Ok(orphans)
+    });
+    match written.await {
+        Ok(written) => {
+            for (event, cause, tenant) in written.value {
+                strays.orphaned(event, cause, tenant);
+            }
+        }
+        Err(error) => tracing::error!(%error, count, "news of outbound calls was lost"),
     }
 }
 

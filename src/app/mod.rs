@@ -3,6 +3,7 @@
 
 mod admin;
 mod first_start;
+mod inherited;
 mod journal;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -37,6 +38,8 @@ use crate::{
     },
     telemetry::{clock, metrics},
 };
+
+pub use inherited::Inherited;
 
 /// Between two looks at what nobody else keeps an eye on: calls gone silent, gauges.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -164,12 +167,18 @@ struct Listeners {
 }
 
 impl Listeners {
-    async fn bind(config: &Config) -> Result<(Self, Addresses), StartError> {
+    async fn bind(
+        config: &Config,
+        mut inherited: Inherited,
+    ) -> Result<(Self, Addresses), StartError> {
         let listeners = Self {
-            edge: listen("edge", config.edge.listen).await?,
-            control: listen("control", config.control_listen).await?,
-            admin: listen("admin", config.admin_listen).await?,
+            edge: listen("edge", config.edge.listen, &mut inherited).await?,
+            control: listen("control", config.control_listen, &mut inherited).await?,
+            admin: listen("admin", config.admin_listen, &mut inherited).await?,
         };
+        for address in inherited.left_over() {
+            tracing::warn!(%address, "a socket was handed over that no listener is configured for");
+        }
         let addresses = Addresses {
             edge: listeners.edge.local_addr()?,
             control: listeners.control.local_addr()?,
@@ -184,12 +193,20 @@ impl Bound {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Inherited::default()).await
+    }
+
+    /// The same, with sockets that were handed over where there are any for its addresses.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn bind_with(mut config: Config, inherited: Inherited) -> Result<Self, StartError> {
         // First of all, since it takes longest. The recorder's clock is calibrated meanwhile.
         let snapshots = snapshots::Settings::beside(&config.store_path);
         let filling = Filling::begin(snapshots, config.runtime.default_target.clone())?;
         metrics::install().map_err(StartError::Metrics)?;
-        let (listeners, addresses) = Listeners::bind(&config).await?;
+        let (listeners, addresses) = Listeners::bind(&config, inherited).await?;
         config.edge.listens_at(addresses.edge.port());
         let tls = config.edge.tls.as_ref().map(|files| Tls::open(&files.cert, &files.key));
         let tls = tls.transpose()?;
@@ -418,8 +435,16 @@ fn api_settings(config: &Config, addresses: Addresses) -> control::Settings {
     }
 }
 
-async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen { what, address, error })
+async fn listen(
+    what: &'static str,
+    address: SocketAddr,
+    inherited: &mut Inherited,
+) -> Result<TcpListener, StartError> {
+    let listener = match inherited.at(address) {
+        Some(socket) => socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)),
+        None => TcpListener::bind(address).await,
+    };
+    listener.map_err(|error| StartError::Listen { what, address, error })
 }
 
 async fn http(listener: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {

@@ -5,18 +5,24 @@ use dashmap::{DashMap, Entry};
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
-use super::Facts;
+use super::{Facts, table};
 use crate::domain::{AgentId, CallId, Direction, E164};
 
 /// An agent's calls with one person: one, but for a moment of two.
 type Between = SmallVec<[CallId; 1]>;
 
 /// The calls of every agent that has any, by the person at the other end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ByAgent {
     between: DashMap<(AgentId, Option<E164>), Between, RandomState>,
     /// How many each agent has; an agent of thousands is found busy by one look.
     counts: DashMap<AgentId, usize, RandomState>,
+}
+
+impl Default for ByAgent {
+    fn default() -> Self {
+        Self { between: table(), counts: DashMap::default() }
+    }
 }
 
 impl ByAgent {

@@ -16,7 +16,7 @@ use crate::telemetry::clock;
 use super::by_agent::ByAgent;
 use super::machine::{CARRIER_SILENT, Event};
 use super::one::{Facts, LiveCall, MediaState};
-use super::{CallUpdate, Entry, Feed, Journal};
+use super::{CallUpdate, Entry, Feed, Journal, table};
 
 /// How long a call placed here may be unheard of: it may wait its turn for minutes, and ring for as
 /// many.
@@ -57,7 +57,7 @@ pub struct Live {
     aliases: DashMap<CallId, CallId, RandomState>,
     /// The calls that are placed here, until they are over: their webhooks may come before the
     /// answer to our request, so they are known before it is sent.
-    placed: DashMap<CallId, Placed>,
+    placed: DashMap<CallId, Placed, RandomState>,
     /// Calls of which the carrier has told the end, by the id that each would have by its
     /// carrier's id: what is told late is known to be late.
     ended: Cache<CallId, ()>,
@@ -73,9 +73,9 @@ impl Live {
     pub fn new(journal: Journal) -> Self {
         let feed = Feed::new(clock::now());
         Self {
-            calls: DashMap::default(),
-            aliases: DashMap::default(),
-            placed: DashMap::new(),
+            calls: table(),
+            aliases: table(),
+            placed: table(),
             ended: Cache::builder().time_to_live(ENDED_LIFE).max_capacity(ENDED_MAX).build(),
             by_agent: ByAgent::default(),
             journal,

@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, data_dir, out};
 use crate::{
-    app::{Bound, StopSwitch},
+    app::{Bound, Inherited, StopSwitch},
     config::{Config, process_env},
     telemetry::log,
 };
@@ -33,18 +33,22 @@ impl Serve {
             out::line("the configuration can be used");
             return Ok(ExitCode::SUCCESS);
         }
+        // Before there are threads.
+        let inherited = Inherited::take().map_err(|error| {
+            Failure::Refused(format!("LISTEN_FDS: cannot use a socket handed over: {error}"))
+        })?;
         let _logging = log::start(config.log_format, &config.log_filter)
             .map_err(|error| Failure::Refused(format!("cannot start threads: {error}")))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::Refused(format!("cannot start threads: {error}")))?;
-        runtime.block_on(serve(config))
+        runtime.block_on(serve(config, inherited))
     }
 }
 
-async fn serve(config: Config) -> Result<ExitCode, Failure> {
-    let started = Bound::bind(config).await;
+async fn serve(config: Config, inherited: Inherited) -> Result<ExitCode, Failure> {
+    let started = Bound::bind_with(config, inherited).await;
     let bound = started.map_err(|error| Failure::Refused(error.to_string()))?;
     announce(&bound);
     let (switch, stop) = StopSwitch::new();

@@ -47,6 +47,7 @@ impl E164 {
 
     /// The reverse of [`E164::as_u64`].
     #[must_use]
+    #[inline]
     pub fn from_u64(value: u64) -> Option<Self> {
         (1_000_000..=999_999_999_999_999).contains(&value).then_some(())?;
         NonZeroU64::new(value).map(Self)

@@ -6,6 +6,7 @@ mod answering;
 mod answers;
 pub mod comfort;
 mod events;
+mod gather;
 pub mod media_socket;
 mod network;
 mod outbound;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashSet};
 use smallvec::SmallVec;
 
+use super::own::{OwnNumbers, Owners};
 use super::slot::{AgentSlot, Slots, TenantSlot};
 use crate::domain::{
-    Account, AccountId, Agent, AgentId, Direction, E164, MediaKey, Number, NumberId, Tenant,
-    TenantId, default_agent,
+    Account, AccountId, Agent, AgentId, Attestation, Direction, E164, MediaKey, Number, NumberId,
+    OutcomeSet, Tenant, TenantId, default_agent,
 };
 
 /// One change to the directory; shared by both copies of it.
@@ -49,18 +50,17 @@ pub struct Names {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NumberKey {
     e164: E164,
-    /// The account's id as an integer; zero, which no account has, where there is none.
-    account: u128,
+    /// The account's id in two words; zero, which no account has, where there is none.
+    account: [u64; 2],
 }
 
 impl Hash for NumberKey {
     /// As one integer, which is hashed by one multiplication. Accounts' ids are made here, of
     /// random bits or of a digest: who may choose numbers cannot have many meet in one.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { e164, account } = self;
-        state.write_u64(e164.as_u64() ^ (account >> 64) as u64 ^ *account as u64);
+        let Self { e164, account: [upper, lower] } = self;
+        state.write_u64(e164.as_u64() ^ upper ^ lower);
     }
 }
 
@@ -68,29 +68,17 @@ impl NumberKey {
     #[inline]
     pub(super) const fn new(e164: E164, account: Option<AccountId>) -> Self {
         let account = match account {
-            Some(AccountId(id)) => u128::from_ne_bytes(*id.as_bytes()),
-            None => 0,
+            Some(AccountId(id)) => {
+                let (upper, lower) = id.as_u64_pair();
+                [upper, lower]
+            }
+            None => [0; 2],
         };
         Self { e164, account }
     }
 
     const fn of(number: &Number) -> Self {
         Self::new(number.e164, number.account)
-    }
-}
-
-/// A number that a tenant has, at whatever account.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct OwnKey {
-    tenant: TenantSlot,
-    e164: E164,
-}
-
-impl Hash for OwnKey {
-    /// As one integer too: a slot's lower bits lie above the number's fifty.
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.e164.as_u64() ^ u64::from(self.tenant.0).rotate_right(14));
     }
 }
 
@@ -107,6 +95,35 @@ pub struct NumberEntry {
     /// Its live owners that hold the callback role: the one that has held it longest first, then
     /// the lower id.
     pub callback_agents: SmallVec<[AgentSlot; 4]>,
+    /// Whether it passes on what is no return call.
+    pub passes_on: bool,
+}
+
+/// A tenant with what every decision looks at.
+#[derive(Clone)]
+pub struct TenantEntry {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// The least attestation a caller needs.
+    pub min_attestation: Attestation,
+    /// Whether somebody is on its block list.
+    pub has_blocked: bool,
+}
+
+/// An agent with what decisions look at, in a line of its own.
+#[derive(Clone)]
+#[repr(align(64))]
+pub struct AgentEntry {
+    /// The agent.
+    pub agent: Arc<Agent>,
+    /// The source agents of its callback role, sorted; none where it does not hold it.
+    pub sources: SmallVec<[AgentSlot; 4]>,
+    /// How far back a touch counts, in days; 0 is all that is kept, `None` the tenant's.
+    pub window_days: Option<u32>,
+    /// Which outcomes count.
+    pub trigger_outcomes: OutcomeSet,
+    /// The least attestation for which it believes who is calling back.
+    pub min_attestation: Attestation,
 }
 
 /// What a number knows of an agent that owns it and is in business.
@@ -125,26 +142,18 @@ impl Role {
     }
 }
 
-#[derive(Clone, Default)]
-struct AgentPlace {
-    agent: Option<Arc<Agent>>,
-    /// The source agents of its callback role, sorted.
-    sources: Arc<[AgentSlot]>,
-    /// The numbers it owns, whose derived data must follow its state and role.
-    owned: HashSet<NumberKey>,
-}
-
 /// The directory. Two copies exist, so cloning shares all that is large.
 #[derive(Clone, Default)]
 pub(super) struct Directory {
-    tenants: Slots<TenantId, Option<Arc<Tenant>>>,
-    agents: Slots<AgentId, AgentPlace>,
+    tenants: Slots<TenantId, Option<TenantEntry>>,
+    agents: Slots<AgentId, Option<AgentEntry>>,
+    /// The numbers an agent owns, whose derived data must follow its state and role.
+    owned: HashMap<AgentId, HashSet<NumberKey>>,
     accounts: HashMap<AccountId, Arc<Account>>,
     accounts_by_name: HashMap<Box<str>, Arc<Account>>,
     numbers: HashMap<NumberKey, NumberEntry>,
     number_keys: HashMap<NumberId, NumberKey>,
-    /// At how many accounts a tenant has a number.
-    own_numbers: HashMap<OwnKey, u32>,
+    own_numbers: OwnNumbers,
     media_keys: Arc<[MediaKey]>,
 }
 
@@ -153,7 +162,8 @@ impl Directory {
         self.tenants.slot(id).map(TenantSlot)
     }
 
-    pub(super) fn tenant(&self, slot: TenantSlot) -> Option<&Arc<Tenant>> {
+    #[inline]
+    pub(super) fn tenant(&self, slot: TenantSlot) -> Option<&TenantEntry> {
         self.tenants.get(slot.0)?.as_ref()
     }
 
@@ -161,16 +171,14 @@ impl Directory {
         self.agents.slot(id).map(AgentSlot)
     }
 
+    #[inline]
     pub(super) fn agent_id(&self, slot: AgentSlot) -> Option<AgentId> {
         self.agents.id(slot.0)
     }
 
-    pub(super) fn agent(&self, slot: AgentSlot) -> Option<&Arc<Agent>> {
-        self.agents.get(slot.0)?.agent.as_ref()
-    }
-
-    pub(super) fn sources(&self, slot: AgentSlot) -> &[AgentSlot] {
-        self.agents.get(slot.0).map_or(&[], |place| &place.sources)
+    #[inline]
+    pub(super) fn agent(&self, slot: AgentSlot) -> Option<&AgentEntry> {
+        self.agents.get(slot.0)?.as_ref()
     }
 
     pub(super) fn names(&self) -> Names {
@@ -185,12 +193,14 @@ impl Directory {
         self.accounts_by_name.get(name)
     }
 
+    #[inline]
     pub(super) fn number(&self, key: &NumberKey) -> Option<&NumberEntry> {
         self.numbers.get(key)
     }
 
-    pub(super) fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
-        self.own_numbers.contains_key(&OwnKey { tenant, e164 })
+    #[inline]
+    pub(super) fn owners(&self, e164: E164) -> Option<&Owners> {
+        self.own_numbers.owners(e164)
     }
 
     pub(super) fn media_keys(&self) -> &[MediaKey] {
@@ -198,11 +208,11 @@ impl Directory {
     }
 
     pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.tenants.iter().flatten()
+        self.tenants.iter().flatten().map(|entry| &entry.tenant)
     }
 
     pub(super) fn agents(&self) -> impl Iterator<Item = &Arc<Agent>> {
-        self.agents.iter().filter_map(|place| place.agent.as_ref())
+        self.agents.iter().flatten().map(|entry| &entry.agent)
     }
 
     pub(super) fn accounts(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
@@ -232,7 +242,11 @@ impl Directory {
             Change::Clear => self.clear(),
             Change::Tenant(tenant) => {
                 if let Some(place) = self.tenants.place(tenant.id) {
-                    *place = Some(Arc::clone(tenant));
+                    *place = Some(TenantEntry {
+                        tenant: Arc::clone(tenant),
+                        min_attestation: tenant.settings.min_attestation,
+                        has_blocked: !tenant.settings.block_list.is_empty(),
+                    });
                 }
             }
             Change::TenantRemoved(id) => {
@@ -279,22 +293,30 @@ impl Directory {
     }
 
     fn put_agent(&mut self, id: AgentId, agent: Option<&Arc<Agent>>, stale: &mut Vec<NumberKey>) {
-        let listed = agent.and_then(|agent| agent.callback.as_ref());
-        let mut sources: SmallVec<[_; 8]> = listed
-            .into_iter()
-            .flat_map(|callback| &callback.sources)
-            .map(|source| AgentSlot(self.agents.intern(*source)))
-            .collect();
+        let entry = agent.map(|agent| self.agent_entry(agent));
+        let Self { agents, owned, .. } = self;
+        let Some(place) = agents.place(id) else { return };
+        // Most changes of an agent leave alone what its numbers know of it.
+        let was = place.as_ref().and_then(|entry| Role::of(&entry.agent));
+        if was != agent.and_then(|agent| Role::of(agent)) {
+            stale.extend(owned.get(&id).into_iter().flatten());
+        }
+        *place = entry;
+    }
+
+    fn agent_entry(&mut self, agent: &Arc<Agent>) -> AgentEntry {
+        let callback = agent.callback.as_ref();
+        let sources = callback.into_iter().flat_map(|callback| &callback.sources);
+        let mut sources: SmallVec<[_; 4]> =
+            sources.map(|source| AgentSlot(self.agents.intern(*source))).collect();
         sources.sort_unstable();
-        if let Some(place) = self.agents.place(id) {
-            // Most changes of an agent leave alone what its numbers know of it.
-            if place.agent.as_deref().and_then(Role::of) != agent.and_then(|a| Role::of(a)) {
-                stale.extend(&place.owned);
-            }
-            place.agent = agent.cloned();
-            if *place.sources != *sources {
-                place.sources = sources.as_slice().into();
-            }
+        AgentEntry {
+            agent: Arc::clone(agent),
+            sources,
+            window_days: callback.and_then(|callback| callback.window_days),
+            trigger_outcomes: callback
+                .map_or(OutcomeSet::ALL, |callback| callback.trigger_outcomes),
+            min_attestation: agent.min_attestation.unwrap_or(Attestation::None),
         }
     }
 
@@ -308,17 +330,16 @@ impl Directory {
         {
             // Most changes of a number leave alone what others know of it.
             entry.number = Arc::clone(number);
+            entry.passes_on = number.passthrough.is_some();
             return;
         }
         self.remove_number(number.id);
         if let Some(former) = self.numbers.get(&key).map(|entry| entry.number.id) {
             self.remove_number(former);
         }
-        *self.own_numbers.entry(OwnKey { tenant, e164: number.e164 }).or_default() += 1;
+        self.own_numbers.add(number.e164, tenant);
         for owner in &number.owners {
-            if let Some(place) = self.agents.place(owner.agent) {
-                place.owned.insert(key);
-            }
+            self.owned.entry(owner.agent).or_default().insert(key);
         }
         self.number_keys.insert(number.id, key);
         let entry = NumberEntry {
@@ -326,6 +347,7 @@ impl Directory {
             tenant,
             default_agent: None,
             callback_agents: SmallVec::new(),
+            passes_on: number.passthrough.is_some(),
         };
         self.numbers.insert(key, entry);
         stale.push(key);
@@ -334,16 +356,13 @@ impl Directory {
     fn remove_number(&mut self, id: NumberId) {
         let Some(key) = self.number_keys.remove(&id) else { return };
         let Some(entry) = self.numbers.remove(&key) else { return };
-        let own = OwnKey { tenant: entry.tenant, e164: key.e164 };
-        if let Some(count) = self.own_numbers.get_mut(&own) {
-            *count -= 1;
-            if *count == 0 {
-                self.own_numbers.remove(&own);
-            }
-        }
+        self.own_numbers.remove(key.e164, entry.tenant);
         for owner in &entry.number.owners {
-            if let Some(place) = self.agents.place(owner.agent) {
-                place.owned.remove(&key);
+            if let Some(owned) = self.owned.get_mut(&owner.agent) {
+                owned.remove(&key);
+                if owned.is_empty() {
+                    self.owned.remove(&owner.agent);
+                }
             }
         }
     }
@@ -354,7 +373,7 @@ impl Directory {
         let number = &entry.number;
         let role = |id| {
             let slot = agents.slot(id)?;
-            let role = Role::of(agents.get(slot)?.agent.as_ref()?)?;
+            let role = Role::of(&agents.get(slot)?.as_ref()?.agent)?;
             (role.tenant == number.tenant).then_some((AgentSlot(slot), role))
         };
         let default = default_agent(&number.owners, |id| role(id).is_some());

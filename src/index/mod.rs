@@ -6,23 +6,27 @@
 mod delta;
 mod directory;
 mod image;
+mod own;
+mod shown;
 mod slot;
 mod table;
 mod touches;
 mod view;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use arc_swap::ArcSwap;
 
 pub use delta::Delta;
-pub use directory::{Names, NumberEntry};
+pub use directory::{AgentEntry, Names, NumberEntry, TenantEntry};
 pub use image::{Image, Restored, Restoring};
+pub use own::Owners;
+pub use shown::{keep, let_go};
 pub use slot::{AgentSlot, TenantSlot};
 pub use table::Part;
 pub use touches::{Remembered, RememberedTouch};
-pub use view::{Counts, Sought, View};
+pub use view::{Counts, Seen, Sought, View};
 pub use writer::Writer;
 
 use crate::domain::Target;
@@ -37,6 +41,8 @@ pub struct Index {
 
 struct Shared {
     directory: ArcSwap<Directory>,
+    /// Which directory that is, or was a moment ago.
+    turn: AtomicU64,
     touches: Table,
     /// What an agent without targets has, if anything.
     default_target: Option<Target>,
@@ -51,7 +57,8 @@ impl Index {
     }
 
     fn around(touches: Table, keeper: Keeper, default_target: Option<Target>) -> (Self, Writer) {
-        let shared = Arc::new(Shared { directory: ArcSwap::default(), touches, default_target });
+        let (directory, turn) = (ArcSwap::default(), AtomicU64::new(shown::next_turn()));
+        let shared = Arc::new(Shared { directory, turn, touches, default_target });
         (Self { shared: Arc::clone(&shared) }, Writer::new(shared, keeper))
     }
 

@@ -17,21 +17,24 @@ pub struct TenantSlot(pub(super) u32);
 #[derive(Clone)]
 pub(super) struct Slots<Id, T> {
     by_id: HashMap<Id, u32>,
-    places: Vec<(Id, T)>,
+    /// Apart from what is held: whoever wants one of them has no line fetched for the other.
+    ids: Vec<Id>,
+    places: Vec<T>,
 }
 
 impl<Id, T> Default for Slots<Id, T> {
     fn default() -> Self {
-        Self { by_id: HashMap::default(), places: Vec::new() }
+        Self { by_id: HashMap::default(), ids: Vec::new(), places: Vec::new() }
     }
 }
 
 impl<Id: Copy + Eq + Hash, T: Default> Slots<Id, T> {
     /// The slot of `id`, a new one if it has none.
     pub(super) fn intern(&mut self, id: Id) -> u32 {
-        let Self { by_id, places } = self;
+        let Self { by_id, ids, places } = self;
         *by_id.entry(id).or_insert_with(|| {
-            places.push((id, T::default()));
+            ids.push(id);
+            places.push(T::default());
             // Memory ends long before four billion ids of forty bytes do.
             u32::try_from(places.len() - 1).unwrap_or(u32::MAX)
         })
@@ -41,16 +44,18 @@ impl<Id: Copy + Eq + Hash, T: Default> Slots<Id, T> {
         self.by_id.get(&id).copied()
     }
 
+    #[inline]
     pub(super) fn id(&self, slot: u32) -> Option<Id> {
-        self.places.get(slot as usize).map(|(id, _)| *id)
+        self.ids.get(slot as usize).copied()
     }
 
+    #[inline]
     pub(super) fn get(&self, slot: u32) -> Option<&T> {
-        self.places.get(slot as usize).map(|(_, held)| held)
+        self.places.get(slot as usize)
     }
 
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
-        self.places.get_mut(slot as usize).map(|(_, held)| held)
+        self.places.get_mut(slot as usize)
     }
 
     /// The place of `id`, a new one if it has none.
@@ -61,17 +66,15 @@ impl<Id: Copy + Eq + Hash, T: Default> Slots<Id, T> {
 
     /// Every id, in the order of their slots.
     pub(super) fn ids(&self) -> impl Iterator<Item = Id> {
-        self.places.iter().map(|(id, _)| *id)
+        self.ids.iter().copied()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().map(|(_, held)| held)
+        self.places.iter()
     }
 
     /// Empties every place; the slots stay given.
     pub(super) fn clear_places(&mut self) {
-        for (_, held) in &mut self.places {
-            *held = T::default();
-        }
+        self.places.iter_mut().for_each(|held| *held = T::default());
     }
 }

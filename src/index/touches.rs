@@ -4,7 +4,7 @@
 //! It never merges two accounts of one call (the store does) and never forgets by age (a decision
 //! ignores what is too old).
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 use super::slot::{AgentSlot, TenantSlot};
 use crate::domain::{E164, Outcome, REMEMBERED_MAX, TouchId, UnixSeconds};
@@ -16,7 +16,7 @@ const SLOT_BITS: u32 = 29;
 pub(super) type ContactKey = (TenantSlot, E164);
 
 /// What is remembered of one contact, in no order.
-pub type Remembered = SmallVec<[RememberedTouch; REMEMBERED_MAX]>;
+pub type Remembered = ArrayVec<RememberedTouch, REMEMBERED_MAX>;
 
 /// A touch in 32 bytes; tenant and contact are its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,16 @@ impl RememberedTouch {
     /// How it ended, as far as is known.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        let place = (self.agent_outcome >> SLOT_BITS) as usize;
-        Outcome::ALL.get(place).copied().unwrap_or(Outcome::Pending)
+        // Written out: it is what is there already, and nothing is looked up in a table.
+        match self.agent_outcome >> SLOT_BITS {
+            1 => Outcome::Failed,
+            2 => Outcome::Canceled,
+            3 => Outcome::Busy,
+            4 => Outcome::NoAnswer,
+            5 => Outcome::Answered,
+            6 => Outcome::Voicemail,
+            _ => Outcome::Pending,
+        }
     }
 
     /// What touches are ordered by everywhere: newer is greater.
@@ -103,8 +111,7 @@ pub(super) fn remember(kept: &mut Remembered, touch: RememberedTouch) -> bool {
         }
         return true;
     }
-    if kept.len() < REMEMBERED_MAX {
-        kept.push(touch);
+    if kept.try_push(touch).is_ok() {
         return true;
     }
     if let Some(oldest) = kept.iter_mut().min_by_key(|known| known.rank())
@@ -133,6 +140,16 @@ mod tests {
             UnixSeconds(at),
             Outcome::Voicemail,
         )
+    }
+
+    #[test]
+    fn every_outcome_is_kept() {
+        for outcome in Outcome::ALL {
+            let agent = AgentSlot((1 << SLOT_BITS) - 1);
+            let id = TouchId(Uuid::from_u128(1));
+            let kept = RememberedTouch::new(id, agent, number(1), UnixSeconds(9), *outcome);
+            assert_eq!((kept.outcome(), kept.agent()), (*outcome, agent));
+        }
     }
 
     #[track_caller]

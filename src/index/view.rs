@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use arc_swap::Guard;
 use smallvec::SmallVec;
 
 use super::Shared;
-use super::directory::{Directory, NumberEntry, NumberKey};
+use super::directory::{AgentEntry, Directory, NumberEntry, NumberKey, TenantEntry};
+use super::own::Owners;
+use super::shown::Shown;
 use super::slot::{AgentSlot, TenantSlot};
+use super::table::Fetched;
 use super::touches::{Remembered, RememberedTouch};
 use crate::domain::{
     Account, AccountId, Agent, AgentId, E164, MediaKey, Number, REMEMBERED_MAX, Target, Tenant,
@@ -19,14 +21,21 @@ use crate::domain::{
 /// when asked for.
 pub struct View<'i> {
     shared: &'i Shared,
-    directory: Guard<Arc<Directory>>,
+    pub(super) directory: Shown,
+}
+
+/// The same as decisions look at it: where the directory is has been found out.
+#[derive(Clone, Copy)]
+pub struct Seen<'v> {
+    shared: &'v Shared,
+    directory: &'v Directory,
 }
 
 /// Somebody whose touches are on their way from memory.
 #[derive(Clone, Copy)]
-pub struct Sought {
+pub struct Sought<'i> {
     contact: E164,
-    hash: u64,
+    fetched: Fetched<'i>,
 }
 
 /// How much is known.
@@ -47,70 +56,78 @@ pub struct Counts {
 impl<'i> View<'i> {
     #[inline]
     pub(super) fn new(shared: &'i Shared) -> Self {
-        Self { shared, directory: shared.directory.load() }
+        Self { shared, directory: Shown::of(shared) }
+    }
+
+    /// The same, for one decision.
+    #[must_use]
+    #[inline]
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { shared: self.shared, directory: self.directory.get() }
     }
 
     /// The account of that name.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<&Arc<Account>> {
-        self.directory.account_by_name(name)
+        self.directory.get().account_by_name(name)
     }
 
     /// The account with that id.
     #[must_use]
     pub fn account_by_id(&self, id: AccountId) -> Option<&Arc<Account>> {
-        self.directory.account(id)
+        self.directory.get().account(id)
     }
 
     /// Every account.
     pub fn accounts(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
-        self.directory.accounts()
+        self.directory.get().accounts()
     }
 
     /// The agent with that id.
     #[must_use]
     pub fn agent(&self, id: AgentId) -> Option<&Arc<Agent>> {
-        self.agent_at(self.directory.agent_slot(id)?)
+        self.seen().agent(id)
     }
 
     /// The tenant with that id.
     #[must_use]
     pub fn tenant(&self, id: TenantId) -> Option<&Arc<Tenant>> {
-        self.tenant_at(self.directory.tenant_slot(id)?)
+        self.seen().tenant_at(self.directory.get().tenant_slot(id)?).map(|entry| &entry.tenant)
     }
 
     /// The number at that account; without one, the number that has none.
     #[must_use]
     pub fn number(&self, account: Option<AccountId>, e164: E164) -> Option<&Arc<Number>> {
-        self.number_entry(account, e164).map(|entry| &entry.number)
+        self.seen().number_entry(account, e164).map(|entry| &entry.number)
     }
 
     /// Every number.
     pub fn numbers(&self) -> impl ExactSizeIterator<Item = &Arc<Number>> {
-        self.directory.numbers().map(|entry| &entry.number)
+        self.directory.get().numbers().map(|entry| &entry.number)
     }
 
     /// The number's default inbound agent.
     #[must_use]
     pub fn default_agent(&self, number: &Number) -> Option<AgentId> {
-        let slot = self.number_entry(number.account, number.e164)?.default_agent?;
-        self.directory.agent_id(slot)
+        let slot = self.seen().number_entry(number.account, number.e164)?.default_agent?;
+        self.directory.get().agent_id(slot)
     }
 
     /// The keys media tokens are signed with; the first signs, all verify.
     #[must_use]
     pub fn media_keys(&self) -> &[MediaKey] {
-        self.directory.media_keys()
+        self.directory.get().media_keys()
     }
 
     /// What is remembered of a person, newest first.
     #[must_use]
     pub fn contact(&self, tenant: TenantId, contact: E164) -> SmallVec<[Touch; REMEMBERED_MAX]> {
-        let Some(slot) = self.directory.tenant_slot(tenant) else { return SmallVec::new() };
+        let Some(slot) = self.directory.get().tenant_slot(tenant) else { return SmallVec::new() };
         let mut touches: SmallVec<[Touch; REMEMBERED_MAX]> = self
+            .seen()
             .remembered(slot, contact)
             .iter()
-            .filter_map(|touch| self.touch(tenant, contact, touch))
+            .filter_map(|touch| self.seen().touch(tenant, contact, touch))
             .collect();
         touches.sort_unstable_by_key(|touch| std::cmp::Reverse(touch.rank()));
         touches
@@ -120,18 +137,32 @@ impl<'i> View<'i> {
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
-            tenants: self.directory.tenants().count(),
-            accounts: self.directory.accounts().len(),
-            agents: self.directory.agents().count(),
-            numbers: self.directory.numbers().len(),
+            tenants: self.directory.get().tenants().count(),
+            accounts: self.directory.get().accounts().len(),
+            agents: self.directory.get().agents().count(),
+            numbers: self.directory.get().numbers().len(),
             contacts: self.shared.touches.contacts(),
         }
     }
 
     /// What is tried for an agent: its targets, or the configured default target where it has none.
     #[must_use]
-    #[inline]
     pub fn targets<'v>(&'v self, agent: &'v Agent) -> &'v [Target] {
+        self.seen().targets(agent)
+    }
+}
+
+impl<'v> Seen<'v> {
+    /// The agent with that id.
+    #[must_use]
+    pub fn agent(self, id: AgentId) -> Option<&'v Arc<Agent>> {
+        self.agent_at(self.directory.agent_slot(id)?).map(|entry| &entry.agent)
+    }
+
+    /// What is tried for an agent: its targets, or the configured default target where it has none.
+    #[must_use]
+    #[inline]
+    pub fn targets(self, agent: &'v Agent) -> &'v [Target] {
         if agent.targets.is_empty() {
             self.shared.default_target.as_slice()
         } else {
@@ -142,55 +173,49 @@ impl<'i> View<'i> {
     /// The number at that account, with what follows from it.
     #[must_use]
     #[inline]
-    pub fn number_entry(&self, account: Option<AccountId>, e164: E164) -> Option<&NumberEntry> {
+    pub fn number_entry(self, account: Option<AccountId>, e164: E164) -> Option<&'v NumberEntry> {
         self.directory.number(&NumberKey::new(e164, account))
     }
 
     /// The tenant in that slot.
     #[must_use]
     #[inline]
-    pub fn tenant_at(&self, slot: TenantSlot) -> Option<&Arc<Tenant>> {
+    pub fn tenant_at(self, slot: TenantSlot) -> Option<&'v TenantEntry> {
         self.directory.tenant(slot)
     }
 
     /// The agent in that slot; `None` where it is gone or not known yet.
     #[must_use]
     #[inline]
-    pub fn agent_at(&self, slot: AgentSlot) -> Option<&Arc<Agent>> {
+    pub fn agent_at(self, slot: AgentSlot) -> Option<&'v AgentEntry> {
         self.directory.agent(slot)
     }
 
-    /// The source agents of the callback role of the agent in that slot, sorted.
+    /// The tenants that have that number, at whatever account.
     #[must_use]
     #[inline]
-    pub fn sources_at(&self, slot: AgentSlot) -> &[AgentSlot] {
-        self.directory.sources(slot)
-    }
-
-    /// Whether the tenant has that number, at whatever account.
-    #[must_use]
-    #[inline]
-    pub fn is_own_number(&self, tenant: TenantSlot, e164: E164) -> bool {
-        self.directory.is_own_number(tenant, e164)
+    pub fn owners(self, e164: E164) -> Option<&'v Owners> {
+        self.directory.owners(e164)
     }
 
     /// Says that this person will be asked for: what is remembered is fetched from far memory
     /// meanwhile, whichever tenant's contact it turns out to be.
     #[must_use]
     #[inline]
-    pub fn seek(&self, contact: E164) -> Sought {
-        Sought { contact, hash: self.shared.touches.fetch(contact) }
+    pub fn seek(self, contact: E164) -> Sought<'v> {
+        Sought { contact, fetched: self.shared.touches.fetch(contact) }
     }
 
-    /// Reads what is remembered of a person, in no order, as the decision reads it.
-    #[inline]
-    pub fn recall(&self, tenant: TenantSlot, sought: Sought, into: &mut Remembered) {
-        self.shared.touches.read((tenant, sought.contact), sought.hash, into);
+    /// Reads what is remembered of a person, in no order, as the decision reads it; into what is
+    /// empty.
+    #[inline(always)]
+    pub fn recall(self, tenant: TenantSlot, sought: Sought<'_>, into: &mut Remembered) {
+        self.shared.touches.read((tenant, sought.contact), sought.fetched, into);
     }
 
     /// What is remembered of a person, in no order.
     #[must_use]
-    pub fn remembered(&self, tenant: TenantSlot, contact: E164) -> Remembered {
+    pub fn remembered(self, tenant: TenantSlot, contact: E164) -> Remembered {
         let mut found = Remembered::new();
         self.recall(tenant, self.seek(contact), &mut found);
         found
@@ -199,7 +224,7 @@ impl<'i> View<'i> {
     /// A remembered touch, written out.
     #[must_use]
     #[inline]
-    pub fn touch(&self, tenant: TenantId, contact: E164, of: &RememberedTouch) -> Option<Touch> {
+    pub fn touch(self, tenant: TenantId, contact: E164, of: &RememberedTouch) -> Option<Touch> {
         Some(Touch {
             id: of.id,
             tenant,

@@ -5,7 +5,7 @@
 //! never waits for a reader: if one still holds the spare copy when it is needed again, the spare
 //! is cloned.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Release};
 
 use foldhash::HashMap;
 
@@ -13,7 +13,7 @@ use super::directory::{Change, Directory, Names};
 use super::image::Image;
 use super::table::{Keeper, Part};
 use super::touches::{ContactKey, RememberedTouch};
-use super::{Delta, Shared};
+use super::{Delta, Shared, shown};
 use crate::domain::Touch;
 
 /// So many touches before one is applied, what is remembered of its contact is fetched from far
@@ -27,12 +27,15 @@ pub struct Writer {
     spare: Option<Arc<Directory>>,
     /// What the spare copy has yet to see.
     behind: Vec<Change>,
+    /// Copies that readers had when they were needed again: whoever lets go last frees them, and
+    /// that is to be no reader.
+    pub(super) left: Vec<Arc<Directory>>,
     keeper: Keeper,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, keeper: Keeper) -> Self {
-        Self { shared, spare: None, behind: Vec::new(), keeper }
+        Self { shared, spare: None, behind: Vec::new(), left: Vec::new(), keeper }
     }
 
     /// Gives slots out as they were where an image was made.
@@ -92,10 +95,15 @@ impl Writer {
             return;
         }
         let mut next = self.spare.take().unwrap_or_default();
+        self.left.retain(|left| Arc::strong_count(left) > 1);
+        if Arc::strong_count(&next) > 1 {
+            self.left.push(Arc::clone(&next));
+        }
         let spare = Arc::make_mut(&mut next);
         spare.apply(&self.behind);
         spare.apply(&changes);
         self.spare = Some(self.shared.directory.swap(next));
+        self.shared.turn.store(shown::next_turn(), Release);
         self.behind = changes;
     }
 

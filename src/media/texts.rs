@@ -47,15 +47,6 @@ impl<W: Copy> Texts<W> {
         Some((&self.taken, what))
     }
 
-    /// Takes the first into another text; whether there was one.
-    pub fn pop_into(&mut self, into: &mut String) -> bool {
-        let is_taken = self.pop().is_some();
-        if is_taken {
-            std::mem::swap(&mut self.taken, into);
-        }
-        is_taken
-    }
-
     /// The text that was taken last.
     #[must_use]
     pub fn taken(&self) -> &str {

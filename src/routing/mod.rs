@@ -15,7 +15,7 @@ mod standing;
 pub use ladder::ladder;
 
 use crate::domain::{Decision, InboundCall, RouteReason, TraceStep, UnixMillis, Verdict};
-use crate::index::View;
+use crate::index::{Seen, View};
 use case::Case;
 use recorder::{Recorder, Silent};
 use screen::Screened;
@@ -23,7 +23,7 @@ use screen::Screened;
 /// Where a call goes. It allocates nothing.
 #[must_use]
 pub fn decide<'v>(view: &'v View<'_>, call: &InboundCall, now: UnixMillis) -> Decision<'v> {
-    run(view, call, now, &mut Silent)
+    run(view.seen(), call, now, &mut Silent)
 }
 
 /// Where a call goes, and how that was found.
@@ -34,17 +34,17 @@ pub fn explain<'v>(
     now: UnixMillis,
 ) -> (Decision<'v>, Vec<TraceStep>) {
     let mut trace = Vec::new();
-    let decision = run(view, call, now, &mut trace);
+    let decision = run(view.seen(), call, now, &mut trace);
     (decision, trace)
 }
 
 fn run<'v, R: Recorder>(
-    view: &'v View<'_>,
+    view: Seen<'v>,
     call: &InboundCall,
     now: UnixMillis,
     recorder: &mut R,
 ) -> Decision<'v> {
-    let Some(case) = Case::find(view, call, now, recorder) else {
+    let Some((case, ahead)) = Case::find(view, call, now, recorder) else {
         return Decision {
             verdict: Verdict::Reject,
             reason: RouteReason::UnknownNumber,
@@ -58,9 +58,19 @@ fn run<'v, R: Recorder>(
     };
     let caller = match screen::screen(&case, recorder) {
         Screened::Decided(decision) => return decision,
+        Screened::BelowMin => match screen::below_min(&Case { ..case }, recorder) {
+            Some(decision) => return decision,
+            None => None,
+        },
         Screened::Caller(caller) => caller,
     };
     // Before the number's owner: a caller who rings back wants the voice they missed.
-    let returned = caller.and_then(|caller| return_call::decide(&case, caller, recorder));
-    returned.unwrap_or_else(|| standing::decide(&case, recorder))
+    if let Some(caller) = caller
+        && let Some(decision) = return_call::decide(&case, ahead, caller, recorder)
+    {
+        return decision;
+    }
+    // A copy, here and above: what is lent to a function of its own lies in memory from the
+    // beginning, and most calls do not come here.
+    standing::decide(&Case { ..case }, recorder)
 }

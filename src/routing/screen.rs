@@ -10,15 +10,20 @@ use crate::domain::{Ani, BelowMin, Decision, E164, RouteReason};
 pub(super) enum Screened<'v> {
     /// The rule ends here.
     Decided(Decision<'v>),
+    /// Their number is not vouched for as far as the tenant asks.
+    BelowMin,
     /// They are let in; with the number they may be known by, if any.
     Caller(Option<E164>),
 }
 
 /// The block list, then the least attestation.
+#[inline]
 pub(super) fn screen<'v>(case: &Case<'v, '_>, recorder: &mut impl Recorder) -> Screened<'v> {
-    let settings = &case.tenant.settings;
     let caller = case.call.ani.number();
-    if let Some(ani) = caller.filter(|ani| settings.block_list.binary_search(ani).is_ok()) {
+    let settings = &case.tenant.tenant.settings;
+    let is_blocked =
+        |ani: &E164| case.tenant.has_blocked && settings.block_list.binary_search(ani).is_ok();
+    if let Some(ani) = caller.filter(is_blocked) {
         let target = settings.block_target.as_ref();
         recorder.step("block_list", "blocked", || match target {
             Some(target) => format!("{ani} is on the block list, which goes to {target}"),
@@ -29,16 +34,26 @@ pub(super) fn screen<'v>(case: &Case<'v, '_>, recorder: &mut impl Recorder) -> S
             None => case.reject(RouteReason::Blocked),
         });
     }
-    let (shown, least) = (case.call.attestation, settings.min_attestation);
-    if shown >= least {
-        record_caller(case, recorder);
-        return Screened::Caller(caller);
+    if case.call.attestation < case.tenant.min_attestation {
+        return Screened::BelowMin;
     }
-    match settings.below_min {
+    record_caller(case, recorder);
+    Screened::Caller(caller)
+}
+
+/// Who takes the call of somebody whose number is not vouched for as far as the tenant asks;
+/// `None`: whoever would take it if they had withheld it.
+#[inline(never)]
+pub(super) fn below_min<'v>(
+    case: &Case<'v, '_>,
+    recorder: &mut impl Recorder,
+) -> Option<Decision<'v>> {
+    let (shown, least) = (case.call.attestation, case.tenant.min_attestation);
+    match case.tenant.tenant.settings.below_min {
         BelowMin::AsWithheld => {}
         BelowMin::Reject => {
             recorder.step("attestation", "rejected", || format!("{shown} is below {least}"));
-            return Screened::Decided(case.reject(RouteReason::Attestation));
+            return Some(case.reject(RouteReason::Attestation));
         }
         BelowMin::Agent(id) => {
             let agent = case.live_agent(id);
@@ -54,16 +69,17 @@ pub(super) fn screen<'v>(case: &Case<'v, '_>, recorder: &mut impl Recorder) -> S
                     format!("{shown} is below {least}, which goes to {}", Named(agent))
                 });
                 let decision = case.route(RouteReason::Attestation, targets);
-                return Screened::Decided(Decision { agent: Some(agent), ..decision });
+                return Some(Decision { agent: Some(agent), ..decision });
             }
         }
     }
     recorder.step("attestation", "as_withheld", || {
         format!("{shown} is below {least}: the caller counts as withheld")
     });
-    Screened::Caller(None)
+    None
 }
 
+#[inline]
 fn record_caller(case: &Case<'_, '_>, recorder: &mut impl Recorder) {
     match case.call.ani {
         Ani::Number(ani) => recorder.step("caller", "usable", || ani.to_string()),

@@ -34,8 +34,13 @@ use super::{RuntimeSocket, Settings, handshake, link};
 /// Name look-up, TCP, TLS and the websocket's handshake together.
 pub const CONNECT_MAX: Duration = Duration::from_secs(1);
 
-/// What the kernel may hold towards a runtime: about a second of audio, since what it holds cannot
-/// be dropped any more when the runtime reads too slowly.
+/// What the kernel may hold of one call towards its runtime: about a second of audio, since what it
+/// holds cannot be dropped any more when the runtime reads too slowly.
+///
+/// A link has no such limit: what is on its way to a runtime that is twenty milliseconds off would
+/// be a hundred calls' at most, and where a packet is larger than the limit, each waits for an
+/// answer that the other side puts off. There the kernel finds out how much is on its way, and the
+/// link bounds what waits for that.
 const SEND_BUFFER_LEN: u32 = 16 * 1024;
 
 /// Dialer remembered by the breaker; past it the least used is forgotten, which closes it.
@@ -227,7 +232,8 @@ impl Dialer {
         dial: &Dial,
         protocol: Option<&'static str>,
     ) -> Result<WebSocket<Io>, DialError> {
-        let tcp = self.reach_tcp(place).await?;
+        let held_max = protocol.is_none().then_some(SEND_BUFFER_LEN);
+        let tcp = self.reach_tcp(place, held_max).await?;
         let io = if place.is_tls {
             let name = ServerName::try_from(place.host.clone()).map_err(|_| DialError::Url)?;
             let tls = self.tls.connect(name, tcp).await.map_err(|_| DialError::Tls)?;
@@ -256,7 +262,11 @@ impl Dialer {
     }
 
     /// Connects to exactly the addresses that were checked, each within its share of the time.
-    async fn reach_tcp(&self, place: &Place) -> Result<TcpStream, DialError> {
+    async fn reach_tcp(
+        &self,
+        place: &Place,
+        held_max: Option<u32>,
+    ) -> Result<TcpStream, DialError> {
         let deadline = Instant::from_std(clock::instant()) + CONNECT_MAX;
         let found = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
         let found: Vec<_> = found.map_err(|_| DialError::Unresolved)?.take(ADDRESSES_MAX).collect();
@@ -266,7 +276,7 @@ impl Dialer {
         for (index, &&address) in addresses.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::from_std(clock::instant()));
             let shares = u32::try_from(addresses.len() - index).unwrap_or(1);
-            match timeout(left / shares, tcp(address)).await {
+            match timeout(left / shares, tcp(address, held_max)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(_)) => error = DialError::Refused,
                 Err(_) => error = DialError::TimedOut,
@@ -283,9 +293,12 @@ impl Dialer {
     }
 }
 
-async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+/// A connection towards which the kernel holds so much, or what it finds to be needed.
+async fn tcp(address: SocketAddr, held_max: Option<u32>) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_send_buffer_size(SEND_BUFFER_LEN)?;
+    if let Some(held_max) = held_max {
+        socket.set_send_buffer_size(held_max)?;
+    }
     socket.set_nodelay(true)?;
     socket.connect(address).await
 }
@@ -344,6 +357,21 @@ mod tests {
             filled(url, &dial(url)),
             "ws://bot:1/00000000-0000-0000-0000-000000000001/00000000-0000-0000-0000-000000000002"
         );
+    }
+
+    /// What the kernel takes that nobody reads.
+    async fn held(held_max: Option<u32>) -> usize {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = tcp(listener.local_addr().unwrap(), held_max).await.unwrap();
+        let (_far, _) = listener.accept().await.unwrap();
+        near.writable().await.unwrap();
+        std::iter::from_fn(|| near.try_write(&[0; 4096]).ok()).sum()
+    }
+
+    #[tokio::test]
+    async fn a_link_may_have_more_on_its_way_than_a_call() {
+        let (call, link) = (held(Some(SEND_BUFFER_LEN)).await, held(None).await);
+        assert!(link >= call + 256 * 1024, "{call} and {link}");
     }
 
     async fn outcome(dialer: &Dialer, url: &str) -> Option<DialError> {

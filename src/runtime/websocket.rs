@@ -142,11 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         }
     }
 
-    /// Keeps buffers of that length, where it carries what many have to say.
+    /// Keeps a buffer of that length to read into, and buffers up to `kept_len` once they are as
+    /// long, where it carries what many have to say.
     #[must_use]
-    pub fn keeping(mut self, buffer_len: usize) -> Self {
-        self.reader = self.reader.keeping(buffer_len);
-        self.writer.keep(buffer_len);
+    pub fn keeping(mut self, buffer_len: usize, kept_len: usize) -> Self {
+        self.reader = self.reader.keeping(buffer_len, kept_len);
+        self.writer.keep(kept_len);
         self
     }
 

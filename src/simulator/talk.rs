@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::AsyncWriteExt,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_tungstenite::tungstenite::{
     self, Message as Frame,
@@ -25,6 +25,9 @@ use super::{
 
 /// A frame's length.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long the other end may take to close as well.
+const CLOSED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Silence this long ends a sound: less is a breath.
 const BREATH: u32 = 10;
@@ -171,9 +174,17 @@ impl<'a> Talk<'a> {
                 let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
                 drop(self.send(frames).await);
                 drop(self.socket.close(Some(close)).await);
+                // Who closes with something unread resets the connection (RFC 1122 §4.2.2.13), and
+                // what was said last may never be read.
+                drop(timeout(CLOSED_WITHIN, self.read_out()).await);
             }
             Err(_) => self.leg.note(What::Closed(None)),
         }
+    }
+
+    /// Reads whatever comes, until nothing more does.
+    async fn read_out(&mut self) {
+        while self.socket.next().await.is_some_and(|read| read.is_ok()) {}
     }
 
     async fn send(&mut self, frames: Vec<Frame>) -> Result<(), tungstenite::Error> {
@@ -219,9 +230,7 @@ impl<'a> Talk<'a> {
             Mishap::Stalls => self.leg.ends().await,
             Mishap::HalfCloses => {
                 self.socket.get_mut().shutdown().await?;
-                let read =
-                    async { while self.socket.next().await.is_some_and(|read| read.is_ok()) {} };
-                self.leg.unless_over(read).await;
+                self.leg.unless_over(self.read_out()).await;
             }
             Mishap::Breaks | Mishap::ComesTwice => {}
         }

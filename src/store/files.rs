@@ -23,8 +23,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENTS_CACHED: usize = 128;
 
 /// The writer's page cache in KiB. Touches come in no order of contact: with the default of 2 MiB
-/// nearly every one of them would read its pages from the disk again.
-const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// nearly every one of them would read its pages from the disk again. No larger: a split borrows
+/// the number of the page at 1 GiB, past whatever a small file has, and a commit after such a one
+/// looks through the whole cache.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
 /// Pages in the write-ahead log before they are folded into the database: 64 MiB. Folding rewrites
 /// pages all over the file, so it should meet many changes of each.
 const WAL_PAGES: i64 = 16 * 1024;

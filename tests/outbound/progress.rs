@@ -1,5 +1,7 @@
 //! What the carrier tells of a call of ours, in any order and however often, and what it is told.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -173,6 +175,61 @@ async fn a_machine_is_hung_up_on_where_no_socket_could_be_closed() {
         }
     }
     assert_eq!(daemon.carrier.hung_up(), hung_up, "a message is left in peace");
+}
+
+/// The carrier's own answer is still on its way, and no other webhook has come.
+#[tokio::test]
+async fn a_machine_that_is_told_of_before_its_call_is_hung_up_on() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    let path = format!("/v1/agents/{}", team.caller);
+    let change = json!({ "targets": ["say:Good morning."], "voicemail_action": "hangup" });
+    let (status, body) = daemon.api(Method::PATCH, &path, Some(change)).await;
+    assert_eq!(status, 200, "{body}");
+    daemon.carrier.then(Do::AcceptAfter(Duration::from_millis(500)));
+    let person = person(0);
+    let tell = async {
+        daemon.until("placed", || async { !daemon.carrier.placed().is_empty() }).await;
+        let placed = daemon.carrier.last();
+        let verdict = [
+            ("CallSid", placed.sid.as_str()),
+            ("AccountSid", crate::daemon::ACCOUNT_SID),
+            ("AnsweredBy", "machine_start"),
+        ];
+        let url = placed.one("AsyncAmdStatusCallback");
+        assert_eq!(daemon.carrier.post(url, &verdict).await.0, 204);
+        placed
+    };
+    let (id, placed) = tokio::join!(daemon.placed(&team.caller, &person), tell);
+    let is_hung_up = || async { daemon.carrier.hung_up().contains(&placed.sid) };
+    daemon.until("hung up", is_hung_up).await;
+    daemon.carrier.tell(&placed, "completed", &[]).await;
+    daemon.becomes(&id, "status", "no_answer").await;
+    daemon.becomes(&id, "answered_by", "machine").await;
+    daemon.remembers(&person, &["voicemail"]).await;
+}
+
+#[tokio::test]
+async fn who_ended_a_call_is_known_with_its_end_however_often_that_is_told() {
+    let daemon = Daemon::start().await;
+    let team = daemon.team().await;
+    for n in 0..10 {
+        let id = daemon.placed(&team.caller, &person(n)).await;
+        let placed = daemon.carrier.last();
+        for status in ["in-progress", "completed", "completed"] {
+            assert_eq!(daemon.carrier.tell(&placed, status, &[]).await, 204);
+        }
+        // Looked at without a pause: as soon as it is over, it says by whom.
+        let path = format!("/switchback/v1/calls/{id}");
+        let mut call = daemon.get(&path).await;
+        for _ in 0..10_000 {
+            if call["status"] == "completed" {
+                break;
+            }
+            call = daemon.get(&path).await;
+        }
+        assert_eq!(call["ended_by"], "caller", "{n}: {call}");
+    }
 }
 
 /// The verdicts of Twilio's two ways of detection (docs, voice/answering-machine-detection), and

@@ -14,6 +14,7 @@ mod commands;
 mod daemon;
 mod doctor;
 mod events;
+mod handed;
 mod keys;
 mod metrics;
 mod setup;

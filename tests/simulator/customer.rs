@@ -15,7 +15,7 @@ use axum::{
 use reqwest::header::HeaderMap;
 use switchback::{
     carriers::{self, CarrierId, Endpoint},
-    domain::{Account, AccountApi, AccountId, AccountOrigin, Secret, UnixMillis},
+    domain::{Account, AccountOrigin, Secret, UnixMillis},
     simulator::{Delivery, Exchange, Owned, Reach, Settings, Signer},
 };
 use tokio::net::TcpListener;
@@ -28,16 +28,9 @@ pub const WAIT: Duration = Duration::from_secs(10);
 
 pub fn account() -> Account {
     Account {
-        id: AccountId::of_name("main"),
-        name: "main".to_owned(),
-        carrier: CarrierId::Twilio,
-        tenant: None,
         account_id: ACCOUNT_SID.to_owned(),
         secrets: vec![Secret::new(TOKEN.to_owned())],
-        application_id: String::new(),
-        shared_keys: Vec::new(),
-        api: AccountApi::default(),
-        origin: AccountOrigin::Api,
+        ..Account::named("main".to_owned(), CarrierId::Twilio, AccountOrigin::Api)
     }
 }
 

@@ -72,7 +72,9 @@ async fn calls_of_mixed_carriers_are_answered_and_counted() {
         (&200.into(), &200.into(), &0.into())
     );
     let number = |pointer: &str| told.pointer(pointer).and_then(Value::as_f64).unwrap();
-    assert!(number("/answered_per_second") > 150.0 && number("/latency_us/p99") > 0.0, "{told:#}");
+    // However long it took on a busy machine.
+    let answered = number("/answered_per_second") * number("/lasted_s");
+    assert!((answered - 200.0).abs() < 1.0 && number("/latency_us/p99") > 0.0, "{told:#}");
     assert!(number("/latency_us/p50") <= number("/latency_us/max"));
     assert!(told["generator"]["was_bottleneck"].is_boolean() && told["is_ok"] == true);
     assert!(told["course"].as_array().unwrap().len() >= 10);

@@ -34,7 +34,13 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, watch as switch},
@@ -134,7 +140,8 @@ struct Shared<H> {
     handle: H,
 }
 
-/// Accepts until `stop` turns true, then lets requests in progress finish.
+/// Accepts until `stop` turns true, then answers what is in progress and what comes within half a
+/// second on connections that are open; each answer says that it is its connection's last.
 ///
 /// `handle` answers one request; sockets that it upgrades are its own to end.
 pub async fn serve<H, F>(
@@ -245,14 +252,18 @@ async fn connection<H, F>(
         let answer = (shared.handle)(request, peer);
         let watched = &watched;
         async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
+            if watched.is_stopping() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             watched.comes_to(Stage::Idle);
             Ok::<_, Infallible>(answer)
         }
     });
     let mut http = http1::Builder::new();
-    // The watch keeps the times.
-    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX);
+    // The watch keeps the times. An answer is so short that to copy it behind its head costs less
+    // than `writev` does beside `send`.
+    http.header_read_timeout(None).max_buf_size(HEAD_BYTES_MAX).writev(false);
     let io = Io::new(stream, Arc::clone(&watched));
     let mut connection = pin!(http.serve_connection(io, service).with_upgrades());
     let mut is_told = false;
@@ -268,7 +279,13 @@ async fn connection<H, F>(
         }
         connection.as_mut().poll(cx).map(Ok)
     });
-    match ended.await {
+    tell(ended.await);
+    shared.watch.forget(&watched);
+}
+
+/// Counts how a connection ended; or at which stage its time did.
+fn tell(ended: Result<hyper::Result<()>, Stage>) {
+    match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             if error.is_parse_too_large() {
@@ -280,7 +297,6 @@ async fn connection<H, F>(
         Err(Stage::Head) => metrics::edge_refused(EdgeRefusal::HeadTime),
         Err(Stage::Answering) => metrics::edge_refused(EdgeRefusal::AnswerTime),
     }
-    shared.watch.forget(&watched);
 }
 
 /// Returns when the switch is pressed, or can never be.

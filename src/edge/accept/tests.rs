@@ -155,7 +155,7 @@ async fn long_headers_are_refused_and_a_full_house_lets_wait() {
 }
 
 #[tokio::test]
-async fn a_stop_answers_what_was_asked_and_closes_what_is_quiet() {
+async fn a_stop_answers_what_comes_at_once_and_closes_what_is_quiet() {
     let served = serve_with(settings()).await;
     let mut quiet = connect("127.0.0.2", served.address).await;
     ask(&mut quiet).await;
@@ -163,12 +163,20 @@ async fn a_stop_answers_what_was_asked_and_closes_what_is_quiet() {
     let (head, body) = REQUEST.split_at(REQUEST.len() - 2);
     asks.write_all(head).await.unwrap();
     tokio::time::sleep(SECOND / 5).await;
+    let mut late = connect("127.0.0.4", served.address).await;
+    ask(&mut late).await;
     served.stop.send_replace(true);
+    tokio::time::sleep(SECOND / 10).await;
+    let last = |mut stream: TcpStream, rest: &'static [u8]| async move {
+        stream.write_all(rest).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+    };
+    last(late, REQUEST).await;
     assert_eq!(closes_after(&mut quiet).await, 0);
-    asks.write_all(body).await.unwrap();
-    let mut answer = String::new();
-    asks.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hi"), "{answer}");
+    last(asks, body).await;
     served.task.await.unwrap();
 }
 

@@ -18,6 +18,10 @@ use super::Times;
 /// From one look to the next.
 const TICK: Duration = Duration::from_millis(250);
 
+/// How long who may stop is still listened to, in ticks: a request that was on its way on an open
+/// connection when the stop came is answered, and told to come back on another.
+const LINGER: u32 = 2;
+
 /// What a connection has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -51,6 +55,8 @@ pub(super) struct Watch {
 struct Clock {
     tick: AtomicU32,
     is_stopping: AtomicBool,
+    /// Ticks since the stop.
+    lingered: AtomicU32,
 }
 
 /// One connection.
@@ -93,10 +99,9 @@ impl Watch {
         self.lock().remove(&watched.id);
     }
 
-    /// All are to end when they have answered.
+    /// All are to end when they have answered, and soon if nothing is asked of them.
     pub(super) fn stop(&self) {
         self.clock.is_stopping.store(true, Ordering::SeqCst);
-        self.lock().values().for_each(|watched| watched.wake());
     }
 
     /// Looks at them, for ever.
@@ -111,7 +116,14 @@ impl Watch {
 
     fn tick(&self) {
         let now = self.clock.tick.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        self.lock().values().for_each(|watched| watched.look_at(now));
+        let ends = self.clock.is_stopping.load(Ordering::SeqCst)
+            && self.clock.lingered.fetch_add(1, Ordering::SeqCst) + 1 == LINGER;
+        for watched in self.lock().values() {
+            watched.look_at(now);
+            if ends {
+                watched.wake();
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Watched>, RandomState>> {
@@ -147,10 +159,15 @@ impl Watched {
         if state & OVER != 0 {
             return Look::Over(stage(state));
         }
-        match self.clock.is_stopping.load(Ordering::SeqCst) {
+        match self.clock.lingered.load(Ordering::SeqCst) >= LINGER {
             true => Look::Stop,
             false => Look::GoOn,
         }
+    }
+
+    /// Whether the answer that is given now is this connection's last.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.clock.is_stopping.load(Ordering::Relaxed)
     }
 
     fn look_at(&self, now: u32) {
@@ -211,6 +228,10 @@ mod tests {
         assert_eq!(look(), Look::Over(Stage::Idle));
         watched.comes_to(Stage::Idle);
         watch.stop();
+        assert!(watched.is_stopping());
+        ticks(1);
+        assert_eq!(look(), Look::GoOn);
+        ticks(1);
         assert_eq!(look(), Look::Stop);
         watch.forget(&watched);
         assert!(watch.lock().is_empty());

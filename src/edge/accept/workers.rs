@@ -9,6 +9,9 @@ use tokio::{
     sync::watch,
 };
 
+use super::super::gather;
+use crate::index;
+
 /// The threads. They end, with all that is on them, when this is dropped.
 pub struct Workers {
     handles: Vec<Handle>,
@@ -24,11 +27,19 @@ impl Workers {
         let (end, ended) = watch::channel(false);
         let mut handles = Vec::with_capacity(count.get());
         for n in 0..count.get() {
-            let runtime =
-                Builder::new_current_thread().thread_name("edge-blocking").enable_all().build()?;
+            let runtime = Builder::new_current_thread()
+                .thread_name("edge-blocking")
+                .enable_all()
+                .on_thread_park(|| {
+                    index::let_go();
+                    gather::rest();
+                })
+                .build()?;
             handles.push(runtime.handle().clone());
             let mut ended = ended.clone();
             thread::Builder::new().name(format!("edge-{n}")).spawn(move || {
+                // It decides one call after the other; when there is none, it waits.
+                index::keep();
                 runtime.block_on(async { drop(ended.wait_for(|ended| *ended).await) });
                 // A name server that is still being asked is not waited for.
                 runtime.shutdown_background();

@@ -19,9 +19,11 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
 use self::watch::Watch;
+use self::writing::Outlet;
 use super::comfort::Comfort;
+use super::gather;
 use super::prewarm::Expected;
-use super::report::{self, End, Relay, Report};
+use super::report::{self, End, Report};
 use super::socket::{Arrival, CarrierSocket, Open};
 use super::start::{self, Told};
 use super::voice::Voice;
@@ -68,7 +70,8 @@ pub async fn carry(
     let mut session =
         Session::new(Carrier::Here(socket), start.clone(), call, place, token, wiring);
     session.begin(start, open);
-    session.run().await
+    let end = session.run().await;
+    Box::pin(session.finish(end)).await
 }
 
 /// The same of a call whose stream is to begin: opens its runtime, and carries the call when its
@@ -81,7 +84,10 @@ pub async fn carry_ahead(
     token: String,
     wiring: &Wiring,
 ) -> Report {
-    Session::new(Carrier::Expected(expected), start, call, place, token, wiring).run().await
+    let mut session = Session::new(Carrier::Expected(expected), start, call, place, token, wiring);
+    let end = session.run().await;
+    // What is needed for good-bye would lie among what every frame needs.
+    Box::pin(session.finish(end)).await
 }
 
 /// One side of the bridge.
@@ -133,7 +139,6 @@ struct Session<'w> {
     transcript: Option<Transcript>,
     place: usize,
     attempt_at: UnixMillis,
-    flush: Flush,
     /// The carrier takes nothing more for now, so the runtime is not read.
     is_blocked: bool,
     /// Messages of the runtime that were read since the last write.
@@ -144,18 +149,11 @@ struct Session<'w> {
     /// The call was over when last looked at.
     is_over: bool,
     counted: Counts,
-    to_runtime: Relay,
-    to_carrier: Relay,
+    to_runtime: Outlet,
+    to_carrier: Outlet,
     report: Report,
     /// Counts the carrier's socket, once it is there.
     open: Option<(Option<Open>, metrics::MediaCall)>,
-}
-
-/// Which sinks hold something that was not flushed.
-#[derive(Default)]
-struct Flush {
-    carrier: bool,
-    runtime: bool,
 }
 
 impl<'w> Session<'w> {
@@ -188,21 +186,20 @@ impl<'w> Session<'w> {
             transcript: None,
             place,
             attempt_at: clock::now(),
-            flush: Flush::default(),
             is_blocked: false,
             read_in_turn: 0,
             ping_due: false,
             is_deaf: false,
             is_over: false,
             counted: Counts::default(),
-            to_runtime: Relay::default(),
-            to_carrier: Relay::default(),
+            to_runtime: Outlet::default(),
+            to_carrier: Outlet::default(),
             report: Report::new(),
             open: None,
         }
     }
 
-    async fn run(mut self) -> Report {
+    async fn run(&mut self) -> End {
         let call = Arc::clone(&self.call);
         let mut wanted = std::pin::pin!(call.wanted());
         let mut over = std::pin::pin!(call.over());
@@ -228,7 +225,7 @@ impl<'w> Session<'w> {
             })
             .await;
         }
-        self.finish(end.unwrap_or(End::CarrierGone)).await
+        end.unwrap_or(End::CarrierGone)
     }
 
     /// Carries frames as long as there are any. It returns when the call ends, and when what is
@@ -386,8 +383,9 @@ impl<'w> Session<'w> {
         };
         match self.bridge.from_carrier(socket.text()) {
             FromCarrier::Audio => {
+                gather::frame();
                 if matches!(self.leg, Leg::Open(_)) {
-                    self.to_runtime.read();
+                    self.to_runtime.relay.read();
                 }
                 None
             }
@@ -403,9 +401,12 @@ impl<'w> Session<'w> {
         match (heard, &self.leg) {
             (Heard::Text, Leg::Open(socket)) => {
                 let what = self.bridge.from_runtime(socket.text());
+                if what == FromRuntime::Audio {
+                    gather::frame();
+                }
                 // What is held is neither timed nor heard yet.
                 if what == FromRuntime::Audio && !self.is_expecting() {
-                    self.to_carrier.read();
+                    self.to_carrier.relay.read();
                     self.liveness.heard();
                 }
                 None

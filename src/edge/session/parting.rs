@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::writing::Outlet;
 use super::{Carrier, Leg, Session};
 use crate::calls::{Event as CallEvent, MediaState, Resume};
 use crate::domain::{CallEnd, TargetTried};
-use crate::edge::report::{self, End, Relay, Report};
+use crate::edge::report::{self, End, Report};
 use crate::edge::socket::farewell;
 use crate::edge::voice::Voice;
 use crate::runtime::websocket::{CLOSE_AWAY, CLOSE_NORMAL};
@@ -62,8 +63,7 @@ impl Session<'_> {
             Leg::Open(socket) => {
                 self.bridge.part();
                 self.ping_due = false;
-                self.flush.runtime = false;
-                self.to_runtime = Relay::default();
+                self.to_runtime = Outlet::default();
                 self.is_deaf = false;
                 (socket, last)
             }

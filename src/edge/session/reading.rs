@@ -49,7 +49,7 @@ impl Session<'_> {
     /// Whether the runtime is read: nothing it said before is still on its way, but for what leaves
     /// in the same write.
     pub(super) fn may_read_runtime(&self) -> bool {
-        let is_flowing = !self.flush.carrier && !self.is_blocked && self.read_in_turn > 0;
+        let is_flowing = !self.to_carrier.is_unflushed && !self.is_blocked && self.read_in_turn > 0;
         self.bridge.may_read_runtime() || (is_flowing && !self.is_expecting())
     }
 }

@@ -5,6 +5,8 @@
 use std::task::{Context as TaskContext, Poll};
 
 use super::{Carrier, Leg, Session};
+use crate::edge::report::Relay;
+use crate::media::bridge::Bridge;
 use crate::runtime::websocket::{Broken, Say, Socket};
 use crate::telemetry::metrics;
 
@@ -12,33 +14,65 @@ use crate::telemetry::metrics;
 /// where it can be dropped no more, if the other side took nothing.
 const WRITTEN_AT_ONCE_MAX: usize = 4 * 1024;
 
+/// A side that is written to.
+#[derive(Default)]
+pub(super) struct Outlet {
+    pub(super) relay: Relay,
+    /// It holds something that was not flushed.
+    pub(super) is_unflushed: bool,
+}
+
+impl Outlet {
+    /// Writes all that the bridge has for this side, as far as the socket takes it; a ping goes
+    /// first where one is due.
+    fn write(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        socket: &mut (impl Socket + ?Sized),
+        bridge: &mut Bridge,
+        has_more: impl Fn(&Bridge) -> bool,
+        next: impl for<'b> Fn(&'b mut Bridge) -> Option<&'b str>,
+        ping_due: &mut bool,
+    ) -> Result<(), Broken> {
+        while *ping_due || has_more(bridge) {
+            let Poll::Ready(ready) = socket.poll_ready(cx) else { break };
+            ready?;
+            if std::mem::take(ping_due) {
+                socket.say(Say::Ping);
+            }
+            let mut len = 0;
+            while len < WRITTEN_AT_ONCE_MAX
+                && let Some(text) = next(bridge)
+            {
+                len += text.len();
+                socket.say(Say::Text(text));
+            }
+            self.is_unflushed = true;
+            self.flush(cx, socket)?;
+        }
+        if self.is_unflushed { self.flush(cx, socket) } else { Ok(()) }
+    }
+
+    fn flush(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        socket: &mut (impl Socket + ?Sized),
+    ) -> Result<(), Broken> {
+        if let Poll::Ready(flushed) = socket.poll_flush(cx) {
+            flushed?;
+            self.is_unflushed = false;
+            self.relay.written();
+        }
+        Ok(())
+    }
+}
+
 impl Session<'_> {
     pub(super) fn write_to_carrier(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Broken> {
-        let Self { carrier, bridge, flush, .. } = self;
+        let Self { carrier, bridge, to_carrier, .. } = self;
         if let Carrier::Here(socket) = carrier {
-            while bridge.has_for_carrier() {
-                let Poll::Ready(ready) = socket.poll_ready(cx) else { break };
-                ready?;
-                let mut len = 0;
-                while len < WRITTEN_AT_ONCE_MAX
-                    && let Some(text) = bridge.next_for_carrier()
-                {
-                    len += text.len();
-                    socket.say(Say::Text(text));
-                }
-                flush.carrier = true;
-                if socket.poll_flush(cx)?.is_ready() {
-                    flush.carrier = false;
-                    self.to_carrier.written();
-                }
-            }
-            if flush.carrier
-                && let Poll::Ready(flushed) = socket.poll_flush(cx)
-            {
-                flushed?;
-                flush.carrier = false;
-                self.to_carrier.written();
-            }
+            let (has_more, next) = (Bridge::has_for_carrier, Bridge::next_for_carrier);
+            to_carrier.write(cx, socket, bridge, has_more, next, &mut false)?;
         }
         if self.report.first_audio_to_carrier.is_none() && self.bridge.counts().to_carrier > 0 {
             let after = self.now().saturating_sub(self.began);
@@ -55,34 +89,10 @@ impl Session<'_> {
     }
 
     pub(super) fn write_to_runtime(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Broken> {
-        let Self { leg, bridge, flush, .. } = self;
+        let Self { leg, bridge, to_runtime, ping_due, .. } = self;
         let Leg::Open(socket) = leg else { return Ok(()) };
-        while self.ping_due || bridge.has_for_runtime() {
-            let Poll::Ready(ready) = socket.poll_ready(cx) else { break };
-            ready?;
-            if std::mem::take(&mut self.ping_due) {
-                socket.say(Say::Ping);
-            }
-            let mut len = 0;
-            while len < WRITTEN_AT_ONCE_MAX
-                && let Some(text) = bridge.next_for_runtime()
-            {
-                len += text.len();
-                socket.say(Say::Text(text));
-            }
-            flush.runtime = true;
-            if socket.poll_flush(cx)?.is_ready() {
-                flush.runtime = false;
-                self.to_runtime.written();
-            }
-        }
-        if flush.runtime
-            && let Poll::Ready(flushed) = socket.poll_flush(cx)
-        {
-            flushed?;
-            flush.runtime = false;
-            self.to_runtime.written();
-        }
+        let (has_more, next) = (Bridge::has_for_runtime, Bridge::next_for_runtime);
+        to_runtime.write(cx, socket, bridge, has_more, next, ping_due)?;
         if self.report.first_audio_to_runtime.is_none() && self.bridge.counts().to_runtime > 0 {
             let after = self.now().saturating_sub(self.began);
             self.report.first_audio_to_runtime = Some(after);

@@ -54,14 +54,8 @@ const fn low(word: u64, bits: u32) -> usize {
 }
 
 /// What readers look into.
-pub(super) struct Arena<W> {
-    chunks: Box<[OnceLock<Chunk<W>>]>,
-}
-
-struct Chunk<W> {
-    words: Box<[W]>,
-    /// Words before the first whole line.
-    skipped: usize,
+pub(super) struct Arena<W: Word> {
+    chunks: Box<[OnceLock<W::Pages>]>,
 }
 
 impl<W: Word> Arena<W> {
@@ -72,14 +66,13 @@ impl<W: Word> Arena<W> {
     /// The words of a place, in whole lines.
     #[inline]
     pub(super) fn words(&self, place: Place) -> Option<&[W]> {
-        let chunk = self.chunks.get(place.chunk)?.get()?;
-        let first = chunk.skipped + place.line * LINE;
-        chunk.words.get(first..first + lines_of(place.groups) * LINE)
+        let first = place.line * LINE;
+        self.chunks.get(place.chunk)?.get()?.get(first..first + lines_of(place.groups) * LINE)
     }
 
     /// Words that the system was asked for, used or not.
     pub(super) fn len(&self) -> usize {
-        self.chunks.iter().map_while(OnceLock::get).map(|chunk| chunk.words.len()).sum()
+        self.chunks.iter().map_while(OnceLock::get).map(|words| words.len()).sum()
     }
 }
 
@@ -155,9 +148,9 @@ impl Spare {
         let wanted = (self.lines / SHARE).min(CHUNK_LINES_MAX).next_multiple_of(W::PAGE_LINES);
         let lines = lines.max(wanted).max(W::PAGE_LINES);
         let chunk = self.chunks;
-        let words = W::zeroed((lines + 1) * LINE);
-        let skipped = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
-        arena.chunks.get(chunk)?.set(Chunk { words, skipped }).ok()?;
+        let words = W::pages(lines * LINE)?;
+        let lines = words.len() / LINE;
+        arena.chunks.get(chunk)?.set(words).ok()?;
         self.chunks += 1;
         self.lines += lines;
         self.insert(chunk, 0, lines);

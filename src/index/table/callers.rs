@@ -14,7 +14,7 @@ use foldhash::HashMap;
 use super::{group::CALLERS_MAX, word::Word};
 use crate::domain::E164;
 
-/// Chunks there can be, each as large as all before it, and the bits of the first one's size.
+/// Chunks there can be, of which each is twice as large as the one before.
 const CHUNKS_MAX: usize = 25;
 
 /// What readers look into.
@@ -36,10 +36,7 @@ impl<W: Word> Callers<W> {
 
     fn put(&self, slot: u32, number: E164) -> Option<()> {
         let (chunk, place) = place::<W>(slot);
-        let chunk = self
-            .chunks
-            .get(chunk)?
-            .get_or_init(|| W::zeroed(W::CALLERS_FIRST << chunk.saturating_sub(1)));
+        let chunk = self.chunks.get(chunk)?.get_or_init(|| W::zeroed(W::CALLERS_FIRST << chunk));
         chunk.get(place)?.store(number.as_u64(), Release);
         Some(())
     }
@@ -50,15 +47,14 @@ impl<W: Word> Callers<W> {
     }
 }
 
-/// The chunk of a slot and the place in it: the first two chunks are of one size, then each has
-/// room for as many as all before it.
+/// The chunk of a slot and the place in it: each chunk has room for twice as many as the one
+/// before.
+#[inline]
 const fn place<W: Word>(slot: u32) -> (usize, usize) {
-    let (slot, first) = (slot as usize, W::CALLERS_FIRST);
-    if slot < first {
-        return (0, slot);
-    }
-    let chunk = (slot / first).ilog2() as usize;
-    (chunk + 1, slot - (first << chunk))
+    let place = slot as usize + W::CALLERS_FIRST;
+    // Never zero; said so that it need not be looked at.
+    let chunk = ((place / W::CALLERS_FIRST) | 1).ilog2() as usize;
+    (chunk, place - (W::CALLERS_FIRST << chunk))
 }
 
 /// Which slot every number has.

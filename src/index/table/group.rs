@@ -160,20 +160,16 @@ impl Way {
         }
     }
 
-    /// The groups behind the home one in their order, over and over.
+    /// The group behind that one; behind the last the home one again.
     #[inline]
-    fn others(self) -> impl Iterator<Item = usize> {
-        let Self { groups, home, step, .. } = self;
-        let next = move |group: &usize| {
-            let next = group + step;
-            Some(if next < groups { next } else { next.saturating_sub(groups) })
-        };
-        std::iter::successors(Some(home), next).skip(1)
+    const fn next(self, group: usize) -> usize {
+        let next = group + self.step;
+        if next < self.groups { next } else { next.saturating_sub(self.groups) }
     }
 }
 
 /// Which of a home's four counts is of those with this hash of the number.
-const fn kind(number: u64) -> u32 {
+pub(super) const fn kind(number: u64) -> u32 {
     (number & 3) as u32
 }
 
@@ -225,17 +221,9 @@ impl<'t, W: Word> Extent<'t, W> {
     }
 
     #[inline]
-    fn group(&self, group: usize) -> Option<&'t [W; WORDS]> {
-        self.words.get(group * WORDS..)?.first_chunk()
-    }
-
-    /// Has a group's lines fetched.
-    #[inline]
-    pub(super) fn fetch(&self, group: usize) {
-        if let Some(words) = self.group(group) {
-            let (lines, _) = words.as_chunks::<LINE>();
-            lines.iter().for_each(|[first, ..]| W::fetch(first));
-        }
+    pub(super) fn group(&self, group: usize) -> Option<&'t [W; WORDS]> {
+        let (groups, _) = self.words.as_chunks();
+        groups.get(group)
     }
 
     /// Has the line fetched that says whose touches are in a group, and whether others passed it.
@@ -260,51 +248,42 @@ impl<'t, W: Word> Extent<'t, W> {
         contact: impl FnOnce() -> u64,
         mut take: impl FnMut(Position, Entry) -> bool,
     ) {
-        let Some(header) = self.each_in(home(number, self.groups), key, &mut take) else { return };
-        if !header.is_left(kind(number)) {
-            return;
+        let home = home(number, self.groups);
+        let Some(words) = self.group(home) else { return };
+        match each_in(words, key, |slot, entry| take(Position { group: home, slot }, entry)) {
+            Some(header) if header.is_left(kind(number)) => {
+                self.each_elsewhere(key, Way::new(number, contact(), self.groups), take);
+            }
+            Some(_) | None => {}
         }
-        let way = Way::new(number, contact(), self.groups);
-        let mut ahead = way.others();
-        ahead.by_ref().take(AHEAD).for_each(|group| self.fetch_head(group));
-        for (group, later) in way.others().zip(ahead).take(self.groups.saturating_sub(1)) {
-            self.fetch_head(later);
-            match self.each_in(group, key, &mut take) {
+    }
+
+    /// Every touch of a contact that is not in its home.
+    pub(super) fn each_elsewhere(
+        &self,
+        key: ContactKey,
+        way: Way,
+        mut take: impl FnMut(Position, Entry) -> bool,
+    ) {
+        let (mut group, mut ahead) = (way.home, way.home);
+        let fetch_next = |ahead: &mut usize| {
+            *ahead = way.next(*ahead);
+            self.fetch_head(*ahead);
+        };
+        // Most that is not at home lies in the group behind it.
+        if let Some(words) = self.group(way.next(way.home)) {
+            fetch(words);
+        }
+        (0..AHEAD).for_each(|_| fetch_next(&mut ahead));
+        for _ in 1..self.groups {
+            fetch_next(&mut ahead);
+            group = way.next(group);
+            let Some(words) = self.group(group) else { return };
+            match each_in(words, key, |slot, entry| take(Position { group, slot }, entry)) {
                 Some(header) if header.is_passed() => {}
                 Some(_) | None => return,
             }
         }
-    }
-
-    /// Every touch of a contact in one group, and how that is headed; none once `take` wants no
-    /// more.
-    #[inline]
-    fn each_in(
-        &self,
-        group: usize,
-        key: ContactKey,
-        take: &mut impl FnMut(Position, Entry) -> bool,
-    ) -> Option<Header> {
-        let (low, high) = key_words(key);
-        let words = self.group(group)?;
-        let [first, keys @ ..] = words;
-        let header = header(first.load(Acquire));
-        let mut found = 0_u32;
-        for (slot, word) in keys.iter().take(SLOTS).enumerate() {
-            found |= u32::from(word.load(Relaxed) == low) << slot;
-        }
-        found &= header.taken();
-        while found != 0 {
-            let slot = found.trailing_zeros() as usize;
-            found &= found - 1;
-            if let Some((tenant, touch)) = touch(words, slot, key)
-                && tenant == high
-                && !take(Position { group, slot }, touch)
-            {
-                return None;
-            }
-        }
-        Some(header)
     }
 
     /// The touch at a place.
@@ -389,6 +368,42 @@ impl<'t, W: Word> Extent<'t, W> {
     }
 }
 
+/// Has a group's lines fetched.
+#[inline]
+pub(super) fn fetch<W: Word>(group: &[W; WORDS]) {
+    let (lines, _) = group.as_chunks::<LINE>();
+    lines.iter().for_each(|[first, ..]| W::fetch(first));
+}
+
+/// Every touch of a contact in one group, with its slot, and how the group is headed; none once
+/// `take` wants no more.
+#[inline(always)]
+pub(super) fn each_in<W: Word>(
+    words: &[W; WORDS],
+    key: ContactKey,
+    mut take: impl FnMut(usize, Entry) -> bool,
+) -> Option<Header> {
+    let (low, high) = key_words(key);
+    let [first, keys @ ..] = words;
+    let header = header(first.load(Acquire));
+    let mut found = 0_u32;
+    for (slot, word) in keys.iter().take(SLOTS).enumerate() {
+        found |= u32::from(word.load(Relaxed) == low) << slot;
+    }
+    found &= header.taken();
+    while found != 0 {
+        let slot = found.trailing_zeros() as usize;
+        found &= found - 1;
+        if let Some((tenant, touch)) = touch(words, slot, key)
+            && tenant == high
+            && !take(slot, touch)
+        {
+            return None;
+        }
+    }
+    Some(header)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
 const fn header(word: u64) -> Header {
     Header(word as u32)
@@ -397,7 +412,8 @@ const fn header(word: u64) -> Header {
 /// The touch in a slot of a contact, and the upper part of its tenant's slot.
 #[inline]
 fn touch<W: Word>(words: &[W; WORDS], slot: usize, key: ContactKey) -> Option<(u32, Entry)> {
-    let first = TOUCHES + slot * TOUCH;
+    // No slot is beyond the seventh; said so that it need not be checked.
+    let first = TOUCHES + slot % 8 * TOUCH;
     let [upper, lower, when] = words.get(first..)?.first_chunk()?;
     let id = TouchId(Uuid::from_u64_pair(upper.load(Relaxed), lower.load(Relaxed)));
     let (place, shift) = caller_place(slot);
@@ -408,11 +424,8 @@ fn touch<W: Word>(words: &[W; WORDS], slot: usize, key: ContactKey) -> Option<(u
 
 /// The word that holds a slot's caller, and where in it.
 const fn caller_place(slot: usize) -> (usize, u32) {
-    match slot {
-        0 => (0, 32),
-        _ if slot % 2 == 1 => (CALLERS + (slot - 1) / 2, 0),
-        _ => (CALLERS + (slot - 1) / 2, 32),
-    }
+    let half = if slot == 0 { 1 } else { 2 * CALLERS - 1 + slot };
+    (half / 2 % WORDS, if half % 2 == 0 { 0 } else { 32 })
 }
 
 /// A contact in the two places that hold it: its number with the lower part of the tenant's slot,

@@ -70,7 +70,7 @@ impl Keeper {
 }
 
 /// A table that is being read back. Nobody looks into it yet, so several may fill it at once.
-pub(in crate::index) struct Restoring<W = std::sync::atomic::AtomicU64> {
+pub(in crate::index) struct Restoring<W: Word = std::sync::atomic::AtomicU64> {
     table: Table<W>,
     spare: Spare,
     callers: Slots,

@@ -41,7 +41,7 @@ use std::{
 use foldhash::quality::SeedableRandomState;
 
 use super::touches::{ContactKey, Remembered, RememberedTouch};
-use crate::domain::{E164, REMEMBERED_MAX};
+use crate::domain::E164;
 use arena::{Arena, Place};
 use callers::Callers;
 pub(super) use group::LAYOUT;
@@ -59,7 +59,7 @@ const SEGMENTS: usize = 4096;
 /// What readers share. Its hasher is keyed with what nobody can guess, afresh or as the image says
 /// that it was read from: tenants import whatever numbers they like, and chosen ones must not meet
 /// in one place.
-pub(super) struct Table<W = AtomicU64> {
+pub(super) struct Table<W: Word = AtomicU64> {
     segments: Box<[Segment<W>]>,
     arena: Arena<W>,
     callers: Callers<W>,
@@ -74,6 +74,24 @@ struct Segment<W> {
     version: W,
     place: W,
 }
+
+/// A number whose touches are on their way from memory.
+pub(in crate::index) struct Fetched<'t, W = AtomicU64> {
+    /// Its hash.
+    number: u64,
+    segment: Option<&'t Segment<W>>,
+    /// Where the segment was, and where in it the search begins.
+    place: u64,
+    home: Option<&'t [W; group::WORDS]>,
+}
+
+impl<W> Clone for Fetched<'_, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<W> Copy for Fetched<'_, W> {}
 
 /// Where a contact belongs.
 #[derive(Clone, Copy)]
@@ -131,49 +149,90 @@ impl<W: Word> Table<W> {
     }
 
     /// Has what is remembered of that number fetched, by whichever tenant: so that it is there when
-    /// the tenant is known. Returns the number's hash, for [`Table::read`].
+    /// the tenant is known.
     #[inline]
-    pub(super) fn fetch(&self, contact: E164) -> u64 {
+    pub(super) fn fetch(&self, contact: E164) -> Fetched<'_, W> {
         let number = self.hash_number(contact);
-        if let Some(extent) = self.segments.get(self.index(number)).and_then(|of| self.extent(of)) {
-            extent.fetch(group::home(number, extent.groups));
+        let segment = self.segments.get(self.index(number));
+        let place = segment.map_or(0, |segment| segment.place.load(Acquire));
+        let home = self.home(place, number);
+        if let Some(home) = home {
+            group::fetch(home);
         }
-        number
+        Fetched { number, segment, place, home }
     }
 
-    /// Reads what is remembered of a contact, as of one moment; its number's hash is known.
+    /// The group where a search begins, in the extent at a place.
     #[inline]
-    pub(super) fn read(&self, key: ContactKey, number: u64, found: &mut Remembered) {
-        let Some(segment) = self.segments.get(self.index(number)) else { return };
-        loop {
-            let version = segment.version.load(Acquire);
-            found.clear();
-            if let Some(extent) = self.extent(segment) {
-                let contact = || self.hash_with(key, number).contact;
-                extent.each_of(key, number, contact, |_, entry| {
-                    if let Some(touch) = self.touch(&entry) {
-                        found.push(touch);
-                    }
-                    // What is written over meanwhile may show more; the version says so.
-                    found.len() < REMEMBERED_MAX
-                });
+    fn home(&self, place: u64, number: u64) -> Option<&[W; group::WORDS]> {
+        let extent = self.extent_at(place)?;
+        extent.group(group::home(number, extent.groups))
+    }
+
+    /// Reads what is remembered of a contact, as of one moment, into what is empty.
+    #[inline(always)]
+    pub(super) fn read(&self, key: ContactKey, at: Fetched<'_, W>, found: &mut Remembered) {
+        let Some(segment) = at.segment else { return };
+        let version = segment.version.load(Acquire);
+        // Hardly ever has a segment moved since it was fetched, and most that is remembered is at
+        // home.
+        let is_there = segment.place.load(Acquire) == at.place;
+        if is_there && let Some(home) = at.home {
+            let header = group::each_in(home, key, |_, entry| self.take(&entry, found));
+            if header.is_some_and(|header| header.is_left(group::kind(at.number))) {
+                self.read_elsewhere(key, at.number, at.place, found);
             }
-            W::fence(Acquire);
-            if segment.version.load(Relaxed) == version {
-                break;
-            }
-            hint::spin_loop();
+        }
+        W::fence(Acquire);
+        if !is_there || segment.version.load(Relaxed) != version {
+            self.read_on(key, at.number, segment, found);
         }
         if found.len() > 1 {
             settle(found);
         }
     }
 
+    /// Reads what is not at home.
+    #[inline(never)]
+    fn read_elsewhere(&self, key: ContactKey, number: u64, place: u64, found: &mut Remembered) {
+        let Some(extent) = self.extent_at(place) else { return };
+        let way = self.hash_with(key, number).way(extent.groups);
+        extent.each_elsewhere(key, way, |_, entry| self.take(&entry, found));
+    }
+
+    /// The same from the beginning, wherever it lies and however often it changes meanwhile.
+    #[inline(never)]
+    fn read_on(&self, key: ContactKey, number: u64, of: &Segment<W>, found: &mut Remembered) {
+        loop {
+            let version = of.version.load(Acquire);
+            found.clear();
+            if let Some(extent) = self.extent(of) {
+                let contact = || self.hash_with(key, number).contact;
+                extent.each_of(key, number, contact, |_, entry| self.take(&entry, found));
+            }
+            W::fence(Acquire);
+            if of.version.load(Relaxed) == version {
+                return;
+            }
+            hint::spin_loop();
+        }
+    }
+
+    /// Takes a touch; whether there is room for another. What is written over meanwhile may show
+    /// more than a contact remembers; the version says so.
+    #[inline]
+    fn take(&self, entry: &Entry, found: &mut Remembered) -> bool {
+        if let Some(touch) = self.touch(entry) {
+            let _taken_while_there_is_room = found.try_push(touch);
+        }
+        !found.is_full()
+    }
+
     /// As [`Table::read`], of a contact whose number was not looked for before.
     #[cfg(test)]
     fn get(&self, key: ContactKey) -> Remembered {
         let mut found = Remembered::new();
-        self.read(key, self.hash_number(key.1), &mut found);
+        self.read(key, self.fetch(key.1), &mut found);
         found
     }
 
@@ -184,7 +243,12 @@ impl<W: Word> Table<W> {
     }
 
     fn extent(&self, segment: &Segment<W>) -> Option<Extent<'_, W>> {
-        let place = Place::from_word(segment.place.load(Acquire))?;
+        self.extent_at(segment.place.load(Acquire))
+    }
+
+    #[inline]
+    fn extent_at(&self, place: u64) -> Option<Extent<'_, W>> {
+        let place = Place::from_word(place)?;
         Some(Extent::new(self.arena.words(place)?, place.groups))
     }
 
@@ -217,12 +281,19 @@ impl<W: Word> Table<W> {
 
 /// Takes out what another touch stands for: where one is put in place of another, both show for a
 /// moment.
+#[inline(never)]
 fn settle(found: &mut Remembered) {
-    let stands_for = |newer: &RememberedTouch, older: &RememberedTouch| {
-        newer.rank() > older.rank() && newer.stands_for(older)
-    };
-    if found.iter().any(|older| found.iter().any(|newer| stands_for(newer, older))) {
+    let mut rest = found.as_slice();
+    let mut is_double = false;
+    while let [one, others @ ..] = rest {
+        is_double |= others.iter().any(|other| one.stands_for(other));
+        rest = others;
+    }
+    if is_double {
         let all = found.clone();
+        let stands_for = |newer: &RememberedTouch, older: &RememberedTouch| {
+            newer.rank() > older.rank() && newer.stands_for(older)
+        };
         found.retain(|older| !all.iter().any(|newer| stands_for(newer, older)));
     }
 }

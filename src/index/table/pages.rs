@@ -1,27 +1,75 @@
-//! Advice about the table's memory. Huge pages, where the system gives them: a look-up at random in
-//! a gigabyte of 4 KiB pages misses the TLB as well as the cache. And lines that are wanted soon.
+//! The table's memory, and advice about it. Huge pages, where the system gives them: a look-up at
+//! random in a gigabyte of 4 KiB pages misses the TLB as well as the cache. And lines that are
+//! wanted soon.
 
-#![expect(unsafe_code, reason = "no safe function gives advice about memory, to system or core")]
+#![expect(unsafe_code, reason = "no safe function maps memory where it is wanted or gives advice")]
 
-use std::sync::atomic::AtomicU64;
+use std::{ops::Deref, ptr::NonNull, slice, sync::atomic::AtomicU64};
 
-/// Asks for huge pages under these words (Linux `madvise(2)`, `MADV_HUGEPAGE`). It is advice:
-/// where it is not taken, everything works as before.
-pub(super) fn ask_for_huge(words: &[AtomicU64]) {
-    const HUGE: usize = 2 << 20;
-    const PAGE: usize = 4096;
-    let range = words.as_ptr_range();
-    let start = range.start.addr().next_multiple_of(PAGE);
-    let len = (range.end.addr() & !(PAGE - 1)).saturating_sub(start);
-    if len < HUGE {
-        return;
+/// Bytes of a huge page.
+const HUGE: usize = 2 << 20;
+
+/// Words in whole huge pages of their own, all zero at first: what is not touched costs nothing.
+///
+/// They are mapped, not allocated, since no allocator puts them at a huge page's beginning without
+/// writing them full or asking for one more: of a table in allocated chunks, nearly half had to lie
+/// in small pages.
+pub(in crate::index) struct Pages {
+    first: NonNull<AtomicU64>,
+    words: usize,
+}
+
+// SAFETY: it owns its memory, which is atomic words.
+unsafe impl Send for Pages {}
+// SAFETY: as above.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    /// At least so many words; `None` where the system gives no memory.
+    pub(super) fn new(words: usize) -> Option<Self> {
+        let bytes = words.checked_mul(size_of::<u64>())?.checked_next_multiple_of(HUGE)?;
+        let asked = bytes.checked_add(HUGE)?;
+        let (read_write, private) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, wherever the system likes, overlaps nothing.
+        let mapped = unsafe { libc::mmap(std::ptr::null_mut(), asked, read_write, private, -1, 0) };
+        if mapped == libc::MAP_FAILED {
+            return None;
+        }
+        let before = mapped.addr().next_multiple_of(HUGE) - mapped.addr();
+        // SAFETY: both ends and what is between them lie in the mapping, which nobody has seen.
+        let first = unsafe {
+            let first = mapped.byte_add(before);
+            if before > 0 {
+                libc::munmap(mapped, before);
+            }
+            if before < HUGE {
+                libc::munmap(first.byte_add(bytes), HUGE - before);
+            }
+            // Advice: where it is not taken, everything works as before.
+            #[cfg(target_os = "linux")]
+            libc::madvise(first, bytes, libc::MADV_HUGEPAGE);
+            first
+        };
+        Some(Self { first: NonNull::new(first.cast())?, words: bytes / size_of::<u64>() })
     }
-    #[cfg(target_os = "linux")]
-    // SAFETY: the range is whole pages inside memory that `words` borrows, and the advice changes
-    // neither its content nor its protection.
-    unsafe {
-        let first = words.as_ptr().with_addr(start).cast_mut().cast();
-        let _taken_or_not = libc::madvise(first, len, libc::MADV_HUGEPAGE);
+}
+
+impl Deref for Pages {
+    type Target = [AtomicU64];
+
+    #[inline]
+    fn deref(&self) -> &[AtomicU64] {
+        // SAFETY: so many words are mapped from there on until this is dropped; the system makes
+        // them zero, which is a word like any other.
+        unsafe { slice::from_raw_parts(self.first.as_ptr(), self.words) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: this is the whole of the mapping, and nobody borrows it any more.
+        unsafe { libc::munmap(self.first.as_ptr().cast(), self.words * size_of::<u64>()) };
     }
 }
 

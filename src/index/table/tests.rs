@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{group::SLOTS, *};
 use crate::{
-    domain::{E164, Outcome, TouchId, UnixSeconds},
+    domain::{E164, Outcome, REMEMBERED_MAX, TouchId, UnixSeconds},
     index::{
         slot::{AgentSlot, TenantSlot},
         touches::remember,
@@ -321,9 +321,14 @@ fn readers_see_every_contact_whole() {
 impl Word for atomic::AtomicU64 {
     const PAGE_LINES: usize = 24;
     const CALLERS_FIRST: usize = 2;
+    type Pages = Box<[Self]>;
 
     fn new(value: u64) -> Self {
         Self::new(value)
+    }
+
+    fn pages(count: usize) -> Option<Box<[Self]>> {
+        Some(Self::zeroed(count))
     }
 
     fn zeroed(count: usize) -> Box<[Self]> {

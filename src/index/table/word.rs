@@ -1,6 +1,11 @@
 //! The words that the table is made of: an atomic of the standard library, or loom's in a test.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicU64, Ordering, fence},
+};
+
+use super::pages::{self, Pages};
 
 /// A shared word.
 pub(in crate::index) trait Word: Send + Sync + Sized + 'static {
@@ -9,9 +14,15 @@ pub(in crate::index) trait Word: Send + Sync + Sized + 'static {
     /// Callers of the first chunk of them: a page.
     const CALLERS_FIRST: usize = 1 << 9;
 
+    /// The table's memory: words that stay where they are.
+    type Pages: Deref<Target = [Self]> + Send + Sync;
+
     /// As [`AtomicU64::new`].
     fn new(value: u64) -> Self;
-    /// So many, all zero. Untouched memory costs nothing where the system gives it lazily.
+    /// At least so many, all zero, in whole pages that begin at a line; `None` where there is no
+    /// memory. What is not touched costs nothing.
+    fn pages(count: usize) -> Option<Self::Pages>;
+    /// So many, all zero.
     fn zeroed(count: usize) -> Box<[Self]>;
     /// As [`AtomicU64::load`].
     fn load(&self, order: Ordering) -> u64;
@@ -24,14 +35,18 @@ pub(in crate::index) trait Word: Send + Sync + Sized + 'static {
 }
 
 impl Word for AtomicU64 {
+    type Pages = Pages;
+
     fn new(value: u64) -> Self {
         Self::new(value)
     }
 
     fn zeroed(count: usize) -> Box<[Self]> {
-        let words = bytemuck::zeroed_slice_box(count);
-        super::pages::ask_for_huge(&words);
-        words
+        bytemuck::zeroed_slice_box(count)
+    }
+
+    fn pages(count: usize) -> Option<Pages> {
+        Pages::new(count)
     }
 
     #[inline]
@@ -46,7 +61,7 @@ impl Word for AtomicU64 {
 
     #[inline]
     fn fetch(&self) {
-        super::pages::fetch(self);
+        pages::fetch(self);
     }
 
     #[inline]

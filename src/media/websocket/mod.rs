@@ -79,15 +79,16 @@ pub const CONTROL_LEN_MAX: usize = 125;
 
 /// Masks bytes, or takes the mask off (§5.3).
 fn mask(bytes: &mut [u8], key: [u8; 4]) {
-    const BLOCK: usize = 16;
+    const BLOCK: usize = size_of::<u128>();
     let mut block_key = [0; BLOCK];
     block_key.iter_mut().zip(key.iter().cycle()).for_each(|(place, byte)| *place = *byte);
-    // Whole blocks with a key of a block's length: the compiler makes vectors of it.
+    // A block is one number, with a key of its length: one step each, however it is compiled.
+    let whole_key = u128::from_ne_bytes(block_key);
     let (blocks, rest) = bytes.as_chunks_mut::<BLOCK>();
     for block in blocks {
-        block.iter_mut().zip(block_key).for_each(|(byte, key)| *byte ^= key);
+        *block = (u128::from_ne_bytes(*block) ^ whole_key).to_ne_bytes();
     }
-    rest.iter_mut().zip(block_key).for_each(|(byte, key)| *byte ^= key);
+    rest.iter_mut().zip(&block_key).for_each(|(byte, key)| *byte ^= key);
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ const BUFFER_LEN: usize = 2 * 1024;
 pub struct Reader {
     role: Role,
     message_len_max: usize,
-    /// How long the buffer is when nothing is in it.
+    /// How long the buffer is at least, and at most when nothing is in it.
     buffer_len: usize,
+    kept_len: usize,
     buffer: Vec<u8>,
     /// What came and was not yet told.
     unread: Range<usize>,
@@ -58,6 +59,7 @@ impl Reader {
             role,
             message_len_max,
             buffer_len: BUFFER_LEN,
+            kept_len: BUFFER_LEN,
             unread: 0..came.len(),
             buffer: came,
             frame_len: 0,
@@ -67,10 +69,12 @@ impl Reader {
         }
     }
 
-    /// Keeps a buffer of its own of that length: who hears many at once reads them at once.
+    /// Keeps a buffer of its own of that length, or of up to `kept_len` where messages are as long:
+    /// who hears many at once reads them at once.
     #[must_use]
-    pub fn keeping(mut self, buffer_len: usize) -> Self {
+    pub fn keeping(mut self, buffer_len: usize, kept_len: usize) -> Self {
         self.buffer_len = buffer_len.max(BUFFER_LEN);
+        self.kept_len = kept_len.max(self.buffer_len);
         self
     }
 
@@ -82,7 +86,7 @@ impl Reader {
     pub fn room(&mut self) -> &mut [u8] {
         if self.unread.is_empty() {
             self.unread = 0..0;
-            if self.buffer.len() > self.buffer_len && self.frame_len <= self.buffer_len {
+            if self.buffer.len() > self.kept_len && self.frame_len <= self.kept_len {
                 self.buffer = Vec::new();
             }
             if self.buffer.capacity() == 0 && self.is_lent() {

@@ -140,8 +140,8 @@ fn memory_is_given_back_after_a_long_message() {
 fn who_carries_many_keeps_long_buffers() {
     const LONG: usize = 16 * 1024;
     let (mut writer, mut reader) =
-        (Writer::default(), Reader::new(Role::Client, LEN_MAX, Vec::new()).keeping(LONG));
-    writer.keep(LONG);
+        (Writer::default(), Reader::new(Role::Client, LEN_MAX, Vec::new()).keeping(LONG, 2 * LONG));
+    writer.keep(2 * LONG);
     for _ in 0..3 {
         let room = reader.room();
         assert_eq!(room.len(), LONG);
@@ -158,6 +158,20 @@ fn who_carries_many_keeps_long_buffers() {
         assert_eq!(reader.advance(), Ok(None));
         reader.rest();
     }
+    // What was needed once for a longer message stays.
+    writer.push(Opcode::Binary, &[3; LONG + LONG / 2], None);
+    let mut left = writer.pending();
+    while !left.is_empty() {
+        let room = reader.room();
+        let (now, later) = left.split_at(room.len().min(left.len()));
+        room.get_mut(..now.len()).unwrap().copy_from_slice(now);
+        reader.came(now.len());
+        left = later;
+        assert_eq!(reader.advance(), Ok(later.is_empty().then_some(Heard::Binary)));
+    }
+    assert_eq!(reader.bytes(), [3; LONG + LONG / 2]);
+    assert_eq!(reader.advance(), Ok(None));
+    assert!((LONG + LONG / 2..=2 * LONG).contains(&reader.room().len()));
 }
 
 /// A pipe's end that never waits: what was written stays, what is read has come before.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use super::table::{End, Table};
+use super::table::{End, MESSAGE_LEN_MAX, Table};
 use crate::media::liveness::{PING_EVERY, STALL_MAX};
 use crate::runtime::io::Io;
 use crate::runtime::websocket::{Broken, CLOSE_NORMAL, Heard, Say, Socket, WebSocket, send};
@@ -16,9 +16,12 @@ use crate::telemetry::timer::Timer;
 /// How long a link without calls is kept: the next one is spared a connection's making.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// What is read and written at once: a frame of each of two hundred calls. A link keeps two such
-/// buffers, its calls none.
+/// What is read at once: a frame of each of two hundred calls.
 const BUFFER_LEN: usize = 64 * 1024;
+
+/// The longest buffer that a link keeps for what it reads, and for what it writes, once something
+/// was as long: a message, with its head. Its calls keep none.
+const KEPT_LEN: usize = MESSAGE_LEN_MAX + 64;
 
 struct Carrying {
     socket: WebSocket<Io>,
@@ -44,7 +47,7 @@ enum Done {
 pub(super) async fn carry(socket: WebSocket<Io>, table: Arc<Table>) {
     let now = clock::instant();
     let mut carrying = Carrying {
-        socket: socket.keeping(BUFFER_LEN),
+        socket: socket.keeping(BUFFER_LEN, KEPT_LEN),
         table,
         batch: String::new(),
         wakers: Vec::new(),
@@ -97,7 +100,8 @@ impl Carrying {
             if has_ping {
                 self.socket.say(Say::Ping);
             }
-            let has_batch = self.table.take(&mut self.batch, cx);
+            let has_batch = self.table.take(&mut self.batch, &mut self.wakers, cx);
+            self.wakers.drain(..).for_each(Waker::wake);
             if has_batch {
                 self.socket.say(Say::Text(&self.batch));
             }

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use foldhash::fast::RandomState;
 
-use crate::media::texts::Texts;
+use crate::media::lent::Pool;
 use crate::runtime::websocket::CLOSE_NORMAL;
 use crate::telemetry::metrics::{self, MediaDirection};
 
@@ -29,7 +30,7 @@ const CREDIT_LEN: usize = WINDOW_LEN / 4;
 pub(super) const OUT_LEN_MAX: usize = 1024 * 1024;
 
 /// The longest message of the websocket: what common libraries take, and more.
-const MESSAGE_LEN_MAX: usize = 256 * 1024;
+pub(super) const MESSAGE_LEN_MAX: usize = 256 * 1024;
 
 /// RFC 6455 §7.4.1: against what was agreed on.
 const CLOSE_POLICY: u16 = 1008;
@@ -46,12 +47,74 @@ pub(super) enum End {
 /// What a call is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// A message, which was put where it was asked for.
+    /// A message: [`Lines::last`].
     Message,
     /// The runtime closes the call.
     Closed(u16),
     /// The link is no more.
     Ended(End),
+}
+
+/// Messages that a call has fetched, and takes one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    text: String,
+    /// Where the one is that was taken last.
+    last: Range<usize>,
+    /// What was taken since the table was told, in bytes of messages.
+    taken_len: usize,
+}
+
+/// Memory that a link keeps for what its calls are yet to take: as much as may wait to be sent. It
+/// is lent to who has something, so that a call has none of its own.
+const SPARE_MAX: usize = OUT_LEN_MAX;
+
+/// The longest text of it: half a second of a call's frames.
+const SPARE_LEN_MAX: usize = 8 * 1024;
+
+/// That memory.
+#[derive(Debug)]
+struct Spare(Pool);
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self(Pool::new(SPARE_MAX, SPARE_LEN_MAX))
+    }
+}
+
+impl Spare {
+    fn take(&mut self) -> String {
+        String::from_utf8(self.0.take()).unwrap_or_default()
+    }
+
+    fn give_back(&mut self, mut text: String) {
+        text.clear();
+        self.0.give_back(text.into_bytes());
+    }
+}
+
+impl Lines {
+    /// The message that was taken last.
+    pub(super) fn last(&self) -> &str {
+        self.text.get(self.last.clone()).unwrap_or_default()
+    }
+
+    /// Takes the next; whether there is one.
+    fn advance(&mut self) -> bool {
+        let start = if self.last.is_empty() { 0 } else { self.last.end + 1 };
+        let rest = self.text.get(start..).unwrap_or_default();
+        let Some(len) = rest.find('\n') else { return false };
+        self.last = start..start + len;
+        self.taken_len += len;
+        true
+    }
+
+    /// Fetches what came; whether there is anything.
+    fn fetch(&mut self, inbox: &mut String, spare: &mut Spare) -> bool {
+        self.last = 0..0;
+        spare.give_back(std::mem::replace(&mut self.text, std::mem::take(inbox)));
+        self.advance()
+    }
 }
 
 /// All calls of a link.
@@ -61,23 +124,28 @@ pub(super) struct Table(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     calls: HashMap<u32, Call, RandomState>,
+    spare: Spare,
     last: u32,
     out: String,
     /// Who writes, where it waits for something to be written.
     writer: Option<Waker>,
-    /// Who waits for room.
-    blocked: Vec<Waker>,
+    /// The calls that wait for room.
+    blocked: Vec<u32>,
     end: Option<End>,
 }
 
 #[derive(Debug, Default)]
 struct Call {
-    inbox: Texts<()>,
+    /// What came and was not fetched, in lines.
+    inbox: String,
+    /// What came and was not taken, in bytes of messages.
     inbox_len: usize,
     /// What was taken, and the runtime not told of.
     taken_len: usize,
     is_accepted: bool,
     closed: Option<u16>,
+    /// It waits for room.
+    is_blocked: bool,
     waker: Option<Waker>,
 }
 
@@ -117,46 +185,54 @@ impl Table {
         }
     }
 
-    /// What a call is told next; the text of a message is put into `into`.
-    pub(super) fn poll_told(&self, number: u32, into: &mut String, cx: &Context<'_>) -> Poll<Told> {
-        let mut state = self.lock();
-        let end = state.end;
-        let Some(call) = state.calls.get_mut(&number) else {
-            return Poll::Ready(Told::Ended(end.unwrap_or(End::Over)));
-        };
-        if call.inbox.pop_into(into) {
-            call.inbox_len -= into.len();
-            call.taken_len += into.len();
-            let mut writer = None;
-            if call.taken_len >= CREDIT_LEN {
-                let credit = std::mem::take(&mut call.taken_len).to_string();
-                writer = state.line(number, &["credit ", &credit]);
-            }
-            drop(state);
-            wake(writer);
+    /// What a call is told next; a message is the last of `lines`.
+    pub(super) fn poll_told(&self, number: u32, lines: &mut Lines, cx: &Context<'_>) -> Poll<Told> {
+        if lines.taken_len < CREDIT_LEN && lines.advance() {
             return Poll::Ready(Told::Message);
         }
-        match (call.closed, end) {
+        let mut state = self.lock();
+        let State { calls, spare, end, .. } = &mut *state;
+        let end = *end;
+        let Some(call) = calls.get_mut(&number) else {
+            return Poll::Ready(Told::Ended(end.unwrap_or(End::Over)));
+        };
+        let taken_len = std::mem::take(&mut lines.taken_len);
+        call.inbox_len -= taken_len;
+        call.taken_len += taken_len;
+        let is_told = lines.advance() || lines.fetch(&mut call.inbox, spare);
+        if !is_told && call.closed.is_none() && end.is_none() {
+            note(&mut call.waker, cx);
+        }
+        let closed = call.closed;
+        if call.taken_len >= CREDIT_LEN {
+            let credit = std::mem::take(&mut call.taken_len).to_string();
+            let writer = state.line(number, &["credit ", &credit]);
+            drop(state);
+            wake(writer);
+        }
+        match (closed, end) {
+            _ if is_told => Poll::Ready(Told::Message),
             (Some(code), _) => Poll::Ready(Told::Closed(code)),
             (None, Some(end)) => Poll::Ready(Told::Ended(end)),
-            (None, None) => {
-                note(&mut call.waker, cx);
-                Poll::Pending
-            }
+            (None, None) => Poll::Pending,
         }
     }
 
     /// Whether a call may say something; `false`: the link is over.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<bool> {
+    pub(super) fn poll_room(&self, number: u32, cx: &Context<'_>) -> Poll<bool> {
         let mut state = self.lock();
-        if state.end.is_some() {
+        let State { calls, out, blocked, end, .. } = &mut *state;
+        if end.is_some() {
             return Poll::Ready(false);
         }
-        if state.out.len() < OUT_LEN_MAX {
+        if out.len() < OUT_LEN_MAX {
             return Poll::Ready(true);
         }
-        if !state.blocked.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.blocked.push(cx.waker().clone());
+        // What one says that is over is not kept.
+        let Some(call) = calls.get_mut(&number) else { return Poll::Ready(true) };
+        note(&mut call.waker, cx);
+        if !std::mem::replace(&mut call.is_blocked, true) {
+            blocked.push(number);
         }
         Poll::Pending
     }
@@ -188,8 +264,14 @@ impl Table {
         }
     }
 
-    /// Puts what is to be sent next into `batch`; `false`: nothing is, for now.
-    pub(super) fn take(&self, batch: &mut String, cx: &Context<'_>) -> bool {
+    /// Puts what is to be sent next into `batch`; `false`: nothing is, for now. Those who are to be
+    /// woken are put into `wakers`.
+    pub(super) fn take(
+        &self,
+        batch: &mut String,
+        wakers: &mut Vec<Waker>,
+        cx: &Context<'_>,
+    ) -> bool {
         let mut state = self.lock();
         batch.clear();
         if state.out.is_empty() {
@@ -202,15 +284,17 @@ impl Table {
             let up_to = state.out.as_bytes().get(..MESSAGE_LEN_MAX).unwrap_or_default();
             let end = up_to.iter().rposition(|byte| *byte == b'\n');
             let end = end.or_else(|| state.out.find('\n')).map_or(state.out.len(), |at| at + 1);
-            batch.extend(state.out.drain(..end));
+            batch.push_str(state.out.get(..end).unwrap_or_default());
+            state.out.drain(..end);
         }
-        let blocked = if state.out.len() < OUT_LEN_MAX {
-            std::mem::take(&mut state.blocked)
-        } else {
-            Vec::new()
-        };
-        drop(state);
-        blocked.into_iter().for_each(Waker::wake);
+        let State { calls, out, blocked, .. } = &mut *state;
+        if out.len() < OUT_LEN_MAX {
+            for number in blocked.drain(..) {
+                let Some(call) = calls.get_mut(&number) else { continue };
+                call.is_blocked = false;
+                wakers.extend(call.waker.take());
+            }
+        }
         true
     }
 
@@ -238,9 +322,8 @@ impl Table {
     pub(super) fn end(&self, end: End) {
         let mut state = self.lock();
         state.end = Some(end);
-        let State { calls, blocked, .. } = &mut *state;
-        let wakers = calls.values_mut().filter_map(|call| call.waker.take());
-        let wakers: Vec<_> = wakers.chain(blocked.drain(..)).collect();
+        let wakers = state.calls.values_mut().filter_map(|call| call.waker.take());
+        let wakers: Vec<_> = wakers.collect();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -257,7 +340,8 @@ impl State {
 
     /// Takes what is said of a call; `false`: there is none, or it is nothing.
     fn hear(&mut self, number: u32, said: &str, wakers: &mut Vec<Waker>) -> bool {
-        let Some(call) = self.calls.get_mut(&number) else { return false };
+        let Self { calls, spare, .. } = self;
+        let Some(call) = calls.get_mut(&number) else { return false };
         if call.closed.is_some() {
             return false;
         }
@@ -269,7 +353,11 @@ impl State {
                 return false;
             }
             call.inbox_len += said.len();
-            call.inbox.push((), |text| text.push_str(said));
+            if call.inbox.capacity() == 0 {
+                call.inbox = spare.take();
+            }
+            call.inbox.push_str(said);
+            call.inbox.push('\n');
         } else {
             let (word, argument) = said.split_once(' ').unwrap_or((said, ""));
             match (word, argument.trim().parse()) {

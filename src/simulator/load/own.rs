@@ -42,6 +42,12 @@ impl Busy {
     pub fn waited_share(&self) -> f64 {
         of(self.waited, self.watched)
     }
+
+    /// The share of its time that it had something to do, whether it ran or waited to.
+    #[must_use]
+    pub fn wanted_share(&self) -> f64 {
+        of(self.ran + self.waited, self.watched)
+    }
 }
 
 fn of(part: Duration, whole: Duration) -> f64 {
@@ -60,7 +66,7 @@ pub(super) fn spent() -> (Duration, Duration) {
 /// Why the figures may be the generator's rather than the server's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Suspicion {
-    /// A thread had no time left; the share it ran.
+    /// A thread had no time left; the share that it ran or waited to run.
     Busy(f64),
     /// Requests were sent later than meant though a connection was free: how late the latest
     /// hundredth was.
@@ -104,7 +110,7 @@ impl Suspicion {
     fn of_threads(threads: &[Busy]) -> Vec<Self> {
         let mut found = Vec::new();
         let most = |share: fn(&Busy) -> f64| threads.iter().map(share).fold(0.0, f64::max);
-        let busy = most(Busy::share);
+        let busy = most(Busy::wanted_share);
         if busy > BUSY_MAX {
             found.push(Self::Busy(busy));
         }

@@ -157,8 +157,8 @@ fn it_can_be_ended_before_its_time() {
     let watched = Arc::clone(&ended);
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(300));
-        stopper.stop();
         watched.store(1, Ordering::Relaxed);
+        stopper.stop();
     });
     let tally = run(&settings, sources, &live).unwrap();
     assert_eq!(ended.load(Ordering::Relaxed), 1);
