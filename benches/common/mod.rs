@@ -223,9 +223,10 @@ pub(crate) fn dependent_miss_ns(bytes: usize, is_huge: bool) -> f64 {
 
 /// As the table asks for its own memory.
 #[expect(unsafe_code, reason = "advice about memory has no safe function")]
-fn ask_for_huge(buffer: &Vec<[usize; 8]>) {
+pub(crate) fn ask_for_huge<T>(buffer: &Vec<T>) {
     let start = buffer.as_ptr().addr().next_multiple_of(4096);
-    let len = (buffer.as_ptr().addr() + buffer.capacity() * 64 - start) & !4095;
+    let end = buffer.as_ptr().addr() + buffer.capacity() * size_of::<T>();
+    let len = end.saturating_sub(start) & !4095;
     #[cfg(target_os = "linux")]
     // SAFETY: whole pages of the buffer's own memory, and advice changes nothing in them.
     unsafe {

@@ -17,6 +17,10 @@ and left out. Nothing of the system's services is touched. Standard library only
 
 import argparse
 import json
+import pathlib
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "common"))
 
 from media import media
 from server import BUILD, say

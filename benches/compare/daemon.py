@@ -5,13 +5,8 @@ import json
 import shutil
 import time
 
-from server import (
-    ACCOUNT_SID, BUILD, FIRST_CONTACT, FIRST_NUMBER, NUMBERS, PUBLIC_URL, TOKEN, Server, free_port,
-    wait_for_port,
-)
-
-KEY = "sk_compare_0123456789abcdef0123456789abcdef"
-OPERATOR_KEY = "op_compare_0123456789abcdef0123456789abcdef"
+import installation
+from server import BUILD, FIRST_CONTACT, FIRST_NUMBER, NUMBERS, Server
 
 
 class Switchback(Server):
@@ -36,35 +31,12 @@ class Switchback(Server):
         self.serve(data)
 
     def serve(self, data):
-        self.control, admin = free_port(), free_port()
-        (data / "switchback.toml").write_text(
-            f"""[edge]
-            listen = "127.0.0.1:{self.port}"
-            public_url = "{PUBLIC_URL}"
-            [control]
-            listen = "127.0.0.1:{self.control}"
-            [admin]
-            listen = "127.0.0.1:{admin}"
-            [runtime]
-            prewarm = false
-            [telemetry]
-            log_filter = "warn"
-            [[carrier_accounts]]
-            name = "main"
-            kind = "twilio"
-            account_id = "{ACCOUNT_SID}"
-            secrets = ["{TOKEN}"]
-            """
-        )
-        keys = {"SWITCHBACK_BOOTSTRAP_KEY": KEY, "SWITCHBACK_OPERATOR_KEY": OPERATOR_KEY}
+        self.control, admin = installation.free_port(), installation.free_port()
+        settings = installation.settings(self.port, self.control, admin)
+        (data / "switchback.toml").write_text(settings)
         self.start([self.stage.switchback, "serve", "--config", data / "switchback.toml",
-                    "--data-dir", data], keys)
-        wait_for_port(self.control, self.child)
-        # Its ports are bound before its index is filled; who asks meanwhile waits.
-        ready = http.client.HTTPConnection("127.0.0.1", admin, timeout=120)
-        ready.request("GET", "/readyz")
-        if ready.getresponse().status != 200:
-            raise RuntimeError("it is not ready")
+                    "--data-dir", data], installation.KEYS)
+        installation.wait_until_ready(admin, self.child)
         self.admin = admin
         self.part()
 
@@ -78,14 +50,7 @@ class Switchback(Server):
         return 0
 
     def ask(self, method, path, body, kind="application/json"):
-        link = http.client.HTTPConnection("127.0.0.1", self.control, timeout=120)
-        headers = {"authorization": f"Bearer {KEY}", "content-type": kind}
-        link.request(method, path, body if isinstance(body, bytes) else json.dumps(body), headers)
-        answer = link.getresponse()
-        text = answer.read()
-        if answer.status >= 300:
-            raise RuntimeError(f"{path}: {answer.status} {text[:300]!r}")
-        return json.loads(text)
+        return installation.ask(self.control, method, path, body, kind)
 
     def fill(self):
         """Through the public API: numbers, two sources, their callback agent, everybody's touch."""

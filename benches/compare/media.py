@@ -1,8 +1,9 @@
 """Calls talked over through the daemon and through other relays, to the same echo."""
 
 from daemon import Switchback
+from installation import free_port
 from peers import install_node
-from server import FIRST_NUMBER, Missing, Server, free_port, need, say
+from server import FIRST_NUMBER, Missing, Server, need, say
 from told import row
 
 

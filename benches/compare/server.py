@@ -9,14 +9,13 @@ import subprocess
 import sys
 import time
 
+from installation import free_port
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BUILD = TARGET / "compare"
 
-TOKEN = "3f1c0a9e7b5d48264c8e1f2a6b3d5c70"
-ACCOUNT_SID = "AC66acdc865fff60921f34dac80d62be2f"
-PUBLIC_URL = "https://edge.example.com"
 FIRST_CONTACT = 14151000000
 FIRST_NUMBER = 18005550000
 NUMBERS = 1000
@@ -27,12 +26,6 @@ LOAD_CPU = "1" if (os.cpu_count() or 1) > 1 else "0"
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for_port(port, child, seconds=60):

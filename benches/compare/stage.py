@@ -8,11 +8,9 @@ import subprocess
 import tempfile
 
 from daemon import Switchback
+from installation import ACCOUNT_SID, PUBLIC_URL, TOKEN
 from peers import Bare, Express, FastApi, Kamailio, Nginx, Redis
-from server import (
-    ACCOUNT_SID, FIRST_CONTACT, FIRST_NUMBER, LOAD_CPU, NUMBERS, PUBLIC_URL, ROOT, TARGET, TOKEN,
-    Missing, say,
-)
+from server import FIRST_CONTACT, FIRST_NUMBER, LOAD_CPU, NUMBERS, ROOT, TARGET, Missing, say
 
 CONNECTIONS = 64
 RATE = 2000

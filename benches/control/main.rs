@@ -1,6 +1,6 @@
 //! The control API at size: `cargo bench --bench control`; with `-- --short` smaller and quicker,
-//! failing where something grows; with `-- --calls 50000` against so many calls; with `-- --json`
-//! one JSON line.
+//! failing where something grows; with `-- --calls 50000` against so many calls; with
+//! `-- --commits` the last part alone; with `-- --json` one JSON line.
 //!
 //! Two daemons, one over a small store and one over a large one, are asked the same in turns over
 //! loopback: every GET of their own document, and each kind of write. What the large one takes
@@ -41,6 +41,9 @@ const CALLS_AN_AGENT: u64 = 100;
 /// Each request is made so often of each daemon.
 const ROUNDS: usize = 15;
 const SHORT_ROUNDS: usize = 7;
+/// So many writes of the callback role, and so many commits beside.
+const COMMITS: usize = 3000;
+const SHORT_COMMITS: usize = 400;
 /// What takes this much longer has grown; a logarithm, and a cache that does not hold everything
 /// any more, stay below.
 const GROWS_PAST: f64 = 3.0;
@@ -66,22 +69,34 @@ fn main() -> ExitCode {
         large = Size { agents: calls / CALLS_AN_AGENT, calls };
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let how_often = if is_short { SHORT_COMMITS } else { COMMITS };
+    if has("--commits") {
+        let scene = Scene::start(SMALL);
+        let commits = runtime.block_on(commits::measure(&scene, how_often));
+        scene.daemon.stop();
+        told(&[], &commits, as_json);
+        return ExitCode::SUCCESS;
+    }
     let scenes = [Scene::start(SMALL), Scene::start(large)];
     let mut rows = BTreeMap::new();
     runtime.block_on(reads(&scenes, rounds, &mut rows));
     runtime.block_on(writes(&scenes, rounds, &mut rows));
-    let commits = runtime.block_on(commits::measure(&scenes[0], if is_short { 400 } else { 3000 }));
+    let commits = runtime.block_on(commits::measure(&scenes[0], how_often));
     for scene in scenes {
         scene.daemon.stop();
     }
     let rows = judged(rows);
+    told(&rows, &commits, as_json);
+    let has_grown = rows.iter().any(|row| row["grows"] == "grows");
+    if is_short && has_grown { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn told(rows: &[Value], commits: &[Value], as_json: bool) {
     if as_json {
         println!("{}", json!({ "bench": "control", "rows": rows, "commits": commits }));
     } else {
-        print(&rows, &commits);
+        print(rows, commits);
     }
-    let has_grown = rows.iter().any(|row| row["grows"] == "grows");
-    if is_short && has_grown { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 async fn reads(scenes: &[Scene; 2], rounds: usize, rows: &mut BTreeMap<String, Row>) {
@@ -174,7 +189,9 @@ fn judged(rows: BTreeMap<String, Row>) -> Vec<Value> {
 }
 
 fn print(rows: &[Value], commits: &[Value]) {
-    println!("{:>10}{:>10}{:>8}  what (medians, us)", "small", "large", "ratio");
+    if !rows.is_empty() {
+        println!("{:>10}{:>10}{:>8}  what (medians, us)", "small", "large", "ratio");
+    }
     for row in rows {
         let number = |key: &str| row[key].as_f64().unwrap_or_default();
         let statuses = row["statuses"].as_array().into_iter().flatten();

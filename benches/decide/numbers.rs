@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use rustc_hash::FxHashMap;
 use switchback::domain::{E164, Number, NumberId, TenantId};
-use switchback::index::{Delta, Index};
+use switchback::index::{Delta, Index, View};
 use uuid::Uuid;
 
 use crate::Report;
@@ -12,6 +12,7 @@ use crate::common::{ACCOUNT, Seeded};
 use crate::medians;
 
 const NUMBERS: u64 = 1_000_000;
+const BATCHES: usize = 2000;
 /// Keys in the order they are asked for.
 const ASKED: usize = 1 << 20;
 
@@ -34,28 +35,25 @@ pub(crate) fn measure(report: &mut Report) {
     let view = index.view();
     // What a decision wants of it, and nothing else that is held beside it.
     let found = |e164| {
-        view.number_entry(Some(ACCOUNT), e164).map_or(1, |entry| entry.callback_agents.len() as u64)
+        view.seen()
+            .number_entry(Some(ACCOUNT), e164)
+            .map_or(1, |entry| entry.callback_agents.len() as u64)
     };
     let (mut ours, mut theirs) = (0, 0);
-    let [hot_viewed, hot_found, hot_plain] = medians([
-        &mut || {
-            _ = black_box(
-                index.view().number_entry(Some(ACCOUNT), black_box(hot)).map(|entry| entry.tenant),
-            )
-        },
-        &mut || {
-            _ = black_box(
-                view.number_entry(Some(ACCOUNT), black_box(hot)).map(|entry| entry.tenant),
-            )
-        },
-        &mut || _ = black_box(plain.get(&(account, black_box(hot).as_u64())).map(|[n, ..]| *n)),
-    ]);
+    let hot_viewed = || tenant_of(&index.view(), hot);
+    let hot_found = || tenant_of(&view, hot);
+    let hot_plain =
+        || _ = black_box(plain.get(&(account, black_box(hot).as_u64())).map(|[n, ..]| *n));
+    let runs: [&mut dyn FnMut(); 3] = [&mut { hot_viewed }, &mut { hot_found }, &mut { hot_plain }];
+    let [hot_viewed, hot_found, hot_plain] = medians(runs, BATCHES);
     let (mut last, mut other) = (0, 0);
-    let [any_found, any_plain] =
-        medians([&mut || last = found(key_after(&mut ours, last)), &mut || {
-            let key = (account, key_after(&mut theirs, other).as_u64());
-            other = plain.get(&key).map_or(0, |[n, ..]| *n);
-        }]);
+    let any_found = || last = found(key_after(&mut ours, last));
+    let any_plain = || {
+        let key = (account, key_after(&mut theirs, other).as_u64());
+        other = plain.get(&key).map_or(0, |[n, ..]| *n);
+    };
+    let runs: [&mut dyn FnMut(); 2] = [&mut { any_found }, &mut { any_plain }];
+    let [any_found, any_plain] = medians(runs, BATCHES);
     black_box((last, other));
     let (of_hot, of_any) = (hot_found / hot_plain, any_found / any_plain);
     let viewed = hot_viewed / hot_plain;
@@ -90,4 +88,9 @@ fn number(n: u64) -> Delta {
         passthrough: None,
         owners: vec![],
     })
+}
+
+fn tenant_of(view: &View<'_>, e164: E164) {
+    let entry = view.seen().number_entry(Some(ACCOUNT), black_box(e164));
+    black_box(entry.map(|entry| entry.tenant));
 }

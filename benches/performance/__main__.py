@@ -34,8 +34,9 @@ MEASUREMENTS = {
     "webhook_slow": bench("webhook", "--slow", "20000"),
     "relay": bench("relay"),
     "relay_scale": bench("relay", "--scale"),
-    "control": bench("control"),
+    "control": bench("control", "--commits"),
     "proofs": ["benches/performance/proofs.py"],
+    "restarts": ["benches/performance/restarts.py"],
     "compare": ["benches/compare/run.sh", "--json"],
 }
 

@@ -2,7 +2,7 @@
 //! times a second, and runtimes that answer each frame with one. Told by lines what to do; each is
 //! answered by a line of JSON.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -21,6 +21,10 @@ const FRAMES_A_SECOND: u32 = 50;
 
 /// A frame that is so late is not sent: the call's next one is due.
 const LATE_MAX: Duration = Duration::from_millis(20);
+
+/// How long frames are sent before it is looked at what has come: also where sending takes all the
+/// time there is, whoever waits for an answer or a pong gets it.
+const SAID_AT_ONCE_MAX: Duration = Duration::from_millis(2);
 
 /// How long calls that are open say nothing while others are opened. A carrier's socket that is
 /// silent for ten seconds is closed.
@@ -47,8 +51,9 @@ struct Call {
 struct End {
     socket: TcpStream,
     frames: Frames,
-    /// What the socket did not take.
+    /// What the socket did not take, and how much of that it has taken since.
     pending: Vec<u8>,
+    taken: usize,
     /// The other side has ended it.
     is_over: bool,
 }
@@ -59,7 +64,7 @@ impl End {
         let mut socket = TcpStream::from_std(socket);
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, Token(token), interest).unwrap();
-        Self { socket, frames, pending: Vec::new(), is_over: false }
+        Self { socket, frames, pending: Vec::new(), taken: 0, is_over: false }
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -74,10 +79,18 @@ impl End {
     }
 
     fn flush(&mut self) {
-        if !self.pending.is_empty() {
-            let pending = std::mem::take(&mut self.pending);
-            self.say(&pending);
+        while self.taken < self.pending.len() {
+            match self.socket.write(&self.pending[self.taken..]) {
+                Ok(written) => self.taken += written,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.is_over = true;
+                    break;
+                }
+            }
         }
+        self.pending.clear();
+        self.taken = 0;
     }
 
     /// Takes what has come.
@@ -103,8 +116,12 @@ impl End {
 /// A socket of many calls: what each is answered, by its number there.
 struct Link {
     end: End,
-    replies: HashMap<u32, Vec<u8>>,
+    replies: Vec<Vec<u8>>,
+    /// How many there are.
+    begun: usize,
+    /// What is to be said, in lines, and the message that holds some of it.
     out: Vec<u8>,
+    message: Vec<u8>,
 }
 
 /// Where links' tokens begin.
@@ -118,6 +135,10 @@ struct Far {
     links: Vec<Link>,
     buffer: Vec<u8>,
     round_trips_us: Vec<f64>,
+    /// What the answers to one read are put together in.
+    said: Vec<u8>,
+    /// How long it was looked in vain at what has come.
+    idle: Duration,
 }
 
 /// Serves the process that started this one.
@@ -132,6 +153,8 @@ pub(crate) fn serve() {
         links: Vec::new(),
         buffer: vec![0; 64 * 1024],
         round_trips_us: Vec::with_capacity(1 << 20),
+        said: Vec::new(),
+        idle: Duration::ZERO,
     };
     let (told, telling) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -205,7 +228,7 @@ impl Far {
 
     /// Waits until one more call has begun on a link, which may have to be made first.
     fn await_start(&mut self, way: Way) {
-        let begun = |links: &[Link]| links.iter().map(|link| link.replies.len()).sum::<usize>();
+        let begun = |links: &[Link]| links.iter().map(|link| link.begun).sum::<usize>();
         let before = begun(&self.links);
         self.listener.set_nonblocking(true).unwrap();
         while begun(&self.links) == before {
@@ -214,7 +237,13 @@ impl Far {
                 sockets::shake(&mut socket, "sec-websocket-protocol: switchback.link.v1\r\n");
                 let token = LINKS + self.links.len();
                 let end = End::new(socket, &self.poll, token, Frames::default());
-                self.links.push(Link { end, replies: HashMap::new(), out: Vec::new() });
+                self.links.push(Link {
+                    end,
+                    replies: Vec::new(),
+                    begun: 0,
+                    out: Vec::new(),
+                    message: Vec::new(),
+                });
             }
             self.hear_for(Duration::from_millis(1), way);
         }
@@ -240,12 +269,14 @@ impl Far {
         let count = u32::try_from(calls.len()).unwrap();
         let apart = Duration::from_secs(1) / FRAMES_A_SECOND / count;
         self.round_trips_us.clear();
+        self.idle = Duration::ZERO;
         let cpu = thread_cpu();
         let began = clock::instant();
         let (mut due, mut place, mut sent, mut late) = (began, 0, 0_u64, 0_u64);
         while due < began + lasts {
             let mut now = clock::instant();
-            while due <= now {
+            let said_until = now + SAID_AT_ONCE_MAX;
+            while due <= now && now < said_until {
                 let call = self.calls[calls[place]].as_mut().unwrap();
                 place = (place + 1) % calls.len();
                 if call.is_over() {
@@ -263,7 +294,8 @@ impl Far {
             self.hear(due.saturating_duration_since(now));
         }
         let took = began.elapsed();
-        let cpu = thread_cpu() - cpu;
+        // It looks all the time: what it does is the rest.
+        let cpu = (thread_cpu() - cpu).saturating_sub(self.idle);
         let heard = self.round_trips_us.len();
         // What is still on its way comes, and is no part of it; what has not when nothing has come
         // for a second, or after five, is lost.
@@ -303,7 +335,11 @@ impl Far {
     fn hear_for(&mut self, within: Duration, way: Way) {
         // The kernel counts in milliseconds, and rounds up: less than one is not slept.
         let within = Duration::from_millis(u64::try_from(within.as_millis()).unwrap());
+        let asked = clock::instant();
         self.poll.poll(&mut self.events, Some(within)).unwrap();
+        if self.events.is_empty() {
+            self.idle += asked.elapsed();
+        }
         for event in &self.events {
             let Token(token) = event.token();
             if token >= LINKS {
@@ -328,20 +364,23 @@ impl Far {
             }
             let (mut audio, mut pings) = (0, 0);
             end.hear(&mut self.buffer, |opcode, payload| {
-                audio += u32::from(frames::is_audio(opcode, payload.len()));
+                audio += usize::from(frames::is_audio(opcode, payload.len()));
                 pings += u32::from(opcode == frames::PING);
             });
             for _ in 0..pings {
                 end.say(&frames::plain(frames::PONG, &[]));
             }
-            for _ in 0..audio {
-                if is_carrier {
-                    let sent = call.sent.pop_front();
-                    let took = sent.map(|sent| sent.elapsed().as_nanos() as f64 / 1000.0);
-                    self.round_trips_us.extend(took);
-                } else {
-                    call.runtime.as_mut().unwrap().say(&call.reply);
-                }
+            if is_carrier {
+                let now = clock::instant();
+                let sent = call.sent.drain(..call.sent.len().min(audio));
+                let took = sent.map(|sent| (now - sent).as_nanos() as f64 / 1000.0);
+                self.round_trips_us.extend(took);
+            } else if audio == 1 {
+                call.runtime.as_mut().unwrap().say(&call.reply);
+            } else if audio > 1 {
+                self.said.clear();
+                (0..audio).for_each(|_| self.said.extend(&call.reply));
+                call.runtime.as_mut().unwrap().say(&self.said);
             }
         }
     }
@@ -357,26 +396,31 @@ impl Call {
 impl Link {
     /// Answers what has come for its calls, all in one message.
     fn answer(&mut self, way: Way, buffer: &mut [u8]) {
-        let Self { end, replies, out } = self;
+        let Self { end, replies, begun, out, message } = self;
         let mut pings = 0;
         end.hear(buffer, |opcode, payload| {
             pings += u32::from(opcode == frames::PING);
-            let lines = payload.split(|byte| *byte == b'\n').filter(|_| opcode == frames::TEXT);
-            for line in lines.filter(|line| !line.is_empty()) {
-                let blank = line.iter().position(|byte| *byte == b' ').unwrap();
-                let (number, said) = (&line[..blank], &line[blank + 1..]);
-                let number: u32 = std::str::from_utf8(number).unwrap().parse().unwrap();
-                match replies.get(&number) {
-                    Some(reply) if said.len() >= 250 => out.extend(reply),
-                    Some(_) => {}
-                    None if said.starts_with(b"open") => {
+            if opcode != frames::TEXT {
+                return;
+            }
+            for line in std::str::from_utf8(payload).unwrap().split_terminator('\n') {
+                let (number, said) = line.split_once(' ').unwrap();
+                let place: usize = number.parse().unwrap();
+                match replies.get(place) {
+                    Some(reply) if !reply.is_empty() => {
+                        if said.len() >= 250 {
+                            out.extend(reply);
+                        }
+                    }
+                    _ if said.starts_with("open") => {
                         out.extend(format!("{number} accept\n").into_bytes());
                     }
-                    None => {
-                        let stream = sockets::stream_of(said);
-                        let said = stream.map(|stream| sockets::said(way, &stream));
-                        let reply = said.map(|said| format!("{number} {said}\n").into_bytes());
-                        replies.extend(reply.map(|reply| (number, reply)));
+                    _ => {
+                        let Some(stream) = sockets::stream_of(said.as_bytes()) else { continue };
+                        replies.resize(replies.len().max(place + 1), Vec::new());
+                        replies[place] =
+                            format!("{number} {}\n", sockets::said(way, &stream)).into_bytes();
+                        *begun += 1;
                     }
                 }
             }
@@ -384,15 +428,20 @@ impl Link {
         for _ in 0..pings {
             end.say(&frames::plain(frames::PONG, &[]));
         }
-        while !out.is_empty() {
+        let mut rest = out.as_slice();
+        while !rest.is_empty() {
             // Of what has waited too long for one message there are several.
-            let most = out
+            let most = rest
                 .get(..MESSAGE_LEN_MAX)
                 .and_then(|most| most.iter().rposition(|byte| *byte == b'\n').map(|last| last + 1));
-            let rest = out.split_off(most.unwrap_or(out.len()));
-            end.say(&frames::plain(frames::TEXT, out));
-            *out = rest;
+            let (lines, others) = rest.split_at(most.unwrap_or(rest.len()));
+            message.clear();
+            message.extend(frames::plain_head(frames::TEXT, lines.len()));
+            message.extend(lines);
+            end.say(message);
+            rest = others;
         }
+        out.clear();
     }
 }
 

@@ -22,6 +22,11 @@ pub(crate) fn plain(opcode: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// What stands before a server's payload of that length.
+pub(crate) fn plain_head(opcode: u8, len: usize) -> Vec<u8> {
+    head(opcode, len, 0)
+}
+
 fn head(opcode: u8, len: usize, masked: u8) -> Vec<u8> {
     match (u16::try_from(len), u64::try_from(len).unwrap()) {
         (Ok(len @ 0..126), _) => vec![0x80 | opcode, masked | len.to_be_bytes()[1]],
@@ -34,42 +39,60 @@ fn head(opcode: u8, len: usize, masked: u8) -> Vec<u8> {
 #[derive(Default)]
 pub(crate) struct Frames {
     rest: Vec<u8>,
+    /// What the mask was taken off.
+    unmasked: Vec<u8>,
     /// Audio flows: it is counted, and left masked.
     is_begun: bool,
 }
 
 impl Frames {
     pub(crate) fn begun() -> Self {
-        Self { rest: Vec::with_capacity(1024), is_begun: true }
+        Self { rest: Vec::with_capacity(1024), unmasked: Vec::new(), is_begun: true }
     }
 
     /// Takes bytes; `each` is given every whole frame's opcode and payload.
     pub(crate) fn take(&mut self, bytes: &[u8], mut each: impl FnMut(u8, &[u8])) {
-        if !self.rest.is_empty() {
-            self.rest.extend(bytes);
-            let rest = std::mem::take(&mut self.rest);
-            self.walk(&rest, &mut each);
+        if self.rest.is_empty() {
+            let walked = self.walk(bytes, &mut each);
+            self.rest.extend(&bytes[walked..]);
             return;
         }
-        self.walk(bytes, &mut each);
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.extend(bytes);
+        let walked = self.walk(&rest, &mut each);
+        rest.drain(..walked);
+        self.rest = rest;
     }
 
-    fn walk(&mut self, mut bytes: &[u8], each: &mut impl FnMut(u8, &[u8])) {
-        while let Some((opcode, mask, len, head)) = header(bytes)
-            && bytes.len() >= head + len
+    /// How many bytes were whole frames.
+    fn walk(&mut self, bytes: &[u8], each: &mut impl FnMut(u8, &[u8])) -> usize {
+        let mut walked = 0;
+        while let Some((opcode, mask, len, head)) = header(&bytes[walked..])
+            && bytes.len() - walked >= head + len
         {
-            let payload = &bytes[head..head + len];
+            let payload = &bytes[walked + head..][..len];
             match mask {
                 Some(mask) if !self.is_begun => {
-                    let plain = payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m);
-                    each(opcode, &plain.collect::<Vec<_>>());
+                    unmask(payload, mask, &mut self.unmasked);
+                    each(opcode, &self.unmasked);
                 }
                 _ => each(opcode, payload),
             }
-            bytes = &bytes[head + len..];
+            walked += head + len;
         }
-        self.rest.extend(bytes);
+        walked
     }
+}
+
+/// Takes the mask off, sixteen bytes at a time.
+fn unmask(payload: &[u8], mask: [u8; 4], plain: &mut Vec<u8>) {
+    let block_mask = u128::from_ne_bytes([mask; 4].concat().try_into().unwrap());
+    let (blocks, rest) = payload.as_chunks::<16>();
+    plain.clear();
+    for block in blocks {
+        plain.extend((u128::from_ne_bytes(*block) ^ block_mask).to_ne_bytes());
+    }
+    plain.extend(rest.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }
 
 /// Whether a frame holds audio, once a stream has begun: nothing else is as long.

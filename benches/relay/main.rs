@@ -17,6 +17,7 @@
 )]
 
 mod boot;
+mod calls;
 #[expect(dead_code, reason = "the other benches use the rest")]
 #[path = "../common/mod.rs"]
 mod common;
@@ -28,10 +29,13 @@ mod frames;
 mod heap;
 mod installation;
 mod raw;
+mod scale;
 mod sockets;
+#[path = "../common/threads.rs"]
 mod threads;
 mod ways;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -40,9 +44,9 @@ use std::time::Duration;
 use common::Sample;
 use heap::Heap;
 use serde_json::{Value, json};
+use switchback::telemetry::metrics;
 
-use crate::daemon::Daemon;
-use crate::threads::Thread;
+use crate::calls::Calls;
 use crate::ways::Way;
 
 #[global_allocator]
@@ -53,17 +57,9 @@ const CALLS: u64 = 200;
 /// Calls on a link, where there are many.
 const CROWD: u64 = 1000;
 
-/// Near where a core is full, each is 0.85 of the next.
-const SCALE: [u64; 10] = [1, 100, 500, 800, 1000, 1150, 1350, 1600, 1900, 5000];
-const STEP_ROUNDS: usize = 3;
-
-/// So few calls that latencies are those of a relay that has time.
-const QUIET_CALLS: u64 = 100;
-const ROUNDS: usize = 7;
-const SECONDS: f64 = 1.0;
-
-/// What is promised of a relay that has not too many calls: so much more than the raw one's.
-const ADDED_P99_US_MAX: f64 = 5000.0;
+/// Short rounds, many of them: what else the machine does falls on a way's and the raw relay's.
+const ROUNDS: usize = 15;
+const SECONDS: f64 = 0.5;
 
 /// The edge's only worker.
 const WORKER: &str = "edge-0";
@@ -79,7 +75,7 @@ fn main() {
         return far::serve();
     }
     let report = if has("--scale") {
-        scale(number("--max", 5000))
+        scale::measure(number("--max", 5000))
     } else if has("--boot") {
         boot::measure()
     } else {
@@ -89,7 +85,7 @@ fn main() {
     if has("--json") {
         println!("{report}");
     } else if has("--scale") {
-        print_scale(&report);
+        scale::print(&report);
     } else if has("--boot") {
         boot::print(&report);
     } else {
@@ -118,8 +114,17 @@ impl Far {
     }
 
     fn ask(&mut self, what: &Value) -> Value {
-        writeln!(self.tell, "{what}").unwrap();
+        self.say(what);
         line(&mut self.told)
+    }
+
+    fn say(&mut self, what: &Value) {
+        writeln!(self.tell, "{what}").unwrap();
+    }
+
+    /// Waits for its answer, and takes nothing of it.
+    fn wait(&mut self) {
+        assert!(!self.told.fill_buf().unwrap().is_empty(), "the far ends are gone");
     }
 
     fn stop(mut self) {
@@ -179,9 +184,15 @@ fn close(far: &mut Far, way: Way) {
 
 fn run(far: &mut Far, way: Way, seconds: f64) -> Round {
     let worker = worker(way);
-    let (before, allocations) = (worker.done(), Heap::allocations());
-    let ran = far.ask(&json!({ "do": "run", "way": way.name(), "seconds": seconds }));
-    let (after, allocations) = (worker.done(), Heap::allocations() - allocations);
+    let what = json!({ "do": "run", "way": way.name(), "seconds": seconds });
+    let before = threads::done(worker);
+    far.say(&what);
+    // What is asked for to ask and to measure is not the relay's.
+    let allocations = Heap::allocations();
+    far.wait();
+    let allocations = Heap::allocations() - allocations;
+    let after = threads::done(worker);
+    let ran = line(&mut far.told);
     // A round in which nothing was answered has no latencies.
     let number = |name: &str| ran[name].as_f64().unwrap_or(f64::INFINITY);
     let sent = number("sent");
@@ -204,7 +215,7 @@ fn run(far: &mut Far, way: Way, seconds: f64) -> Round {
 /// System calls for a frame there and a frame back, and of those `epoll_wait`: in a round of its
 /// own, since counting them costs something.
 fn calls_a_round_trip(far: &mut Far, way: Way) -> Option<[f64; 2]> {
-    let mut calls = worker(way).count_calls()?;
+    let mut calls = Calls::of(threads::named(worker(way)).next()?)?;
     let before = calls.so_far();
     let ran = far.ask(&json!({ "do": "run", "way": way.name(), "seconds": SECONDS }));
     let (after, sent) = (calls.so_far(), ran["sent"].as_f64().unwrap());
@@ -213,8 +224,8 @@ fn calls_a_round_trip(far: &mut Far, way: Way) -> Option<[f64; 2]> {
 
 /// The thread of the raw relay, or the edge's worker, which carries a daemon's calls. Only one
 /// daemon is up at a time.
-fn worker(way: Way) -> Thread {
-    Thread::named(if way == Way::Raw { way.name() } else { WORKER })
+fn worker(way: Way) -> &'static str {
+    if way == Way::Raw { way.name() } else { WORKER }
 }
 
 /// Every way in turns with the raw relay, one way after the other, as many calls of each; and calls
@@ -241,17 +252,40 @@ fn side_by_side(calls: u64, only: Option<Way>) -> Value {
 /// A way in turns with the raw relay, which has as many calls.
 fn beside_raw(far: &mut Far, way: Way, calls: u64) -> Value {
     let daemon = installation::start(way != Way::Passed, far.runtime);
+    let before = runtimes_lost();
     let heap = open_anew(far, way, daemon.edge, calls);
     let round = |_| [Way::Raw, way].map(|way| run(far, way, SECONDS));
     let rounds: Vec<_> = (0..ROUNDS).map(round).collect();
     let mut report = report(&rounds, heap);
     report["calls"] = calls.into();
+    report["lost_runtimes"] = runtimes_lost()
+        .into_iter()
+        .map(|(why, count)| (why.clone(), count - before.get(&why).unwrap_or(&0.0)))
+        .filter(|(_, count)| *count > 0.0)
+        .collect();
     for (way, name) in [(Way::Raw, "raw_system_calls"), (way, "system_calls")] {
         report[name] = json!(calls_a_round_trip(far, way));
     }
     close(far, way);
     daemon.stop();
     report
+}
+
+/// How often the daemon has lost a runtime, or a carrier, in a call that went on, by what it was.
+fn runtimes_lost() -> BTreeMap<String, f64> {
+    let rendered = metrics::render();
+    let counted = rendered.lines().filter_map(|line| {
+        let (what, count) = line.split_once(' ')?;
+        let why = if what == "switchback_media_quiet_total" {
+            "carrier_quiet"
+        } else {
+            let labels = what.strip_prefix("switchback_targets_total{")?;
+            labels.split_once("outcome=\"")?.1.split_once('"')?.0
+        };
+        Some((why.to_owned(), count.parse().ok()?))
+    });
+    // These are calls that were hung up.
+    counted.filter(|(why, _)| why != "answered").collect()
 }
 
 fn kib(bytes: f64) -> f64 {
@@ -274,7 +308,7 @@ fn report(rounds: &[[Round; 2]], heap: f64) -> Value {
         "user_share": user_share(1), "raw_user_share": user_share(0),
         "raw_sleeps": spread(&|[raw, _]| raw.sleeps),
         "sleeps": spread(&|[_, way]| way.sleeps),
-        "lost": sum(&|[_, way]| way.lost), "ended": sum(&|[_, way]| way.ended),
+        "lost": sum(&|[_, way]| way.lost), "ended": spread(&|[_, way]| way.ended)[2],
         "raw_lost": sum(&|[raw, _]| raw.lost),
         "raw_cpu_us": spread(&|[raw, _]| raw.cpu_us),
         "cpu_us": spread(&|[_, way]| way.cpu_us),
@@ -287,72 +321,6 @@ fn report(rounds: &[[Round; 2]], heap: f64) -> Value {
         "added_p99_us": spread(&|[raw, way]| way.p99_us - raw.p99_us),
         "far_busy": spread(&|[_, way]| way.far_busy),
         "heap_kib_per_call": kib(heap),
-    })
-}
-
-/// The raw relay and the commonest way over more and more calls: those opened before stay.
-fn scale(max: u64) -> Value {
-    let mut far = Far::start();
-    let mut steps: Vec<_> = SCALE
-        .iter()
-        .filter(|calls| **calls <= max)
-        .map(|calls| json!({ "calls": calls }))
-        .collect();
-    for way in [Way::Raw, Way::Renamed] {
-        let daemon = (way != Way::Raw).then(|| installation::start(true, far.runtime));
-        let to = daemon.as_ref().map_or_else(|| raw::start(far.runtime), |daemon| daemon.edge);
-        let mut open_calls = 0;
-        for step in &mut steps {
-            let calls = step["calls"].as_u64().unwrap();
-            open(&mut far, way, to, calls - open_calls);
-            open_calls = calls;
-            step[way.name()] = measure_step(&mut far, way);
-        }
-        close(&mut far, way);
-        daemon.into_iter().for_each(Daemon::stop);
-    }
-    far.stop();
-    // Where nothing was answered there is no figure, and it was not in time.
-    let p99 = |step: &Value, way: &str| step[way]["p99_us"].as_f64().unwrap_or(f64::INFINITY);
-    let quiet = steps.iter().find(|step| step["calls"].as_u64() >= Some(QUIET_CALLS));
-    let limit = quiet.map_or(0.0, |step| p99(step, "raw")) + ADDED_P99_US_MAX;
-    for step in &mut steps {
-        let cpu = |way: &str| step[way]["cpu_us"].as_f64().unwrap_or(f64::NAN);
-        let (ratio, added) = (cpu("renamed") / cpu("raw"), p99(step, "renamed") - p99(step, "raw"));
-        step["cpu_of_raw"] = ratio.into();
-        step["added_p99_us"] = added.into();
-        for way in ["raw", "renamed"] {
-            let is_whole = step[way]["lost"] == 0.0 && step[way]["ended"] == 0.0;
-            step[way]["is_in_time"] = (p99(step, way) <= limit && is_whole).into();
-        }
-    }
-    // The most calls before the first step that is too many.
-    let most = |way: &str| {
-        let in_time = steps.iter().take_while(|step| step[way]["is_in_time"] == true);
-        in_time.last().map_or(0, |step| step["calls"].as_u64().unwrap())
-    };
-    json!({
-        "bench": "relay", "added_p99_us_max": ADDED_P99_US_MAX, "p99_us_max": limit,
-        "raw_calls_in_time": most("raw"), "calls_in_time": most("renamed"), "scale": steps,
-    })
-}
-
-/// The median of some rounds; of one that is far beyond what is promised there are no more.
-fn measure_step(far: &mut Far, way: Way) -> Value {
-    let mut rounds = Vec::new();
-    while rounds.len() < STEP_ROUNDS {
-        rounds.push(run(far, way, SECONDS));
-        if rounds.iter().any(|round| round.p99_us > 20.0 * ADDED_P99_US_MAX) {
-            break;
-        }
-    }
-    let median = |of: fn(&Round) -> f64| Sample::of(rounds.iter().map(of).collect()).at(0.5);
-    json!({
-        "cpu_us": median(|round| round.cpu_us), "p50_us": median(|round| round.p50_us),
-        "p99_us": median(|round| round.p99_us), "sent": median(|round| round.sent),
-        "late": median(|round| round.late), "lost": median(|round| round.lost),
-        "ended": median(|round| round.ended), "far_busy": median(|round| round.far_busy),
-        "sleeps": median(|round| round.sleeps),
     })
 }
 
@@ -394,6 +362,7 @@ fn print_side_by_side(report: &Value) {
         ("  of the raw relay", "raw_user_share"),
         ("frames lost", "lost"),
         ("calls ended", "ended"),
+        ("  runtimes lost, by cause", "lost_runtimes"),
         ("heap a call, KiB", "heap_kib_per_call"),
     ] {
         print!("{what:<26}");
@@ -401,32 +370,4 @@ fn print_side_by_side(report: &Value) {
         println!();
     }
     println!("  of the raw relay, KiB   {:>22}", report["raw_heap_kib_per_call"].to_string());
-}
-
-fn print_scale(report: &Value) {
-    println!(
-        "{:>6}{:>10}{:>10}{:>8}{:>12}{:>12}{:>10}{:>10}{:>10}",
-        "calls", "raw us", "relay us", "ratio", "raw p99", "relay p99", "lost", "late", "far busy"
-    );
-    for step in report["scale"].as_array().into_iter().flatten() {
-        let of = |way: &str, what: &str| step[way][what].as_f64().unwrap_or_default();
-        println!(
-            "{:>6}{:>10.2}{:>10.2}{:>8.2}{:>12.0}{:>12.0}{:>10.1}{:>10.0}{:>10.2}",
-            step["calls"],
-            of("raw", "cpu_us"),
-            of("renamed", "cpu_us"),
-            step["cpu_of_raw"].as_f64().unwrap_or_default(),
-            of("raw", "p99_us"),
-            of("renamed", "p99_us"),
-            of("renamed", "lost"),
-            of("renamed", "late"),
-            of("renamed", "far_busy"),
-        );
-    }
-    println!(
-        "\nwith a p99 of at most {:.0} us, and every frame answered: {} calls, the raw relay {}",
-        report["p99_us_max"].as_f64().unwrap_or_default(),
-        report["calls_in_time"],
-        report["raw_calls_in_time"]
-    );
 }

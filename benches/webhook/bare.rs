@@ -1,9 +1,12 @@
 //! The yardstick: hyper alone, a form parsed by the usual library, a constant answered.
 
 use std::convert::Infallible;
+use std::hint::spin_loop;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -12,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use switchback::telemetry::clock;
 use tokio::net::TcpListener;
 
 /// As long as the daemon's, about.
@@ -23,6 +27,15 @@ pub(crate) const ANSWER: &str = concat!(
     "\" statusCallback=\"https://edge.example.com/carriers/main/status",
     "?call=0190f7a2-c4d8-7e3b-9a6c-5d4e3f2a1b0c\"/></Connect></Response>",
 );
+
+/// How long it computes besides, in nanoseconds a request.
+static BUSY_FOR: AtomicU64 = AtomicU64::new(0);
+
+/// From now on it computes so much longer for each request, and nothing comes of it: what a server
+/// that does more reaches over the same sockets.
+pub(crate) fn compute_for(more: Duration) {
+    BUSY_FOR.store(u64::try_from(more.as_nanos()).unwrap(), Relaxed);
+}
 
 /// Starts it on a thread of its own, scheduled as the daemon's are; it ends with the process.
 pub(crate) fn start() -> SocketAddr {
@@ -51,6 +64,13 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let body = request.into_body().collect().await.unwrap().to_bytes();
     let pairs: Vec<_> = form_urlencoded::parse(&body).collect();
     assert!(pairs.len() > 20, "a carrier's form");
+    let busy = Duration::from_nanos(BUSY_FOR.load(Relaxed));
+    if !busy.is_zero() {
+        let began = clock::instant();
+        while began.elapsed() < busy {
+            spin_loop();
+        }
+    }
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));
     response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/xml"));
     Ok(response)

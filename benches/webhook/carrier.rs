@@ -44,14 +44,15 @@ struct Errand {
     expected: String,
 }
 
-/// Sends each request once; how long each took, in us. One that was due and had to wait for a
-/// connection took the wait as well.
+/// Sends each request once, over connections that are all open before the first; how long each
+/// took, in us, and all of them. One that was due and had to wait for a connection took the wait as
+/// well.
 pub(crate) fn ask(
     server: SocketAddr,
     requests: Vec<Vec<u8>>,
     expected: &str,
     manner: &Manner,
-) -> Vec<f64> {
+) -> (Vec<f64>, Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut streams = Vec::with_capacity(manner.connections);
@@ -69,7 +70,8 @@ pub(crate) fn ask(
         for stream in streams {
             connections.spawn(connection(stream, Arc::clone(&errand)));
         }
-        connections.join_all().await.into_iter().flatten().collect()
+        let latencies = connections.join_all().await.into_iter().flatten().collect();
+        (latencies, errand.start.elapsed())
     })
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 use switchback::carriers::{CarrierId, Request, room};
 use switchback::domain::{
-    Account, AccountApi, AccountId, AccountOrigin, AgentId, AgentState, Direction, E164, NumberId,
-    Outcome, Secret, Target, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
+    Account, AccountOrigin, AgentId, AgentState, Direction, E164, NumberId, Outcome, Secret,
+    Target, TenantId, Touch, TouchId, TouchRecord, UnixMillis, UnixSeconds,
 };
 use switchback::store::{
     Actor, CallbackChange, NewAgent, NewNumber, Role, Settings, Sharing, Store, Tx, WriteError,
@@ -94,16 +94,9 @@ pub(crate) fn installation(tx: &mut Tx<'_>) -> Result<(TenantId, Vec<AgentId>), 
 
 pub(crate) fn account() -> Account {
     Account {
-        id: AccountId::of_name("main"),
-        name: "main".to_owned(),
-        carrier: CarrierId::Twilio,
-        tenant: None,
         account_id: ACCOUNT_SID.to_owned(),
         secrets: vec![Secret::new(TOKEN.to_owned())],
-        application_id: String::new(),
-        shared_keys: Vec::new(),
-        api: AccountApi::default(),
-        origin: AccountOrigin::File,
+        ..Account::named("main".to_owned(), CarrierId::Twilio, AccountOrigin::File)
     }
 }
 

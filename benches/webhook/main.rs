@@ -1,5 +1,6 @@
 //! A whole return call's webhook over loopback, beside a bare hyper server that parses the form and
-//! answers a constant: `cargo bench --bench webhook`, and after `--`
+//! answers a constant, and beside the same when it computes as long as the daemon does:
+//! `cargo bench --bench webhook`, and after `--`
 //!
 //! - `--contacts 1000000`: over so many contacts; `--json`: one JSON line;
 //! - `--scale`: both over 1, 8, 64, 256 and 1000 connections;
@@ -31,6 +32,8 @@ mod daemon;
 mod installation;
 mod parts;
 mod slow;
+#[path = "../common/threads.rs"]
+mod threads;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -41,11 +44,11 @@ use carrier::Manner;
 use common::Sample;
 use daemon::{BEHIND, Daemon};
 use installation::Calls;
-use rustix::process::{Pid, Resource, getrlimit};
+use rustix::process::{Pid, Resource, getrlimit, setpriority_process};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
 use switchback::edge::accept;
-use switchback::telemetry::{clock, metrics};
+use switchback::telemetry::metrics;
 
 /// The program's own: see `src/main.rs`.
 #[global_allocator]
@@ -55,6 +58,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const WORKER: &str = "edge-0";
 /// The bare server's.
 const BARE: &str = "bare";
+/// The store's.
+const WRITER: &str = "store-writer";
+/// The lowest priority there is (setpriority(2)).
+const GIVES_WAY: i32 = 19;
 /// In every answer of the daemon's.
 const ANSWERED: &str = "<Stream url=";
 
@@ -75,6 +82,12 @@ struct Round {
     kernel: f64,
     p50_us: f64,
     p99_us: f64,
+}
+
+impl Round {
+    fn user(&self) -> Duration {
+        Duration::from_secs_f64(self.cpu_us * (1.0 - self.kernel) / 1e6)
+    }
 }
 
 fn main() {
@@ -117,26 +130,29 @@ fn start(contacts: u64, tls: Option<(String, String)>) -> Daemon {
     daemon::start(configure, |store| installation::fill(store, contacts))
 }
 
-/// Gives the servers' workers a core of their own, where there are two.
+/// Gives the servers' workers a core of their own, where there are two. On the other one, what is
+/// done behind the answers gives way to the carrier who asks: rows wait in their queue meanwhile.
 fn part() {
     let Ok(allowed) = sched_getaffinity(None) else { return };
     let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
     let (Some(first), Some(second)) = (cores.next(), cores.next()) else { return };
-    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
-        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        let is_worker = [WORKER, BARE].iter().any(|worker| name.starts_with(worker));
+    for (id, name) in threads::all() {
+        let is_worker = [WORKER, BARE].contains(&name.as_str());
         let mut core = CpuSet::new();
         core.set(if is_worker { first } else { second });
-        if let Some(thread) = task.file_name().to_str().and_then(|id| id.parse().ok()) {
+        if let Ok(id) = i32::try_from(id) {
             // It may have ended meanwhile.
-            sched_setaffinity(Pid::from_raw(thread), &core).unwrap_or_default();
+            sched_setaffinity(Pid::from_raw(id), &core).unwrap_or_default();
+            if [BEHIND, WRITER].contains(&name.as_str()) {
+                setpriority_process(Pid::from_raw(id), GIVES_WAY).unwrap_or_default();
+            }
         }
     }
 }
 
 /// Has the calls end, and waits until all of it is done.
 fn end(server: SocketAddr, calls: &mut Calls, manner: &Manner) {
-    drop(carrier::ask(server, calls.ends(), "", manner));
+    carrier::ask(server, calls.ends(), "", manner);
     settle();
 }
 
@@ -155,7 +171,7 @@ fn settle() {
 
 /// The processor time of what is done behind the answers.
 fn behind_cpu() -> Duration {
-    threads_cpu("store-writer") + threads_cpu(BEHIND)
+    threads::done(WRITER).cpu + threads::done(BEHIND).cpu
 }
 
 /// How many call rows a full queue has dropped, of all daemons together.
@@ -166,31 +182,45 @@ fn rows_dropped() -> u64 {
     dropped.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-/// Both in turns.
+/// One turn: the bare server, the same when it computes as much more as the daemon does, and the
+/// daemon.
+struct Turn {
+    bare: Round,
+    busy: Round,
+    daemon: Round,
+}
+
+/// All in turns.
 fn beside_bare(contacts: u64) -> Value {
     let daemon = start(contacts, None);
     let bare = bare::start();
     part();
     let (mut unheard, mut calls) = (Calls::new(contacts), Calls::new(contacts));
-    let mut rounds = Vec::new();
-    let mut store = Duration::ZERO;
+    let mut turns: Vec<Turn> = Vec::new();
+    let (mut store, mut dropped) = (Duration::ZERO, 0);
     let manner = Manner::of(carrier::CONNECTIONS);
-    // The first round warms caches, allocators and connections up.
-    for round in 0..=ROUNDS {
-        let (one, other) = (unheard.take(REQUESTS_A_ROUND), calls.take(REQUESTS_A_ROUND));
-        let bare = measure(bare, BARE, one, bare::ANSWER, &manner);
-        let before = behind_cpu();
-        let daemons = measure(daemon.edge, WORKER, other, ANSWERED, &manner);
+    let mut more = Duration::ZERO;
+    // The first turn warms caches, allocators and connections up.
+    for turn in 0..=ROUNDS {
+        let [one, another] = [unheard.take(REQUESTS_A_ROUND), unheard.take(REQUESTS_A_ROUND)];
+        let others = calls.take(REQUESTS_A_ROUND);
+        let alone = measure(bare, BARE, one, bare::ANSWER, &manner);
+        bare::compute_for(more);
+        let busy = measure(bare, BARE, another, bare::ANSWER, &manner);
+        bare::compute_for(Duration::ZERO);
+        let before = (behind_cpu(), rows_dropped());
+        let daemons = measure(daemon.edge, WORKER, others, ANSWERED, &manner);
         settle();
-        if round > 0 {
-            rounds.push((bare, daemons));
-            store += behind_cpu() - before;
+        more = daemons.user().saturating_sub(alone.user());
+        if turn > 0 {
+            turns.push(Turn { bare: alone, busy, daemon: daemons });
+            store += behind_cpu() - before.0;
+            dropped += rows_dropped() - before.1;
         }
         end(daemon.edge, &mut calls, &manner);
     }
-    let dropped = rows_dropped();
     daemon.stop();
-    report(&rounds, contacts, dropped, store)
+    report(&turns, contacts, dropped, store)
 }
 
 /// The same over few connections and many; medians of three rounds.
@@ -278,7 +308,7 @@ fn beside_slow_clients(contacts: u64, count: usize) -> Value {
     let manner = Manner { per_second: Some(RATE), ..Manner::of(8) };
     let mut ask = |seconds: usize| {
         let requests = calls.take(seconds * RATE as usize);
-        Sample::of(carrier::ask(daemon.edge, requests, ANSWERED, &manner))
+        Sample::of(carrier::ask(daemon.edge, requests, ANSWERED, &manner).0)
     };
     drop(ask(2));
     let memory = memory_kib();
@@ -330,71 +360,44 @@ fn measure(
     manner: &Manner,
 ) -> Round {
     let count = requests.len() as f64;
-    let (cpu, ticks) = (threads_cpu(worker), threads_ticks(worker));
-    let start = clock::instant();
-    let latencies = carrier::ask(server, requests, expected, manner);
-    let took = start.elapsed();
-    let cpu = threads_cpu(worker) - cpu;
-    let [user, kernel] = [0, 1].map(|kind| threads_ticks(worker)[kind] - ticks[kind]);
+    let before = threads::done(worker);
+    let (latencies, took) = carrier::ask(server, requests, expected, manner);
+    let after = threads::done(worker);
+    let (user, kernel) = (after.user - before.user, after.kernel - before.kernel);
     let latencies = Sample::of(latencies);
     Round {
         requests_per_second: count / took.as_secs_f64(),
-        cpu_us: cpu.as_secs_f64() * 1e6 / count,
+        cpu_us: (after.cpu - before.cpu).as_secs_f64() * 1e6 / count,
         kernel: kernel / (user + kernel).max(1.0),
         p50_us: latencies.at(0.5),
         p99_us: latencies.at(0.99),
     }
 }
 
-/// The processor time of this process's threads whose name begins so.
-fn threads_cpu(name: &str) -> Duration {
-    let of_task = |task: fs::DirEntry| {
-        let is_named = fs::read_to_string(task.path().join("comm")).ok()?.starts_with(name);
-        let time = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        is_named.then(|| time.split(' ').next()?.parse().ok().map(Duration::from_nanos))?
-    };
-    fs::read_dir("/proc/self/task").unwrap().filter_map(|task| of_task(task.unwrap())).sum()
-}
-
-/// The same in ticks of the kernel's clock, its own apart from the program's: a coarse measure,
-/// good for shares of a second.
-fn threads_ticks(name: &str) -> [f64; 2] {
-    let of_task = |task: fs::DirEntry| {
-        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
-        let (head, rest) = stat.rsplit_once(')')?;
-        let is_named = head.split_once('(')?.1.starts_with(name);
-        // Behind the name: the state, ten numbers, then these two.
-        let mut ticks = rest.split_whitespace().skip(11).map(|text| text.parse().ok());
-        is_named.then(|| Some([ticks.next()??, ticks.next()??]))?
-    };
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let all = tasks.filter_map(|task| of_task(task.unwrap()));
-    all.fold([0.0, 0.0], |sum, ticks: [f64; 2]| [sum[0] + ticks[0], sum[1] + ticks[1]])
-}
-
-fn report(rounds: &[(Round, Round)], contacts: u64, dropped: u64, store: Duration) -> Value {
-    let spread = |of: &dyn Fn(&(Round, Round)) -> f64| {
-        let sample = Sample::of(rounds.iter().map(of).collect());
+fn report(turns: &[Turn], contacts: u64, dropped: u64, store: Duration) -> Value {
+    let spread = |of: &dyn Fn(&Turn) -> f64| {
+        let sample = Sample::of(turns.iter().map(of).collect());
         [0.5, 0.0, 1.0].map(|share| (sample.at(share) * 1000.0).round() / 1000.0)
     };
-    let server = |of: fn(&(Round, Round)) -> &Round| {
+    let server = |of: fn(&Turn) -> &Round| {
         json!({
-            "requests_per_second": spread(&|both| of(both).requests_per_second),
-            "worker_cpu_us_per_request": spread(&|both| of(both).cpu_us),
-            "of_it_kernel_us": spread(&|both| of(both).cpu_us * of(both).kernel),
-            "p50_us": spread(&|both| of(both).p50_us),
-            "p99_us": spread(&|both| of(both).p99_us),
+            "requests_per_second": spread(&|turn| of(turn).requests_per_second),
+            "worker_cpu_us_per_request": spread(&|turn| of(turn).cpu_us),
+            "of_it_kernel_us": spread(&|turn| of(turn).cpu_us * of(turn).kernel),
+            "p50_us": spread(&|turn| of(turn).p50_us),
+            "p99_us": spread(&|turn| of(turn).p99_us),
+            "share_of_bare": spread(&|turn| {
+                of(turn).requests_per_second / turn.bare.requests_per_second
+            }),
         })
     };
-    let requests = rounds.len() * REQUESTS_A_ROUND;
+    let requests = turns.len() * REQUESTS_A_ROUND;
     json!({
-        "bench": "webhook", "contacts": contacts, "rounds": rounds.len(),
+        "bench": "webhook", "contacts": contacts, "rounds": turns.len(),
         "requests_a_round": REQUESTS_A_ROUND, "connections": carrier::CONNECTIONS,
-        "median_min_max": true, "bare": server(|both| &both.0), "daemon": server(|both| &both.1),
-        "ratio_requests": spread(&|(bare, daemon)| {
-            daemon.requests_per_second / bare.requests_per_second
-        }),
-        "ratio_cpu": spread(&|(bare, daemon)| bare.cpu_us / daemon.cpu_us),
+        "median_min_max": true, "bare": server(|turn| &turn.bare),
+        "busy": server(|turn| &turn.busy), "daemon": server(|turn| &turn.daemon),
+        "ratio_cpu": spread(&|turn| turn.bare.cpu_us / turn.daemon.cpu_us),
         "store_cpu_us_per_request": store.as_secs_f64() * 1e6 / requests as f64,
         "rows_dropped": dropped,
     })
@@ -410,19 +413,20 @@ fn print(report: &Value) {
         "{} rounds of {} webhooks each in turns, {} connections, {} contacts; median (least to most)\n",
         report["rounds"], report["requests_a_round"], report["connections"], report["contacts"]
     );
-    println!("{:<28}{:>26}{:>26}", "", "bare hyper", "daemon");
+    println!("{:<28}{:>26}{:>26}{:>26}", "", "bare hyper", "as busy as the daemon", "daemon");
     for (what, key) in [
         ("requests/s", "requests_per_second"),
         ("p50, us", "p50_us"),
         ("p99, us", "p99_us"),
         ("worker's CPU a request, us", "worker_cpu_us_per_request"),
         ("  of it the kernel's", "of_it_kernel_us"),
+        ("share of bare's requests/s", "share_of_bare"),
     ] {
-        let (bare, daemon) = (text(&report["bare"][key]), text(&report["daemon"][key]));
-        println!("{what:<28}{bare:>26}{daemon:>26}");
+        let [bare, busy, daemon] =
+            ["bare", "busy", "daemon"].map(|server| text(&report[server][key]));
+        println!("{what:<28}{bare:>26}{busy:>26}{daemon:>26}");
     }
-    println!("\nshare of the bare server's requests/s: {}", text(&report["ratio_requests"]));
-    println!("share by the workers' CPU:             {}", text(&report["ratio_cpu"]));
+    println!("\nshare by the workers' CPU: {}", text(&report["ratio_cpu"]));
     println!(
         "behind the answer: {:.1} us of the store's CPU a request; {} rows dropped by its full queue",
         report["store_cpu_us_per_request"].as_f64().unwrap_or_default(),
