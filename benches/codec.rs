@@ -160,6 +160,7 @@ fn other_format(criterion: &mut Criterion) {
         text
     };
     let heard = frame(MediaFormat::PCMU_8000);
+    base64_alone(criterion, carrier);
     for (name, format) in [
         ("l16_8000", MediaFormat::L16_8000),
         ("l16_16000", MediaFormat::L16_16000),
@@ -191,6 +192,22 @@ fn other_format(criterion: &mut Criterion) {
         });
         println!("other_format/{name}_to_carrier: {said:.2} allocations a frame");
     }
+}
+
+/// What no way of translating a frame is without: its payload read and written.
+fn base64_alone(criterion: &mut Criterion, format: MediaFormat) {
+    let mut bytes = vec![0x55; format.bytes_of_ms(20)];
+    let payload = base64_simd::STANDARD.encode_to_string(&bytes);
+    let mut coded = String::with_capacity(payload.len());
+    criterion.benchmark_group("other_format").bench_function("base64_alone", |bencher| {
+        bencher.iter(|| {
+            bytes.clear();
+            coded.clear();
+            drop(base64_simd::STANDARD.decode_append(black_box(&payload), &mut bytes));
+            base64_simd::STANDARD.encode_append(&bytes, &mut coded);
+            black_box(&coded);
+        });
+    });
 }
 
 fn allocations(mut run: impl FnMut()) -> f64 {

@@ -34,9 +34,13 @@ MEASUREMENTS = {
     "webhook_slow": bench("webhook", "--slow", "20000"),
     "relay": bench("relay"),
     "relay_scale": bench("relay", "--scale"),
+    "boot": bench("relay", "--boot"),
+    "frames": ["benches/performance/frames.py"],
     "control": bench("control", "--commits"),
     "proofs": ["benches/performance/proofs.py"],
     "restarts": ["benches/performance/restarts.py"],
+    "mirror": ["benches/performance/mirror.py"],
+    "parsers": ["tests/fuzz/parsers.py"],
     "compare": ["benches/compare/run.sh", "--json"],
 }
 

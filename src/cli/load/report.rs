@@ -176,7 +176,9 @@ pub(super) fn words(suspicion: Suspicion, pace: Pace) -> String {
                 Pace::Open(_) => "a lower --rate, or more --threads",
                 Pace::Closed => "more --threads, if there are processors for them",
             };
-            format!("a thread ran {percent:.0} % of its time and had none left: {cure}")
+            format!(
+                "a thread ran or waited to run {percent:.0} % of its time and had none left: {cure}"
+            )
         }
         Suspicion::Late(late) => format!(
             "one in a hundred was sent {late:?} late or more though a connection was free: a lower \
