@@ -35,7 +35,7 @@ struct Peer {
 }
 
 static PEERS: LazyLock<Vec<Peer>> = LazyLock::new(|| {
-    let opened = CarrierId::ALL.into_iter().filter_map(|carrier| open_account(carrier, "main"));
+    let opened = CarrierId::ALL.iter().filter_map(|carrier| open_account(*carrier, "main"));
     let peers = opened.map(|(account, _)| {
         let spoken = [MediaFormat::PCMU_8000, MediaFormat::L16_16000];
         let framing = |format| room(account.carrier).framing(format, &account);
@@ -66,10 +66,16 @@ fn text(input: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(input)
 }
 
-/// The peer that the next byte names.
+/// The peer that the next byte names. Signatures of curves take a hundred times what reading does,
+/// so those who make them come up in one of sixteen.
 fn peer(input: &[u8]) -> Option<(&'static Peer, &[u8])> {
     let (&which, rest) = input.split_first()?;
-    Some((PEERS.get(usize::from(which) % PEERS.len())?, rest))
+    let is_slow =
+        |peer: &&Peer| matches!(peer.account.carrier, CarrierId::Telnyx | CarrierId::TelnyxTexml);
+    let (place, is_wanted_slow) = (usize::from(which / 16), which % 16 == 15);
+    let mut wanted = PEERS.iter().filter(|peer| is_slow(peer) == is_wanted_slow);
+    let count = wanted.clone().count();
+    Some((wanted.nth(place % count)?, rest))
 }
 
 /// A webhook with its carrier's own signature, so that all of it is read; and without one, so that
@@ -94,13 +100,14 @@ fn webhook(input: &[u8]) -> Corpus {
     }
     let form = "application/x-www-form-urlencoded; charset=UTF-8";
     let media_type = if body.first() == Some(&b'{') { "application/json" } else { form };
-    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))]);
     let room = room(account.carrier);
     let request = Request { method: &method, url: &url, headers: &headers, body };
     let is_taken_unsigned = room.receive(endpoint, &request, account, NOW).is_ok();
     assert!(!is_taken_unsigned, "{}: unsigned", account.carrier);
-    headers.extend(room.sign(&request, account, NOW));
-    let request = Request { headers: &headers, ..request };
+    let mut signed = room.sign(&request, account, NOW);
+    signed.extend(headers.clone());
+    let request = Request { headers: &signed, ..request };
     black_box(room.receive(endpoint, &request, account, NOW).is_ok());
     black_box(room.verify_upgrade(&request, account).is_ok());
     Corpus::Keep
