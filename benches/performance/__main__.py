@@ -40,7 +40,7 @@ MEASUREMENTS = {
     "proofs": ["benches/performance/proofs.py"],
     "restarts": ["benches/performance/restarts.py"],
     "mirror": ["benches/performance/mirror.py"],
-    "parsers": ["tests/fuzz/parsers.py"],
+    "parsers": ["tests/fuzz/parsers.py", "--seconds", "1800"],
     "compare": ["benches/compare/run.sh", "--json"],
 }
 

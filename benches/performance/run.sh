@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures everything that docs/performance.md tells, and writes that page and its plots anew.
 #
-#   benches/performance/run.sh                 all of it: about an hour on two cores
+#   benches/performance/run.sh                 all of it: about two hours on two cores
 #   benches/performance/run.sh --only decide   these measurements; the others stay as they were
 #   benches/performance/run.sh --render        nothing is measured: the page from what is there
 #

@@ -106,7 +106,11 @@ async fn keep(
             writes.push(write(some, &store, &index));
         }
         // Queued in their order, committed together.
-        join_all(writes).await;
+        let lost = join_all(writes).await.into_iter().filter_map(Result::err);
+        let lost = lost.reduce(|(count, _), (more, error)| (count + more, error));
+        if let Some((count, error)) = lost {
+            tracing::error!(%error, count, "call updates were lost");
+        }
         if !is_full && !told.is_empty() {
             take_strays(std::mem::take(&mut told), &strays, &store).await;
         }
@@ -122,7 +126,12 @@ fn take_waiting<T>(queue: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
     }
 }
 
-async fn write(entries: Vec<Entry>, store: &Store, index: &Index) {
+/// Writes them all or none; how many that is where it does not.
+async fn write(
+    entries: Vec<Entry>,
+    store: &Store,
+    index: &Index,
+) -> Result<(), (usize, WriteError)> {
     let (count, index) = (entries.len(), index.clone());
     let written = store.write(Actor::default(), move |tx| {
         for entry in entries {
@@ -143,9 +152,7 @@ async fn write(entries: Vec<Entry>, store: &Store, index: &Index) {
         }
         Ok(())
     });
-    if let Err(error) = written.await {
-        tracing::error!(%error, count, "call updates were lost");
-    }
+    written.await.map(drop).map_err(|error| (count, error))
 }
 
 /// How a decision was reached, written out here and not where a carrier waits for its answer. Where
