@@ -257,7 +257,7 @@ def calm(figures):
 def added(figures):
     parts = figures["webhook_parts"]
     return at_most(parts["multiple_of_hmac"], 5,
-                   f"{parts['multiple_of_hmac']:.1f} x: {parts['and_answer_ns'] / 1000:.2f} us "
+                   f"{parts['multiple_of_hmac']:.2f} x: {parts['and_answer_ns'] / 1000:.2f} us "
                    f"beside {parts['hmac_ns'] / 1000:.2f} us over {parts['signed_bytes']} bytes")
 
 
