@@ -121,3 +121,24 @@ impl Suspicion {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread of which a second's parts are known, in milliseconds.
+    fn of_a_second(ran: u64, waited: u64) -> Busy {
+        let [watched, ran, waited] = [1000, ran, waited].map(Duration::from_millis);
+        Busy { watched, ran, waited }
+    }
+
+    #[test]
+    fn who_runs_or_waits_to_run_all_the_time_has_none_left() {
+        let found =
+            |ran, waited| Suspicion::of_threads(&[Busy::default(), of_a_second(ran, waited)]);
+        assert_eq!(found(890, 92), [Suspicion::Busy(0.982)]);
+        assert_eq!(found(950, 0), [Suspicion::Busy(0.95)]);
+        assert_eq!(found(300, 200), [Suspicion::Crowded(0.2)]);
+        assert_eq!(found(800, 90), []);
+    }
+}
