@@ -81,7 +81,7 @@ async fn calls_are_routed_as_at_the_source() {
         }
         let number = &here.get("/v1/numbers").await["data"][0];
         assert_eq!(number["account"], "main");
-        // Metrics are a process's: a mirror of another test, whose source fails, says 0 now and then.
+        // Metrics are a process's: another test's mirror, whose source fails, may have said 0.
         let connected = "switchback_upstream_connected{upstream=\"source\"} 1";
         until(connected, async || here.metrics().await.contains(connected)).await;
     }
