@@ -13,6 +13,7 @@ class Switchback(Server):
     name, title = "switchback", "switchback"
     # Carriers are answered by threads of their own (edge-0); the runtime's make rows of calls.
     keepers = ("store-writer", "index-writer", "tokio-rt-worker")
+    answers_without_keepers = True
 
     def begin(self):
         data = self.stage.folder / "switchback"

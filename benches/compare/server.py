@@ -87,6 +87,9 @@ class Server:
 
     # Threads that keep things behind the answers.
     keepers = ()
+    # No answer waits for them: they run when the generator does not, at once and not after a slice
+    # of some milliseconds.
+    answers_without_keepers = False
 
     def threads(self):
         """Its threads: id, whether it is a keeper's, processor time in seconds."""
@@ -112,7 +115,10 @@ class Server:
         for thread, keeps, _ in self.threads():
             if keeps:
                 os.sched_setaffinity(thread, {int(LOAD_CPU)})
-                os.setpriority(os.PRIO_PROCESS, thread, 10)
+                if self.answers_without_keepers:
+                    os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+                else:
+                    os.setpriority(os.PRIO_PROCESS, thread, 10)
 
     def stop(self):
         if self.child and self.child.poll() is None:
