@@ -280,7 +280,11 @@ def slow(figures):
 def files(figures):
     s = figures["webhook_slow"]
     return (f"a process may open {s['files_a_process']:,} files here, and the edge leaves so many for "
-            f"what is no carrier's connection that it holds {s['held_at_most']:,}")
+            f"what is no carrier's connection that it holds {s['held_at_most']:,}. The median is "
+            f"{s['beside_p50_us']:.0f} us beside {s['alone_p50_us']:.0f}: only who comes just when slow clients do "
+            f"waits. Those send {s['held'] / 4:,.0f} single bytes a second, and come again when their time for a "
+            f"head is over, beside {s['honest_per_second']:,} honest webhooks; the processes that play them share "
+            f"the honest ones' core")
 
 
 def spent(figures):
