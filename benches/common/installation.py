@@ -23,10 +23,13 @@ KEYS = {"SWITCHBACK_BOOTSTRAP_KEY": KEY,
 READY_WITHIN = 120
 
 
+# The daemon, optimised; with the dependencies as benches have them, or all would be built twice.
+BUILDING = ["cargo", "build", "--release", "--locked", "--bin", "switchback", "--bench", "servers"]
+
+
 def built() -> Path:
-    """The daemon, optimised; with the dependencies as benches have them, or all would be built twice."""
-    subprocess.run(["cargo", "build", "--release", "--locked", "--bin", "switchback", "--bench",
-                    "servers"], cwd=ROOT, check=True)
+    """The daemon, once it is built."""
+    subprocess.run(BUILDING, cwd=ROOT, check=True)
     return TARGET / "release" / "switchback"
 
 
@@ -118,6 +121,25 @@ class Daemon:
         self.child.send_signal(signal.SIGTERM)
         if self.child.wait(30) != 0:
             raise RuntimeError(f"the daemon ended with {self.child.returncode}")
+
+    def restarted(self, load: subprocess.Popen, restarts: int,
+                  up: float) -> tuple[list[float], dict]:
+        """Restarts it under that load, up for so many seconds between; how long each restart took,
+        and what the load tells, which ends with it."""
+        away = []
+        try:
+            for _ in range(restarts):
+                time.sleep(up)
+                began = time.monotonic()
+                self.stop()
+                self.start()
+                away.append(time.monotonic() - began)
+            time.sleep(up)
+            load.send_signal(signal.SIGINT)
+            return away, json.loads(load.communicate(timeout=60)[0])
+        finally:
+            if load.poll() is None:
+                load.kill()
 
     def close(self) -> None:
         """Whatever it is doing."""

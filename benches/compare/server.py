@@ -9,11 +9,9 @@ import subprocess
 import sys
 import time
 
-from installation import free_port
+from installation import ROOT, TARGET, free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BUILD = TARGET / "compare"
 
 FIRST_CONTACT = 14151000000

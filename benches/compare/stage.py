@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 from daemon import Switchback
-from installation import ACCOUNT_SID, PUBLIC_URL, TOKEN
+from installation import ACCOUNT_SID, BUILDING, PUBLIC_URL, TOKEN
 from peers import Bare, Express, FastApi, Kamailio, Nginx, Redis
 from server import FIRST_CONTACT, FIRST_NUMBER, LOAD_CPU, NUMBERS, ROOT, TARGET, Missing, say
 
@@ -130,8 +130,7 @@ def built_servers():
         return pathlib.Path(os.environ["COMPARE_BUILT"])
     say("building ...")
     made = subprocess.run(
-        ["cargo", "build", "--release", "--locked", "--bin", "switchback", "--bench", "servers",
-         "--message-format=json"],
+        [*BUILDING, "--message-format=json"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     for line in made.stdout.splitlines():
         message = json.loads(line)

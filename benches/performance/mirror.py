@@ -16,7 +16,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import signal
 import sys
 import tempfile
 import time
@@ -109,19 +108,9 @@ def changes(source: installation.Daemon, mirror: installation.Daemon, count: int
 
 
 def without_source(mirror: installation.Daemon, restarts: int, rate: int) -> dict:
+    print(f"{restarts} restarts without the source", file=sys.stderr, flush=True)
     load = mirror.loaded(f"+{FIRST}", SAID, rate)
-    try:
-        for done in range(restarts):
-            time.sleep(UP)
-            mirror.stop()
-            mirror.start()
-            print(f"restart {done + 1} of {restarts}", file=sys.stderr, flush=True)
-        time.sleep(UP)
-        load.send_signal(signal.SIGINT)
-        told = json.loads(load.communicate(timeout=60)[0])
-    finally:
-        if load.poll() is None:
-            load.kill()
+    _, told = mirror.restarted(load, restarts, UP)
     return {"restarts": restarts, "rate": rate, "sent": told["sent"],
             "answered": told["answered"], "failed": told["failed"], "errors": told["errors"]}
 

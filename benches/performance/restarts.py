@@ -10,10 +10,8 @@ answered, or answered by anything but a document that says where the call goes.
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,26 +37,13 @@ def set_up(daemon: installation.Daemon) -> None:
 
 def restarted(binary: Path, restarts: int, rate: int) -> tuple[list[float], dict]:
     """How long a new installation was away at each restart, and what the load tells."""
-    away = []
     with tempfile.TemporaryDirectory(prefix="switchback-restarts-") as folder:
         daemon = installation.Daemon(binary, Path(folder))
-        daemon.start()
-        load = None
         try:
+            daemon.start()
             set_up(daemon)
-            load = daemon.loaded(NUMBER, "<Stream", rate)
-            for _ in range(restarts):
-                time.sleep(UP)
-                began = time.monotonic()
-                daemon.stop()
-                daemon.start()
-                away.append(time.monotonic() - began)
-            time.sleep(UP)
-            load.send_signal(signal.SIGINT)
-            return away, json.loads(load.communicate(timeout=60)[0])
+            return daemon.restarted(daemon.loaded(NUMBER, "<Stream", rate), restarts, UP)
         finally:
-            if load is not None and load.poll() is None:
-                load.kill()
             daemon.close()
 
 

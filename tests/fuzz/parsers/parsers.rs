@@ -1,4 +1,4 @@
-//! Everything that reads what somebody else wrote, under libFuzzer: the first byte says which
+//! What reads what somebody else wrote, under libFuzzer: the first byte says which
 //! parser gets the rest. A panic, a hang and memory beyond a limit are found; where two readers
 //! should agree, that they do.
 #![no_main]
